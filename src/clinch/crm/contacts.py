@@ -1,0 +1,84 @@
+"""Contacts: the people at a lead, and how to reach them."""
+
+import zoneinfo
+from collections.abc import Iterable
+from typing import Any
+
+from clinch.crm.addresses import Email, Phone, Url
+from clinch.crm.leads import Lead
+from clinch.db.schema import Index
+from clinch.resources.actor import Actor
+from clinch.resources.declaration import Audited
+from clinch.resources.errors import Invalid
+from clinch.resources.fields import EQ_IN, RANGE, Computed, ListOf, Ref, Text
+from clinch.resources.write.change import Change
+from clinch.resources.write.work import Work
+
+
+class TimeZone(Text):
+    """The IANA name of a time zone, such as Europe/London."""
+
+    def read(self, value: Any, actor: Actor) -> Any:
+        value = super().read(value, actor)
+        if value:
+            try:
+                zoneinfo.ZoneInfo(value)
+            except (ValueError, OSError, zoneinfo.ZoneInfoNotFoundError):
+                raise Invalid("Invalid time zone.") from None
+        return value
+
+
+def contact_texts(row: dict[str, Any]) -> Iterable[str]:
+    yield row["name"]
+    for email in row["emails"]:
+        yield email["email"]
+    for phone in row["phones"]:
+        yield "".join(filter(str.isdigit, phone["phone"]))
+
+
+def make_lead(work: Work, changes: list[Change]) -> None:
+    """A contact that names no lead gets one of its own, named after it."""
+    for change in changes:
+        if change.kind == "create" and change.get(Contact.lead) is None:
+            lead = work.create(Lead, {"name": change.get(Contact.name)})
+            change.set(Contact.lead, lead.id)
+
+
+def touch_leads(work: Work, changes: list[Change]) -> None:
+    """The lead shows its contacts, so a contact's change is one of the lead."""
+    for change in changes:
+        if change.inner or not (change.kind != "update" or change.changed()):
+            continue
+        moved = change.kind != "update" or change.moved(Contact.lead)
+        for lead_id in {change.was(Contact.lead), change.get(Contact.lead)} - {None}:
+            work.touch(Lead, lead_id, "contact_ids" if moved else "contacts")
+
+
+class Contact(Audited, path="contact", prefix="cont"):
+    """A person at a lead."""
+
+    orders = ("date_created", "date_updated")
+    indexes = (
+        Index(("organization_id", "lead_id", "date_created", "id")),
+        Index(("organization_id", "date_created desc", "id desc")),
+    )
+    first = [make_lead]
+    within = [touch_leads]
+    search_text = staticmethod(contact_texts)
+    search_lead = "lead_id"
+
+    lead = Ref(Lead, cascade=True, locks=True, filters=EQ_IN)
+    name = Text(max=1000)
+    display_name = Computed(
+        "coalesce(nullif({row}.name, ''), {row}.emails -> 0 ->> 'email',"
+        " {row}.phones -> 0 ->> 'phone', '')",
+        doc="The name, else the first address or number.",
+    )
+    title = Text(max=1000, doc="What the person does at the lead.")
+    emails = ListOf(Email)
+    phones = ListOf(Phone)
+    urls = ListOf(Url)
+    timezone = TimeZone(nullable=True, max=64)
+    timezone_source = Computed(
+        "case when {row}.timezone is not null then 'manual' end", nullable=True
+    )

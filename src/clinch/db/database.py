@@ -1,0 +1,201 @@
+"""Connections held open, a queue of those who wait for one, and the only transactions there are."""
+
+import asyncio
+import re
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_ID = re.compile(r"[A-Za-z0-9_]{1,80}")
+
+# Nobody may hold a lock for long: a writer that hangs is ended by the server.
+_SETTINGS = {
+    "application_name": "clinch",
+    "timezone": "UTC",
+    "jit": "off",
+    "statement_timeout": "30s",
+    "idle_in_transaction_session_timeout": "10s",
+}
+
+
+class Busy(Exception):
+    """No connection came free in time; the caller may try again."""
+
+
+class CredentialChanged(Exception):
+    """The credential was revoked, or its rights changed, since it was last read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """Whom a transaction is for: an organization and, for requests, the credential that asks.
+
+    The credential's version is asserted by the database in the message that begins the
+    transaction, so that a revoked key fails on its next request without a round trip of its own.
+    """
+
+    organization_id: str
+    credential_id: str | None = None
+    version: int = 0
+
+    def begin(self, mode: str = "") -> str:
+        if not _UUID.fullmatch(self.organization_id):
+            raise ValueError("an organization is named by its uuid")
+        message = (
+            f"begin {mode}; set local role clinch_app; "
+            f"set local app.organization_id = '{self.organization_id}'"
+        )
+        if self.credential_id is None:
+            return message
+        if not _ID.fullmatch(self.credential_id):
+            raise ValueError("a credential is named by its id")
+        return f"{message}; select assert_credential('{self.credential_id}', {self.version:d})"
+
+
+class Transaction:
+    """An open transaction. `statements` counts what was asked beside BEGIN and COMMIT."""
+
+    __slots__ = ("_connection", "statements")
+
+    def __init__(self, connection: asyncpg.Connection) -> None:
+        self._connection = connection
+        self.statements = 0
+
+    async def value(self, sql: str, *arguments: Any) -> Any:
+        """The first column of the first row, or None."""
+        self.statements += 1
+        return await self._connection.fetchval(sql, *arguments)
+
+    async def rows(self, sql: str, *arguments: Any) -> list[asyncpg.Record]:
+        self.statements += 1
+        rows: list[asyncpg.Record] = await self._connection.fetch(sql, *arguments)
+        return rows
+
+    async def execute(self, sql: str, *arguments: Any) -> None:
+        self.statements += 1
+        await self._connection.execute(sql, *arguments)
+
+
+class Database:
+    """A fixed number of connections to one database, opened when first needed."""
+
+    def __init__(self, url: str, connections: int = 8, wait: float = 10.0) -> None:
+        self.url = url
+        self._wait = wait
+        self._room = connections
+        self._free: list[asyncpg.Connection] = []
+        self._waiters: deque[asyncio.Future[asyncpg.Connection | None]] = deque()
+
+    async def close(self) -> None:
+        free, self._free = self._free, []
+        for connection in free:
+            await connection.close(timeout=2)
+
+    @asynccontextmanager
+    async def tenant(self, tenant: Tenant, *, commit: bool = True) -> AsyncIterator[Transaction]:
+        """A transaction of one organization; rolled back on any error, or when `commit` is False.
+
+        Raises CredentialChanged, Busy, or what the database says.
+        """
+        connection = await self._acquire()
+        settled = False
+        try:
+            try:
+                await connection.execute(tenant.begin())
+                yield Transaction(connection)
+            except BaseException as error:
+                settled = await _roll_back(connection)
+                if isinstance(error, asyncpg.InvalidAuthorizationSpecificationError):
+                    raise CredentialChanged from None
+                raise
+            await connection.execute("commit" if commit else "rollback")
+            settled = True
+        finally:
+            self._release(connection, usable=settled)
+
+    @asynccontextmanager
+    async def installation(self) -> AsyncIterator[Transaction]:
+        """A transaction with no tenant: it sees the reference and local tables only."""
+        async with self._plain("set local role clinch_app") as transaction:
+            yield transaction
+
+    @asynccontextmanager
+    async def everyone(self) -> AsyncIterator[Transaction]:
+        """A read-only transaction over all tenants, for the installation's own processes."""
+        async with self._plain("set transaction read only") as transaction:
+            yield transaction
+
+    @asynccontextmanager
+    async def _plain(self, first: str) -> AsyncIterator[Transaction]:
+        connection = await self._acquire()
+        settled = False
+        try:
+            async with connection.transaction():
+                await connection.execute(first)
+                yield Transaction(connection)
+            settled = True
+        finally:
+            self._release(connection, usable=settled)
+
+    async def _acquire(self) -> asyncpg.Connection:
+        if self._free:
+            return self._free.pop()
+        if self._room > 0:
+            self._room -= 1
+            return await self._open()
+        waiter: asyncio.Future[asyncpg.Connection | None]
+        waiter = asyncio.get_running_loop().create_future()
+        self._waiters.append(waiter)
+        try:
+            connection = await asyncio.wait_for(waiter, self._wait)
+        except BaseException as error:
+            if waiter.done() and not waiter.cancelled():
+                self._pass_on(waiter.result())
+            if isinstance(error, TimeoutError):
+                raise Busy("every database connection is in use") from None
+            raise
+        return connection if connection is not None else await self._open()
+
+    async def _open(self) -> asyncpg.Connection:
+        """Open a connection in a place that is already counted as taken."""
+        try:
+            return await asyncpg.connect(
+                self.url, server_settings=_SETTINGS, timeout=5, statement_cache_size=500
+            )
+        except BaseException:
+            self._pass_on(None)
+            raise
+
+    def _release(self, connection: asyncpg.Connection, *, usable: bool) -> None:
+        # A connection whose state is not known for certain is thrown away, never handed on.
+        if usable and not connection.is_closed() and not connection.is_in_transaction():
+            self._pass_on(connection)
+        else:
+            connection.terminate()
+            self._pass_on(None)
+
+    def _pass_on(self, connection: asyncpg.Connection | None) -> None:
+        """Give a connection (None = the place to open one) to the first who waits, or keep it."""
+        while self._waiters:
+            waiter = self._waiters.popleft()
+            if not waiter.done():
+                waiter.set_result(connection)
+                return
+        if connection is None:
+            self._room += 1
+        else:
+            self._free.append(connection)
+
+
+async def _roll_back(connection: asyncpg.Connection) -> bool:
+    """Whether the connection is known to be clean; it is thrown away when it is not."""
+    try:
+        await asyncio.shield(connection.execute("rollback"))
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+        return False
+    return True

@@ -1,0 +1,99 @@
+"""The folder that holds all of one Clinch, and the lock by which one process owns it."""
+
+import contextlib
+import fcntl
+import json
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+
+class HomeError(Exception):
+    """The home cannot be used. The message is one line that says what to do."""
+
+
+class HomeHeld(HomeError):
+    """Another process owns the home: its ``pid`` and ``url``, None where not known (yet)."""
+
+    def __init__(self, home: Path, pid: int | None, url: str | None) -> None:
+        self.home, self.pid, self.url = home, pid, url
+        known = [f"pid {pid}"] * (pid is not None) + [str(url)] * (url is not None)
+        who = f" ({', '.join(known)})" if known else ""
+        super().__init__(f"clinch is already running on {home}{who}")
+
+
+def default_home() -> Path:
+    """CLINCH_HOME; else /var/lib/clinch for root, and the user's own data folder for others."""
+    if given := os.environ.get("CLINCH_HOME"):
+        return Path(given).expanduser().absolute()
+    if os.geteuid() == 0:
+        return Path("/var/lib/clinch")
+    data = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
+    return Path(data).expanduser() / "clinch"
+
+
+class HomeLock:
+    """Holds a home, made at need, as long as the ``with`` lasts or the process lives.
+
+    The file ``lock`` in it says who does, as ``{"pid": 123, "url": "http://…" or null}``. Entering
+    raises HomeHeld where another process holds it, HomeError where the home cannot be written.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self.home = home.absolute()
+        self._descriptor = -1
+
+    def __enter__(self) -> Self:
+        try:
+            self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # Python's descriptors are not inherited: children cannot hold the lock on.
+            descriptor = os.open(self.home / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise HomeError(
+                f"cannot write to {self.home} ({error.strerror}): choose another folder with "
+                "--home or CLINCH_HOME"
+            ) from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._descriptor = descriptor
+            self._say(url=None)
+        except BlockingIOError:
+            pid, url = _who(descriptor)
+            os.close(descriptor)
+            raise HomeHeld(self.home, pid, url) from None
+        except OSError as error:
+            os.close(descriptor)
+            raise HomeError(
+                f"cannot lock {self.home} ({error.strerror}): choose a folder on a local disk that "
+                "is not full with --home or CLINCH_HOME"
+            ) from error
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        # The file stays: who removed it could remove it from under the next holder.
+        with contextlib.suppress(OSError):
+            os.ftruncate(self._descriptor, 0)
+        os.close(self._descriptor)
+
+    def announce(self, url: str) -> None:
+        """Tell those who find the home held where to go."""
+        self._say(url)
+
+    def _say(self, url: str | None) -> None:
+        said = json.dumps({"pid": os.getpid(), "url": url}).encode()
+        os.ftruncate(self._descriptor, 0)
+        os.pwrite(self._descriptor, said, 0)
+
+
+def _who(descriptor: int) -> tuple[int | None, str | None]:
+    try:
+        said = json.loads(os.pread(descriptor, 4096, 0))
+        return said["pid"], said["url"]
+    except (OSError, ValueError, LookupError, TypeError):  # just being written
+        return None, None

@@ -1,0 +1,26 @@
+"""Identifiers: a prefix, an underscore and 22 base62 characters that sort by the time they were made."""
+
+import os
+import time
+
+_ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_PAIRS = tuple(a + b for a in _ALPHABET for b in _ALPHABET)
+_BASE = len(_PAIRS)
+
+
+def new_id(prefix: str) -> str:
+    """A new id such as `lead_0CqY…`: 48 bits of milliseconds, then 80 random bits."""
+    return f"{prefix}_{_base62(int(time.time() * 1000) << 80 | int.from_bytes(os.urandom(10)))}"
+
+
+def new_secret() -> str:
+    """22 base62 characters of 128 random bits, for keys and tokens."""
+    return _base62(int.from_bytes(os.urandom(16)))
+
+
+def _base62(number: int) -> str:
+    pairs = []
+    for _ in range(11):
+        number, rest = divmod(number, _BASE)
+        pairs.append(_PAIRS[rest])
+    return "".join(reversed(pairs))

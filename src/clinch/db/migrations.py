@@ -1,0 +1,125 @@
+"""Numbered SQL files, applied in order, once each, one transaction a file."""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import asyncpg
+
+from clinch.db.schema import CATALOG, Catalog, Column, Table
+
+FOLDER = Path(__file__).parent / "migrations"
+
+SCHEMA_MIGRATION = Table(
+    "schema_migration",
+    "local",
+    (
+        Column("number", "integer"),
+        Column("name", "text"),
+        Column("checksum", "text"),
+        Column("applied_at", "timestamp with time zone", default="now()"),
+    ),
+    ("number",),
+    rights="select",
+)
+
+# Any number will do, as long as every copy of the program asks for the same one.
+_LOCK = 7_203_441_901
+
+
+class MigrationError(Exception):
+    """A migration cannot be applied; the message is one line that says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One file: `0002_name.sql`."""
+
+    number: int
+    name: str
+    text: str
+
+    @property
+    def checksum(self) -> str:
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+    def statements(self) -> Iterator[str]:
+        """The statements one by one: some servers take only one a message."""
+        statement: list[str] = []
+        quoted = False
+        for line in self.text.splitlines():
+            quoted ^= line.count("$$") % 2 == 1
+            if statement or (line.strip() and not line.startswith("--")):
+                statement.append(line)
+            if line.rstrip().endswith(";") and not quoted and statement:
+                yield "\n".join(statement)
+                statement = []
+
+
+def migrations(folder: Path = FOLDER) -> list[Migration]:
+    """All files, in the order of their numbers, which leave no gap."""
+    found = []
+    for path in sorted(folder.glob("[0-9]*.sql")):
+        number, _, name = path.stem.partition("_")
+        found.append(Migration(int(number), name, path.read_text()))
+    for expected, migration in enumerate(found, start=1):
+        if migration.number != expected:
+            raise MigrationError(f"migration {expected:04} is missing or there twice")
+    return found
+
+
+async def migrate(
+    url: str, on_step: Callable[[str], None] = lambda _: None, wanted: list[Migration] | None = None
+) -> int:
+    """Bring the database at `url` up to date; the number of migrations applied.
+
+    Raises MigrationError when an applied file was changed since, or when the database is ahead of
+    this program; then nothing was changed.
+    """
+    wanted = migrations() if wanted is None else wanted
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute("select pg_advisory_lock($1::bigint)", _LOCK)
+        pending = await _pending(connection, wanted)
+        for migration in pending:
+            on_step(f"migration {migration.number:04} {migration.name.replace('_', ' ')}")
+            async with connection.transaction():
+                for statement in migration.statements():
+                    await connection.execute(statement)
+                await connection.execute(
+                    "insert into schema_migration (number, name, checksum) values ($1, $2, $3)",
+                    migration.number,
+                    migration.name,
+                    migration.checksum,
+                )
+        return len(pending)
+    finally:
+        await connection.close()
+
+
+async def _pending(connection: asyncpg.Connection, wanted: list[Migration]) -> list[Migration]:
+    if not await connection.fetchval("select to_regclass('schema_migration') is not null"):
+        for statement in SCHEMA_MIGRATION.ddl()[:1]:
+            await connection.execute(statement)
+    rows = await connection.fetch("select number, checksum from schema_migration")
+    applied = {row["number"]: row["checksum"] for row in rows}
+    for migration in wanted:
+        if applied.get(migration.number, migration.checksum) != migration.checksum:
+            raise MigrationError(
+                f"migration {migration.number:04} was changed after it had been applied; "
+                "restore the file and write a new one"
+            )
+    ahead = set(applied) - {migration.number for migration in wanted}
+    if ahead:
+        raise MigrationError(
+            f"the database is at migration {max(ahead):04}, this program only knows up to "
+            f"{len(wanted):04}: install the newer program"
+        )
+    return [migration for migration in wanted if migration.number not in applied]
+
+
+async def catalog(connection: asyncpg.Connection) -> Catalog:
+    """The tables, columns, constraints, indexes, policies and grants that a database has."""
+    rows = await connection.fetch(CATALOG)
+    return {(row["kind"], row["of_table"], row["name"]): row["definition"] for row in rows}

@@ -1,0 +1,33 @@
+-- What every table stands on: the application's role, the tenant of a transaction, the spelling of time.
+
+do $$
+begin
+    if not exists (select from pg_roles where rolname = 'clinch_app') then
+        create role clinch_app nologin;
+    end if;
+    execute format('grant clinch_app to %I', current_user);
+end $$;
+
+grant usage on schema public to clinch_app;
+
+create extension if not exists pg_trgm;
+
+-- The tenant of this transaction; '' is what SET LOCAL leaves behind once it has ended.
+create function app_org() returns uuid language sql stable parallel safe
+    as $$ select nullif(current_setting('app.organization_id', true), '')::uuid $$;
+
+-- Times as the API prints them: UTC, six digits, an explicit offset.
+create function api_time(t timestamptz) returns text language sql stable parallel safe
+    as $$ select to_char(t at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"') $$;
+
+-- Part of the message that begins a transaction: a key that was revoked, or whose rights changed,
+-- is refused before anything is read. The table comes with the next file.
+create function assert_credential(credential_id text, known_version bigint) returns void
+    language plpgsql stable as $$
+begin
+    if not exists (
+        select from credential c where c.id = credential_id and c.version = known_version
+    ) then
+        raise exception 'the credential has changed' using errcode = 'invalid_authorization_specification';
+    end if;
+end $$;

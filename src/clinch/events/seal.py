@@ -1,0 +1,78 @@
+"""The seal: a hash chain over the log, which shows whether an event was altered or taken out.
+
+Each link is SHA-256 over the link before it and an event's digest; one link a batch is kept.
+`verify` computes the chain anew and says where it breaks.
+"""
+
+import hashlib
+from itertools import pairwise
+
+from clinch.db.database import Database, Tenant, Transaction
+from clinch.db.schema import Column, tenant_table
+from clinch.events.follower import Event, Follower
+
+EVENT_SEAL = tenant_table(
+    "event_seal",
+    Column("seq", "bigint"),
+    Column("chain", "bytea"),
+    key=("seq",),
+    rights="select, insert",
+)
+
+_START = bytes(32)
+_BATCH = 5_000
+
+
+def link(chain: bytes, digest: bytes) -> bytes:
+    return hashlib.sha256(chain + digest).digest()
+
+
+async def seal(transaction: Transaction, organization_id: str, events: list[Event]) -> None:
+    """Add the link that closes these events."""
+    chain = await transaction.value(
+        "select chain from event_seal where organization_id = $1 order by seq desc limit 1",
+        organization_id,
+    )
+    chain = chain or _START
+    for event in events:
+        chain = link(chain, event["digest"])
+    await transaction.execute(
+        "insert into event_seal (organization_id, seq, chain) values ($1, $2, $3)",
+        organization_id,
+        events[-1]["seq"],
+        chain,
+    )
+
+
+SEAL = Follower("seal", seal)
+
+
+async def verify(database: Database, organization_id: str) -> str | None:
+    """None when the log is whole up to its last seal, else one line that says where it is not."""
+    chain, reached = _START, 0
+    async with database.tenant(Tenant(organization_id)) as transaction:
+        rows = await transaction.rows(
+            "select seq, chain from event_seal where organization_id = $1 order by seq",
+            organization_id,
+        )
+        seals = {row["seq"]: row["chain"] for row in rows}
+        end = max(seals, default=0)
+        while reached < end:
+            events = await transaction.rows(
+                "select seq, digest from event where organization_id = $1 and seq > $2"
+                " and seq <= $3 order by seq limit $4",
+                organization_id,
+                reached,
+                end,
+                _BATCH,
+            )
+            numbers = [reached, *(event["seq"] for event in events)]
+            gap = next((b for a, b in pairwise(numbers) if b != a + 1), None)
+            if gap is not None or not events:
+                return f"the log has a gap before event {gap or end}"
+            for event in events:
+                chain = link(chain, event["digest"])
+                if seals.get(event["seq"], chain) != chain:
+                    return f"the log was altered at or before event {event['seq']}"
+            reached = events[-1]["seq"]
+    return None

@@ -1,0 +1,77 @@
+"""Organizations: the tenants. Each has a row of its own, a clock for its log, and a public id."""
+
+import uuid
+from collections.abc import Iterable
+
+from clinch.db.database import Database, Tenant
+from clinch.db.ids import new_id
+from clinch.db.schema import Column, Index, Table, id_column
+from clinch.resources.actor import Actor, Provenance
+from clinch.resources.declaration import Audited
+from clinch.resources.fields import Children, Computed, Text
+from clinch.resources.write.change import Change
+from clinch.resources.write.path import WritePath
+
+ORGANIZATION_DIRECTORY = Table(
+    "organization_directory",
+    "reference",
+    (Column("organization_id", "uuid"), id_column(), Column("name", "text")),
+    ("organization_id",),
+    indexes=(Index(("id",), unique=True),),
+    rights="select, insert",
+)
+
+
+class Organization(Audited, path="organization", prefix="orga"):
+    """A company that works here: its name, its currency, its people."""
+
+    operations = ("get", "update")
+    needs = {"update": "manage_organization"}
+
+    organization_id = Computed("{row}.id", shown=False)
+    name = Text(required=True, max=200)
+    currency = Text(default="USD", min=3, max=3, doc="ISO 4217 code of the currency.")
+    country = Text(
+        default="US", min=2, max=2, doc="ISO 3166 code that local phone numbers are read in."
+    )
+    lead_statuses = Children("lead_status", by="", order="position", writable="never")
+    memberships = Children("membership", by="", only="{row}.active", writable="never")
+    inactive_memberships = Children("membership", by="", only="not {row}.active", writable="never")
+
+
+async def create_organization(
+    database: Database,
+    writes: WritePath,
+    name: str,
+    provenance: Provenance,
+    start_with: Iterable[Change] = (),
+) -> Actor:
+    """Make an organization with the objects it starts with; the system as an actor in it."""
+    actor = Actor(Tenant(str(uuid.uuid4())), new_id("orga"))
+    make = Change.create(Organization, {"name": name}, actor.organization)
+    async with database.tenant(actor.tenant) as transaction:
+        await transaction.execute(
+            "insert into organization_directory (organization_id, id, name) values ($1, $2, $3)",
+            actor.organization_id,
+            actor.organization,
+            name,
+        )
+        await transaction.execute(
+            "insert into event_clock (organization_id, seq) values ($1, 0)", actor.organization_id
+        )
+        await writes.write_within(transaction, actor, [make, *start_with], provenance, answer=False)
+    return actor
+
+
+async def find_organization(database: Database, named: str | None) -> Actor | None:
+    """The system as an actor in the organization with this public id or name.
+
+    With None, in the only organization there is. None when nothing, or not one thing, fits.
+    """
+    async with database.installation() as transaction:
+        rows = await transaction.rows(
+            "select organization_id::text, id from organization_directory d"
+            " where $1::text is null or d.id = $1 or d.name = $1 limit 2",
+            named,
+        )
+    return Actor(Tenant(rows[0][0]), rows[0][1]) if len(rows) == 1 else None

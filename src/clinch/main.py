@@ -1,0 +1,217 @@
+"""Plugs the floors together, and runs one process of the program: `python -m clinch.main NAME`.
+
+The parent (`clinch up`) starts these processes and tells them what they need by environment
+variables; see `clinch.cli.processes`.
+"""
+
+import asyncio
+import importlib
+import pkgutil
+import signal
+import socket
+import sys
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from os import environ
+
+import clinch.crm
+import clinch.identity
+from clinch.db.database import Database
+from clinch.db.migrations import SCHEMA_MIGRATION, MigrationError, migrate, migrations
+from clinch.db.schema import Table
+from clinch.events.follower import EVENT_CURSOR, Follower, behind, catch_up
+from clinch.events.seal import EVENT_SEAL, SEAL
+from clinch.events.wake import SWEEP, Listener, Waker
+from clinch.identity.credentials import CREDENTIAL, Authenticator
+from clinch.identity.organizations import ORGANIZATION_DIRECTORY
+from clinch.identity.users import LOGIN
+from clinch.resources.declaration import Declarations, Resource
+from clinch.resources.query.read import ReadPath
+from clinch.resources.write.log import log_tables
+from clinch.resources.write.path import WritePath
+from clinch.resources.write.rows import SEARCH_TEXT
+from clinch.server.application import Application
+from clinch.server.log import log_as_lines, log_failure
+from clinch.server.me import me_routes
+from clinch.server.pages import pages
+from clinch.server.rate_limit import RateLimit
+from clinch.server.resource_routes import ResourceRoutes
+from clinch.server.routes import Routes
+
+FOLLOWERS: tuple[Follower, ...] = (SEAL,)
+
+_CONNECTIONS = 8
+
+
+def declared_resources() -> list[type[Resource]]:
+    """Every resource declared in the rooms `identity` and `crm`, in the order of their names."""
+    found: dict[str, type[Resource]] = {}
+    for room in (clinch.identity, clinch.crm):
+        for module in pkgutil.iter_modules(room.__path__, f"{room.__name__}."):
+            for value in vars(importlib.import_module(module.name)).values():
+                if isinstance(value, type) and issubclass(value, Resource) and value.path:
+                    found[value.name] = value
+    return [found[name] for name in sorted(found)]
+
+
+def declarations(public_url: str = "") -> Declarations:
+    return Declarations(declared_resources(), public_url)
+
+
+def tables(declared: Declarations) -> list[Table]:
+    """Every table of the program; a database that is migrated has these and no others."""
+    return [
+        SCHEMA_MIGRATION,
+        ORGANIZATION_DIRECTORY,
+        LOGIN,
+        CREDENTIAL,
+        *log_tables(declared),
+        EVENT_CURSOR,
+        EVENT_SEAL,
+        SEARCH_TEXT,
+        *declared.tables(),
+    ]
+
+
+def application(
+    database: Database,
+    declared: Declarations,
+    committed: Callable[[str], None] = lambda _: None,
+    rate_limit: int = 1000,
+) -> Application:
+    """The HTTP door over a database; `committed` is told the organization after each commit."""
+    reads = ReadPath(declared)
+    writes = WritePath(declared, reads, committed)
+    resource_routes = ResourceRoutes(database, reads, writes)
+    routes = [route for resource in declared for route in resource_routes.routes(resource)]
+    newest = len(migrations())
+
+    async def ready() -> bool:
+        try:
+            async with database.installation() as transaction:
+                return bool(
+                    await transaction.value("select max(number) = $1 from schema_migration", newest)
+                )
+        except Exception as error:
+            log_failure(error, check="ready")
+            return False
+
+    return Application(
+        Authenticator(database),
+        Routes([*me_routes(database, reads), *routes]),
+        pages(declared, ready),
+        RateLimit(rate_limit),
+    )
+
+
+async def web() -> None:
+    """Serve HTTP on the socket that the parent listens on, until told to stop."""
+    import uvicorn
+
+    database = Database(environ["CLINCH_DATABASE_URL"], _CONNECTIONS)
+    waker = Waker(environ["CLINCH_DATABASE_URL"])
+    waker.start()
+    app = application(
+        database,
+        declarations(environ["CLINCH_PUBLIC_URL"]),
+        waker.note,
+        int(environ.get("CLINCH_RATE_LIMIT", "1000")),
+    )
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            proxy_headers=False,
+            server_header=False,
+            timeout_graceful_shutdown=8,
+        )
+    )
+    listening = socket.socket(fileno=int(environ["CLINCH_LISTEN_FD"]))
+    leave_with_parent(lambda: setattr(server, "should_exit", True))
+    try:
+        await server.serve(sockets=[listening])
+    finally:
+        await waker.stop()
+        await database.close()
+
+
+async def worker() -> None:
+    """Let the followers follow, until told to stop. Whatever fails is tried again."""
+    stopped = asyncio.Event()
+    leave_with_parent(stopped.set)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    following = asyncio.create_task(follow(environ["CLINCH_DATABASE_URL"]))
+    await stopped.wait()
+    following.cancel()
+    with suppress(asyncio.CancelledError):
+        await following
+
+
+async def follow(url: str) -> None:
+    """Keep every follower up with every organization's log."""
+    database, listener = Database(url, 2), Listener(url)
+    try:
+        while True:
+            try:
+                for follower in FOLLOWERS:
+                    for organization_id in await behind(database, follower):
+                        await catch_up(database, follower, organization_id)
+                await listener.wait()
+            except Exception as error:
+                log_failure(error, process="worker")
+                await asyncio.sleep(SWEEP)
+    finally:
+        await listener.close()
+        await database.close()
+
+
+def leave_with_parent(leave: Callable[[], object]) -> None:
+    """Call `leave` when the parent is gone, which its end of a pipe tells."""
+    parent = environ.get("CLINCH_PARENT_FD")
+    if parent is not None:
+        loop, number = asyncio.get_running_loop(), int(parent)
+
+        def gone() -> None:
+            loop.remove_reader(number)
+            leave()
+
+        loop.add_reader(number, gone)
+
+
+async def migrate_database() -> None:
+    """Bring the database up to date."""
+    await migrate(environ["CLINCH_DATABASE_URL"], lambda step: print(step, flush=True))
+
+
+PROCESSES: dict[str, Callable[[], Awaitable[None]]] = {
+    "migrate": migrate_database,
+    "web": web,
+    "worker": worker,
+}
+
+
+def main(name: str) -> int:
+    """Run one process; the exit code. What stops it is said in one line on standard error."""
+    log_as_lines()
+    run = asyncio.run
+    with suppress(ImportError):
+        import uvloop
+
+        run = uvloop.run
+    try:
+        run(PROCESSES[name]())  # type: ignore[arg-type]
+    except MigrationError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except Exception as error:
+        log_failure(error, process=name)
+        print(f"{type(error).__name__}: {error}".splitlines()[0], file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

@@ -1,0 +1,71 @@
+"""Who asks, and what they may do. The actor is passed to everything and looked up by nothing."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta, timezone
+from enum import StrEnum
+
+from clinch.db.database import Tenant
+
+
+class OperationClass(StrEnum):
+    """What an operation does to the data; a grant names the classes it covers."""
+
+    READ = "read"
+    WRITE = "write"
+    DESTRUCTIVE = "destructive"
+
+
+EVERY_CLASS = frozenset(OperationClass)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """An organization, a user of it, their rights, their time zone and their clock.
+
+    `user_id` is None for the system itself. `permissions` are the role's words, or None for a
+    role that may do everything. `country` is the ISO code that local phone numbers are read in.
+    """
+
+    tenant: Tenant
+    organization: str
+    user_id: str | None = None
+    permissions: frozenset[str] | None = None
+    grant: frozenset[OperationClass] = EVERY_CLASS
+    utc_offset: timedelta = timedelta()
+    country: str = "US"
+    clock: Callable[[], datetime] = field(default=_now, compare=False)
+
+    @property
+    def organization_id(self) -> str:
+        """The uuid that stands in every key; `organization` is its public id."""
+        return self.tenant.organization_id
+
+    def may(self, permission: str | None) -> bool:
+        return permission is None or self.permissions is None or permission in self.permissions
+
+    def today(self) -> date:
+        """The date it is where the user is."""
+        return self.clock().astimezone(timezone(self.utc_offset)).date()
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where a change comes from; every event of the change carries it.
+
+    `source` is the door (`api`, `cli`, `sample`, …); `on_behalf_of` a user for whom another acts;
+    `method` and `path` those of the request, with no secret in them.
+    """
+
+    source: str
+    request_id: str | None = None
+    api_key_id: str | None = None
+    grant_id: str | None = None
+    on_behalf_of: str | None = None
+    reason: str | None = None
+    method: str | None = None
+    path: str | None = None

@@ -1,0 +1,197 @@
+"""A resource, declared once: from its class come the table, the API, the events and the docs."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from clinch.db.schema import Column, ForeignKey, Index, Table, id_column, tenant_table
+from clinch.resources.actor import OperationClass
+from clinch.resources.fields import Children, Computed, DateTime, Field, Id, Ref
+
+if TYPE_CHECKING:
+    from clinch.resources.query.tree import Node
+    from clinch.resources.write.change import Change
+    from clinch.resources.write.work import Load, Work
+
+Operation = Literal["list", "get", "create", "update", "delete"]
+Rule = Callable[["Work", "list[Change]"], None]
+
+CLASS_OF: dict[Operation, OperationClass] = {
+    "list": OperationClass.READ,
+    "get": OperationClass.READ,
+    "create": OperationClass.WRITE,
+    "update": OperationClass.WRITE,
+    "delete": OperationClass.DESTRUCTIVE,
+}
+
+
+class Resource:
+    """Subclass it to declare a resource: `class Lead(Resource, path="lead", prefix="lead")`.
+
+    The class body lists the fields in the order in which they are answered, then:
+
+    - `operations`: what the API offers; `needs`: the permission that an operation takes.
+    - `orders` and `default_order`: what `_order_by` accepts (`key` or `-key`) and what holds
+      without it; the object's id decides between equals.
+    - `first`: rules that may add objects to a write; `loads`: rows that the rules want to see;
+      `before`: rules that may change or refuse the write; `within`: rules that add to it, in the
+      same transaction. Each takes the work and its changes of this resource, in the order listed.
+    - `search_text`: the texts of a row by which a fragment search finds it.
+    - `counted`: the number of objects is kept, and lists answer `total_results`.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    path: ClassVar[str]
+    prefix: ClassVar[str]
+    table: ClassVar[str]
+    fields: ClassVar[dict[str, Field]] = {}
+    stored_fields: ClassVar[tuple[Field, ...]] = ()
+    logged_columns: ClassVar[tuple[str, ...]] = ()
+    """The columns that events carry: all but the derived ones."""
+    time_columns: ClassVar[tuple[str, ...]] = ()
+    refs: ClassVar[tuple[Ref, ...]] = ()
+
+    operations: ClassVar[tuple[Operation, ...]] = ("list", "get", "create", "update", "delete")
+    needs: ClassVar[dict[Operation, str]] = {}
+    orders: ClassVar[tuple[str, ...]] = ()
+    default_order: ClassVar[str] = "-date_created"
+    indexes: ClassVar[tuple[Index, ...]] = ()
+    counted: ClassVar[bool] = False
+    max_limit: ClassVar[int] = 200
+    create_status: ClassVar[int] = 200
+    delete_status: ClassVar[int] = 200
+    first: ClassVar[list[Rule]] = []
+    loads: ClassVar[list[Callable[["list[Change]"], "Iterable[Load]"]]] = []
+    before: ClassVar[list[Rule]] = []
+    within: ClassVar[list[Rule]] = []
+    search_text: ClassVar[Callable[[dict[str, Any]], Iterable[str]] | None] = None
+    search_lead: ClassVar[str] = "id"
+
+    id = Id()
+    organization_id = Computed(
+        "(select o.id from organization o where o.organization_id = {org})",
+        doc="The organization that the object belongs to.",
+    )
+
+    def __init_subclass__(cls, *, path: str = "", prefix: str = "", table: str = "") -> None:
+        inherited = {
+            name: value
+            for parent in reversed(cls.__mro__[1:])
+            for name, value in vars(parent).items()
+            if isinstance(value, Field)
+        }
+        own = {name: value for name, value in vars(cls).items() if isinstance(value, Field)}
+        first = {name: inherited.pop(name) for name in ("id", "organization_id")}
+        bound = {name: f.bound_to(cls) for name, f in (first | own | inherited).items()}
+        for name, field in bound.items():
+            setattr(cls, name, field)
+        cls.fields = {field.key: field for field in bound.values()}
+        cls.title = cls.__name__
+        cls.name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", cls.__name__).lower()
+        cls.path, cls.prefix, cls.table = path, prefix, table or cls.name
+        cls.stored_fields = tuple(field for field in cls.fields.values() if field.stored)
+        cls.logged_columns = tuple(f.column for f in cls.stored_fields if not f.derived)
+        cls.time_columns = tuple(f.column for f in cls.stored_fields if isinstance(f, DateTime))
+        cls.refs = tuple(f for f in cls.stored_fields if isinstance(f, Ref))
+
+    @classmethod
+    def visible(cls, actor: Any) -> "Node | None":
+        """The condition under which the actor may see a row; None when every row may be seen."""
+        return None
+
+    @classmethod
+    def event_type(cls) -> str:
+        return cls.path.replace("/", ".")
+
+    @classmethod
+    def columns(cls) -> list[Column]:
+        return [
+            id_column() if field.key == "id" else column
+            for field in cls.stored_fields
+            for column in field.columns()
+        ]
+
+
+class Audited(Resource):
+    """A resource that says who made and changed it, and when; whoever writes cannot forge it."""
+
+    created_by = Ref("user", key="created_by", writable="create", enforced=False, nullable=True)
+    updated_by = Ref("user", key="updated_by", writable="never", enforced=False, nullable=True)
+    date_created = DateTime(writable="create")
+    date_updated = DateTime(writable="never")
+
+
+class Declarations:
+    """The resources that a program consists of, by name; what every surface is made from.
+
+    `public_url` is the base of every link that an answer holds.
+    """
+
+    def __init__(self, resources: Iterable[type[Resource]], public_url: str = "") -> None:
+        self._by_name = {resource.name: resource for resource in resources}
+        self.public_url = public_url
+        self._check()
+
+    def __iter__(self) -> Iterator[type[Resource]]:
+        return iter(self._by_name.values())
+
+    def __getitem__(self, name: str) -> type[Resource]:
+        return self._by_name[name]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._by_name
+
+    def children(self, resource: type[Resource]) -> list[Ref]:
+        """The references by which other objects are deleted with one of `resource`."""
+        return [
+            ref
+            for other in self
+            for ref in other.refs
+            if ref.cascade and ref.target == resource.name
+        ]
+
+    def users(self, resource: type[Resource]) -> list[Ref]:
+        """The references that keep an object of `resource` from being deleted."""
+        return [
+            ref
+            for other in self
+            for ref in other.refs
+            if ref.enforced and not ref.cascade and ref.target == resource.name
+        ]
+
+    def tables(self) -> list[Table]:
+        return [self._table(resource) for resource in self]
+
+    def counters(self) -> list[str]:
+        """The columns of the organization's clock that count the objects of a resource."""
+        return [counter(resource) for resource in self if resource.counted]
+
+    def _table(self, resource: type[Resource]) -> Table:
+        keys = tuple(
+            ForeignKey(ref.column, self[ref.target].table)
+            for ref in resource.refs
+            if ref.enforced
+        )
+        by_key = tuple(
+            Index(("organization_id", key.column))
+            for key in keys
+            if not any(index.columns[1:2] == (key.column,) for index in resource.indexes)
+        )
+        return tenant_table(
+            resource.table,
+            *resource.columns(),
+            indexes=(*resource.indexes, *by_key),
+            foreign_keys=keys,
+        )
+
+    def _check(self) -> None:
+        for resource in self:
+            for field in resource.fields.values():
+                target = field.target if isinstance(field, Ref | Children) else None
+                if target is not None and target not in self._by_name:
+                    raise ValueError(f"{resource.title}.{field.name}: no resource {target!r}")
+
+
+def counter(resource: type[Resource]) -> str:
+    return f"{resource.name}_total"

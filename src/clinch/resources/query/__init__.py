@@ -1,0 +1,1 @@
+"""The one read path: a tree of conditions, its compiler, and the composer of the answers' JSON."""

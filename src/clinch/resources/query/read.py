@@ -1,0 +1,183 @@
+"""The read path: one object, several, or a page of them, as JSON that the database wrote."""
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+from clinch.db.database import Transaction
+from clinch.resources.actor import Actor
+from clinch.resources.declaration import Declarations, Resource, counter
+from clinch.resources.errors import NotFound
+from clinch.resources.query.compiler import Composer, Conditions
+from clinch.resources.query.tree import EVERYTHING, And, Equal, In, Node
+
+Keys = tuple[str, ...] | None
+"""The names of the fields to answer; None stands for those that are answered by default."""
+
+_REMEMBERED = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What to list: a condition, an order (`key` or `-key`), how many to skip and to answer."""
+
+    where: Node = EVERYTHING
+    order: str = ""
+    skip: int = 0
+    limit: int = 100
+    keys: Keys = None
+    total: bool = True
+
+
+class ReadPath:
+    """Answers reads for one set of declarations. Statements are text, composed once a shape."""
+
+    def __init__(self, declarations: Declarations) -> None:
+        self.declarations = declarations
+        self._columns: dict[tuple[str, str, Keys, frozenset[str]], str] = {}
+        self._objects: dict[tuple[str, Keys, frozenset[str]], str] = {}
+        self._totals: OrderedDict[tuple[object, ...], tuple[int, int]] = OrderedDict()
+
+    async def get(
+        self,
+        transaction: Transaction,
+        actor: Actor,
+        resource: type[Resource],
+        id: str,
+        keys: Keys = None,
+    ) -> bytes:
+        """The JSON of one object; raises NotFound, also for what the actor may not see."""
+        shape = (resource.name, keys, self._hidden(actor))
+        sql = self._objects.get(shape)
+        if sql is None or resource.visible(actor) is not None:
+            query = Conditions(self.declarations, actor)
+            where = query.where(resource, "r", And((Equal(resource.fields["id"], id),)))
+            columns = self._select_list(actor, resource, "r", keys)
+            sql = (
+                "select convert_to(row_to_json(o)::text, 'UTF8')"
+                f" from (select {columns} from {resource.table} r where {where}) o"
+            )
+            arguments = query.parameters
+            if resource.visible(actor) is None:
+                self._objects[shape] = sql
+        else:
+            arguments = [actor.organization_id, id]
+        body: bytes | None = await transaction.value(sql, *arguments)
+        if body is None:
+            raise NotFound(resource.title)
+        return body
+
+    async def several(
+        self,
+        transaction: Transaction,
+        actor: Actor,
+        resource: type[Resource],
+        ids: Iterable[str],
+        keys: Keys = None,
+    ) -> dict[str, bytes]:
+        """The JSON of those of the objects that the actor may see, by id, in one statement."""
+        query = Conditions(self.declarations, actor)
+        where = query.where(resource, "r", In(resource.fields["id"], tuple(ids)))
+        columns = self._select_list(actor, resource, "r", keys)
+        rows = await transaction.rows(
+            f"select r.id, convert_to((select row_to_json(o)::text from (select {columns}) o),"
+            f" 'UTF8') from {resource.table} r where {where}",
+            *query.parameters,
+        )
+        return {row[0]: row[1] for row in rows}
+
+    async def page(
+        self, transaction: Transaction, actor: Actor, resource: type[Resource], page: Page
+    ) -> bytes:
+        """`{"data": [...], "has_more": bool}`, with `total_results` where the resource counts.
+
+        One statement. The total of everything is kept with the log; one under a condition is
+        counted and remembered until the organization's next event.
+        """
+        query = Conditions(self.declarations, actor)
+        where = query.where(resource, "r", page.where)
+        order = query.order(resource, "r", page.order or resource.default_order)
+        columns = self._select_list(actor, resource, "r", page.keys)
+        last = query.bind(page.skip + page.limit)
+        end = query.bind(page.limit + 1)
+        start = query.bind(page.skip)
+        total, remember = self._total(actor, resource, page, query, where)
+        sql = (
+            f"with page as materialized (select r.*, row_number() over (order by {order}) as page_row"
+            f" from {resource.table} r where {where} order by {order} limit {end} offset {start})"
+            f"{total.table} select convert_to('{{\"data\":[' || coalesce((select"
+            " string_agg(o.json, ',' order by o.page_row) from (select"
+            f" (select row_to_json(x)::text from (select {columns}) x) as json, r.page_row"
+            f" from page r where r.page_row <= {last}) o), '')"
+            f" || '],\"has_more\":' || (select count(*) > {end} - 1 from page)::text"
+            f"{total.text} || '}}', 'UTF8'){total.columns}"
+        )
+        row = (await transaction.rows(sql, *query.parameters))[0]
+        if remember is not None:
+            self._remember(remember, (row[1], row[2]))
+        body: bytes = row[0]
+        return body
+
+    def _total(
+        self,
+        actor: Actor,
+        resource: type[Resource],
+        page: Page,
+        query: Conditions,
+        where: str,
+    ) -> "tuple[_Total, tuple[object, ...] | None]":
+        if not resource.counted or not page.total:
+            return _Total(), None
+        if page.where == EVERYTHING and resource.visible(actor) is None:
+            kept = f"(select c.{counter(resource)} from event_clock c where c.organization_id = $1)"
+            return _Total(text=f" || ',\"total_results\":' || {kept}::text"), None
+        remembered = (resource.name, where, *map(str, query.parameters[:-3]))
+        seq, count = self._totals.get(remembered, (None, None))
+        known = f"c.seq = {query.bind(seq)}::bigint then {query.bind(count)}::bigint"
+        table = (
+            f", total as materialized (select c.seq, case when {known}"
+            f" else (select count(*) from {resource.table} r where {where}) end as found"
+            " from event_clock c where c.organization_id = $1)"
+        )
+        text = " || ',\"total_results\":' || (select t.found from total t)::text"
+        columns = ", (select t.seq from total t), (select t.found from total t)"
+        return _Total(table, text, columns), remembered
+
+    def _remember(self, key: tuple[object, ...], total: tuple[int, int]) -> None:
+        self._totals[key] = total
+        self._totals.move_to_end(key)
+        if len(self._totals) > _REMEMBERED:
+            self._totals.popitem(last=False)
+
+    def _select_list(self, actor: Actor, resource: type[Resource], row: str, keys: Keys) -> str:
+        shape = (resource.name, row, keys, self._hidden(actor))
+        columns = self._columns.get(shape)
+        if columns is None:
+            columns = Composer(self.declarations, actor).columns(resource, row, keys)
+            self._columns[shape] = columns
+        return columns
+
+    def _hidden(self, actor: Actor) -> frozenset[str]:
+        """The permissions that would show more than this actor sees."""
+        if actor.permissions is None:
+            return frozenset()
+        return self._guards - actor.permissions
+
+    @cached_property
+    def _guards(self) -> frozenset[str]:
+        return frozenset(
+            field.seen_with
+            for resource in self.declarations
+            for field in resource.fields.values()
+            if field.seen_with is not None
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Total:
+    """The pieces that a total adds to a list's statement."""
+
+    table: str = ""
+    text: str = ""
+    columns: str = ""

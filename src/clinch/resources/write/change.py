@@ -1,0 +1,77 @@
+"""One change of one object: what was asked, what was there, what will be."""
+
+from typing import Any, Literal
+
+from clinch.resources.declaration import Resource
+from clinch.resources.fields import Field
+
+Row = dict[str, Any]
+ChangeKind = Literal["create", "update", "delete"]
+
+
+class Change:
+    """A create, update or delete, from the request to the event.
+
+    `body` is what was sent; `before` and `after` are rows (column to JSON value) once they are
+    known, None where there is no object. `touched` adds names to those that the event reports as
+    changed, for what an object shows of others.
+    """
+
+    __slots__ = ("after", "before", "body", "id", "inner", "kind", "resource", "sent", "touched")
+
+    def __init__(
+        self, kind: ChangeKind, resource: type[Resource], id: str, body: dict[str, Any]
+    ) -> None:
+        self.kind: ChangeKind = kind
+        self.resource = resource
+        self.id = id
+        self.body = body
+        self.sent: frozenset[str] = frozenset()
+        self.before: Row | None = None
+        self.after: Row | None = None
+        self.touched: tuple[str, ...] = ()
+        self.inner = False
+
+    @classmethod
+    def create(cls, resource: type[Resource], body: dict[str, Any], id: str = "") -> "Change":
+        """A new object; its id is made, unless one is brought along."""
+        return cls("create", resource, id, body)
+
+    @classmethod
+    def update(cls, resource: type[Resource], id: str, body: dict[str, Any]) -> "Change":
+        return cls("update", resource, id, body)
+
+    @classmethod
+    def delete(cls, resource: type[Resource], id: str) -> "Change":
+        return cls("delete", resource, id, {})
+
+    def sets(self, field: Field) -> bool:
+        """Whether the request itself gave the field a value."""
+        return field.key in self.sent
+
+    def get(self, field: Field) -> Any:
+        """The value after the change; for a delete, the last one."""
+        row = self.after if self.after is not None else self.before
+        return None if row is None else row[field.column]
+
+    def was(self, field: Field) -> Any:
+        return None if self.before is None else self.before[field.column]
+
+    def set(self, field: Field, value: Any) -> None:
+        if self.after is not None:
+            self.after[field.column] = value
+
+    def moved(self, field: Field) -> bool:
+        """Whether the field's value differs from what it was."""
+        return self.was(field) != self.get(field)
+
+    def changed(self) -> list[str]:
+        """The names of the columns that an update changes, in order."""
+        if self.before is None or self.after is None:
+            return []
+        before, after = self.before, self.after
+        return [
+            column
+            for column in self.resource.logged_columns
+            if before[column] != after[column]
+        ]

@@ -1,0 +1,120 @@
+"""Writes the rows of a write in one statement: inserts, updates, deletes and search texts."""
+
+import unicodedata
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+
+from clinch.db.database import Transaction
+from clinch.db.schema import Column, Index, id_column, tenant_table
+from clinch.resources.declaration import Resource
+from clinch.resources.write.change import Change, Row
+from clinch.resources.write.work import Work
+
+SEARCH_TEXT = tenant_table(
+    "search_text",
+    id_column(),
+    id_column("lead_id"),
+    Column("text", "text"),
+    indexes=(
+        Index(("text gin_trgm_ops",), method="gin", name="search_text_trigrams"),
+        Index(("organization_id", "lead_id")),
+    ),
+)
+
+_KINDS = ("create", "update", "delete")
+Group = tuple[type[Resource], str]
+
+
+async def write_rows(transaction: Transaction, work: Work) -> None:
+    """Bring the tables to what the changes say; nothing is asked when nothing changes."""
+    groups: dict[Group, list[Any]] = {}
+    for change in work.changes:
+        if change.kind == "delete":
+            groups.setdefault((change.resource, "delete"), []).append(change.id)
+        elif change.kind == "create" or change.changed():
+            groups.setdefault((change.resource, change.kind), []).append(change.after)
+    if not groups:
+        return
+    shape = tuple(sorted(groups, key=lambda group: (group[0].name, _KINDS.index(group[1]))))
+    arguments = [
+        groups[group] if group[1] == "delete" else _text(groups[group]) for group in shape
+    ]
+    searched = [change for change in work.changes if change.resource.search_text is not None]
+    texts = [row for change in searched if (row := _search_row(change)) is not None]
+    gone = [change.id for change in searched if change.kind == "delete"]
+    sql = _statement(shape, bool(texts), bool(gone))
+    arguments += ([_text(texts)] if texts else []) + ([gone] if gone else [])
+    await transaction.value(sql, work.actor.organization_id, *arguments)
+
+
+def _text(rows: list[Row]) -> str:
+    return msgspec.json.encode(rows).decode()
+
+
+@lru_cache(maxsize=500)
+def _statement(shape: tuple[Group, ...], texts: bool, gone: bool) -> str:
+    parts = []
+    for number, (resource, kind) in enumerate(shape, start=2):
+        parts.append(f"w{number} as ({_WRITERS[kind](resource, f'${number}')})")
+    number = len(shape) + 2
+    if texts:
+        parts.append(
+            "t as (insert into search_text (organization_id, id, lead_id, text)"
+            " select $1::uuid, x.id, x.lead_id, x.text"
+            f" from jsonb_to_recordset(${number}::jsonb) x(id text, lead_id text, text text)"
+            " on conflict (organization_id, id)"
+            " do update set lead_id = excluded.lead_id, text = excluded.text)"
+        )
+        number += 1
+    if gone:
+        parts.append(
+            f"g as (delete from search_text s where s.organization_id = $1 and s.id = any(${number}))"
+        )
+    return f"with {', '.join(parts)} select 1"
+
+
+def _insert(resource: type[Resource], rows: str) -> str:
+    names = [column.name for column in resource.columns()]
+    return (
+        f"insert into {resource.table} (organization_id, {', '.join(names)})"
+        f" select $1::uuid, {', '.join(f'x.{name}' for name in names)} from {_rows(resource, rows)}"
+    )
+
+
+def _update(resource: type[Resource], rows: str) -> str:
+    sets = ", ".join(f"{name} = x.{name}" for name in resource.logged_columns if name != "id")
+    return (
+        f"update {resource.table} r set {sets} from {_rows(resource, rows)}"
+        " where r.organization_id = $1 and r.id = x.id"
+    )
+
+
+def _delete(resource: type[Resource], ids: str) -> str:
+    return f"delete from {resource.table} r where r.organization_id = $1 and r.id = any({ids})"
+
+
+_WRITERS = {"create": _insert, "update": _update, "delete": _delete}
+
+
+def _rows(resource: type[Resource], parameter: str) -> str:
+    columns = ", ".join(f"{c.name} {c.type.split(' collate')[0]}" for c in resource.columns())
+    return f"jsonb_to_recordset({parameter}::jsonb) x({columns})"
+
+
+def _search_row(change: Change) -> Row | None:
+    """The search text of an object that is new, or whose text differs from what it was."""
+    search_text = change.resource.search_text
+    if change.after is None or search_text is None:
+        return None
+    text = fold(search_text(change.after))
+    if change.before is not None and text == fold(search_text(change.before)):
+        return None
+    return {"id": change.id, "lead_id": change.after[change.resource.search_lead], "text": text}
+
+
+def fold(texts: Iterable[str]) -> str:
+    """Texts as fragments are searched in: compatible forms joined, no case, one a line."""
+    return unicodedata.normalize("NFKC", "\n".join(text for text in texts if text)).casefold()

@@ -1,0 +1,307 @@
+"""What one write works on: the changes, the rows they meet, and one statement that reads those."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property, partial
+from typing import Any
+
+import msgspec
+
+from clinch.db.database import Transaction
+from clinch.resources.actor import Actor
+from clinch.resources.declaration import Audited, Declarations, Resource
+from clinch.resources.errors import NO_OBJECT, REQUIRED, NotFound, ValidationError
+from clinch.resources.fields import Children, Ref, stored_time
+from clinch.resources.query.compiler import Conditions
+from clinch.resources.query.tree import And, Equal, In, Node, Related
+from clinch.resources.write.change import Change, Row
+from clinch.resources.write.read_body import read_body
+
+Key = tuple[str, str]
+
+_decode = partial(msgspec.json.decode, type=dict[str, Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Rows of `resource` to read before the write: those that meet `where`, locked or not."""
+
+    resource: type[Resource]
+    where: Node
+    lock: str = ""
+    order: str = "id"
+    limit: int | None = None
+
+
+class Work:
+    """One write: its actor, time and changes. Rules read and change it.
+
+    `rows` are the objects as they are after the changes so far, by (resource name, id); None
+    stands for one that is deleted. `stored` are the same as the database has them. An object has
+    at most one change.
+    """
+
+    def __init__(
+        self, declarations: Declarations, actor: Actor, now: datetime, changes: list[Change]
+    ) -> None:
+        self.declarations, self.actor, self.now = declarations, actor, now
+        self.changes = changes
+        self.stored: dict[Key, Row] = {}
+        self.rows: dict[Key, Row | None] = {}
+        self.found: dict[Load, list[Row]] = {}
+        self.statements: list[tuple[str, tuple[Any, ...]]] = []
+        self._changes = {(c.resource.name, c.id): c for c in changes}
+        self._new = {(c.resource.name, c.id) for c in changes if c.kind == "create"}
+
+    def of(self, resource: type[Resource]) -> list[Change]:
+        return [change for change in self.changes if change.resource is resource]
+
+    def row(self, resource: type[Resource], id: str | None) -> Row | None:
+        """The object as it is after the changes so far, if it was read or is new."""
+        return self.rows.get((resource.name, id or ""))
+
+    def known(self, resource: type[Resource]) -> list[Row]:
+        """The stored objects of a resource that were read for this write."""
+        return [row for (name, _), row in self.stored.items() if name == resource.name]
+
+    def create(self, resource: type[Resource], body: dict[str, Any]) -> Change:
+        """Add a new object to the write, before anything was read."""
+        made = list(
+            read_body(
+                self.declarations, self.actor, Change.create(resource, body), stored_time(self.now)
+            )
+        )
+        for change in made:
+            change.inner = True
+            self._new.add((change.resource.name, change.id))
+            self._changes[change.resource.name, change.id] = change
+        self.changes[:0] = made
+        return made[0]
+
+    def also(self, sql: str, *arguments: Any) -> None:
+        """Carry out a statement on reference tables with the write, ahead of its rows."""
+        self.statements.append((sql, arguments))
+
+    def touch(self, resource: type[Resource], id: str, *names: str) -> None:
+        """Mark an object that was read as changed, in what it shows under `names`."""
+        change = self._changes.get((resource.name, id)) or self._add(
+            Change.update(resource, id, {})
+        )
+        if change.kind == "update":
+            change.touched = tuple(dict.fromkeys((*change.touched, *names)))
+
+    def _add(self, change: Change) -> Change:
+        self.changes.append(change)
+        self._changes[change.resource.name, change.id] = change
+        self._settle(change)
+        return change
+
+    async def read(self, transaction: Transaction) -> None:
+        """Read and lock every row that the changes meet, in one statement."""
+        loads = self._loads()
+        if not loads:
+            return
+        query = Conditions(self.declarations, self.actor)
+        parts, arms = [], []
+        for number, load in enumerate(loads):
+            where = query.where(load.resource, "r", load.where)
+            order = query.order(load.resource, "r", load.order)
+            limit = f" limit {load.limit}" if load.limit is not None else ""
+            parts.append(
+                f"l{number} as materialized (select r.* from {load.resource.table} r"
+                f" where {where} order by {order}{limit} {load.lock})"
+            )
+            arms.append(f"select {number}, to_jsonb(l)::text from l{number} l")
+        sql = f"with {', '.join(parts)} {' union all '.join(arms)}"
+        for load in loads:
+            self.found[load] = []
+        for number, text in await transaction.rows(sql, *query.parameters):
+            self._keep(loads[number], _decode(text))
+
+    def _keep(self, load: Load, row: Row) -> None:
+        for column in load.resource.time_columns:
+            if row[column] is not None:
+                row[column] = stored_time(datetime.fromisoformat(row[column]))
+        del row["organization_id"]
+        key = (load.resource.name, row["id"])
+        self.found[load].append(self.stored.setdefault(key, row))
+        self.rows.setdefault(key, self.stored[key])
+
+    def _loads(self) -> list[Load]:
+        loads: dict[Load, None] = {}
+        for load in [
+            *self._parents(),
+            *self._targets(),
+            *self._references(),
+            *self._lookups(),
+            *self._declared(),
+        ]:
+            loads.setdefault(load)
+        return list(loads)
+
+    def _asked(self) -> Iterable[tuple[type[Resource], str, tuple[str, ...]]]:
+        """The existing objects to change, by resource and kind of change."""
+        ids: dict[tuple[type[Resource], str], dict[str, None]] = {}
+        for change in self.changes:
+            if change.kind != "create":
+                ids.setdefault((change.resource, change.kind), {})[change.id] = None
+        for (resource, kind), found in ids.items():
+            yield resource, kind, tuple(found)
+
+    def _parents(self) -> Iterable[Load]:
+        """What sums up the objects to change; locked before them, so that nobody deadlocks."""
+        for resource, _, ids in self._asked():
+            for ref in resource.refs:
+                if ref.locks:
+                    where = Related(Children(resource.name, ref.column), In(resource.fields["id"], ids))
+                    yield Load(self.declarations[ref.target], where, "for no key update")
+
+    def _targets(self) -> Iterable[Load]:
+        for resource, kind, ids in self._asked():
+            where = In(resource.fields["id"], ids)
+            if kind == "update":
+                yield Load(resource, where, "for no key update")
+            else:
+                yield Load(resource, where, "for update")
+                yield from self._cascade(resource, where)
+
+    def _cascade(self, resource: type[Resource], where: Node) -> Iterable[Load]:
+        for ref in self.declarations.children(resource):
+            below = Related(ref, where)
+            yield Load(ref.resource, below, "for update")
+            yield from self._cascade(ref.resource, below)
+
+    def _references(self) -> Iterable[Load]:
+        """The objects that the new values refer to, unless they are made by this write."""
+        wanted: dict[tuple[str, str], dict[str, None]] = {}
+        for change, ref, id in self._new_references():
+            if (ref.target, id) not in self._new and not self._is_self(change, ref, id):
+                lock = "for no key update" if ref.locks else ""
+                wanted.setdefault((ref.target, lock), {})[id] = None
+        for (target, lock), ids in wanted.items():
+            resource = self.declarations[target]
+            yield Load(resource, In(resource.fields["id"], tuple(ids)), lock)
+
+    def _new_references(self) -> Iterable[tuple[Change, Ref, str]]:
+        for change in self.changes:
+            if change.kind == "delete" or change.after is None:
+                continue
+            for ref in change.resource.refs:
+                id = change.after.get(ref.column)
+                if id is not None:
+                    yield change, ref, id
+
+    def _is_self(self, change: Change, ref: Ref, id: str) -> bool:
+        return not ref.enforced and id == self.actor.user_id
+
+    def _lookups(self) -> Iterable[Load]:
+        for change in self.changes:
+            if change.kind == "delete" or change.after is None:
+                continue
+            for ref in change.resource.refs:
+                if ref.lookup is not None:
+                    load = self._lookup(change, ref)
+                    if load is not None:
+                        yield load
+
+    def _lookup(self, change: Change, ref: Ref) -> Load | None:
+        """How the object is found that a change names by its label, or not at all."""
+        assert ref.lookup is not None
+        assert change.after is not None
+        target = self.declarations[ref.target]
+        label = change.body.get(ref.lookup.body_key)
+        if change.after.get(ref.column) is not None:
+            return None
+        if isinstance(label, str) and label:
+            by_label = target.fields[ref.lookup.label]
+            return Load(target, Equal(by_label, label), order=ref.lookup.order, limit=1)
+        if change.kind == "create":
+            return Load(target, And(), order=ref.lookup.order, limit=1)
+        return None
+
+    def _declared(self) -> Iterable[Load]:
+        for resource in self.declarations:
+            for loads in resource.loads:
+                if changes := self.of(resource):
+                    yield from loads(changes)
+
+    def resolve(self) -> None:
+        """Join what was asked with what was read; raises NotFound or ValidationError."""
+        asked = list(self.changes)
+        for change in asked:
+            if change.kind != "create" and (change.resource.name, change.id) not in self.rows:
+                raise NotFound(change.resource.title)
+        for change in asked:
+            if change.kind != "delete":
+                self._resolve_references(change)
+            self._settle(change)
+        for change in asked:
+            if change.kind == "delete":
+                self._delete_children(change)
+
+    def _resolve_references(self, change: Change) -> None:
+        assert change.after is not None
+        problems: dict[str, Any] = {}
+        for ref in change.resource.refs:
+            if ref.lookup is not None:
+                self._resolve_lookup(change, ref, problems)
+            id = change.after.get(ref.column)
+            if id is None and not ref.nullable and ref.column in change.after:
+                problems.setdefault(ref.error_key, REQUIRED)
+            known = id is None or (ref.target, id) in self.rows or (ref.target, id) in self._new
+            if not known and not self._is_self(change, ref, id):
+                problems.setdefault(ref.error_key, NO_OBJECT)
+        if problems:
+            raise ValidationError(problems)
+
+    def _resolve_lookup(self, change: Change, ref: Ref, problems: dict[str, Any]) -> None:
+        assert ref.lookup is not None
+        assert change.after is not None
+        load = self._lookup(change, ref)
+        if load is None:
+            return
+        rows = self.found[load]
+        label = change.body.get(ref.lookup.body_key)
+        if rows:
+            change.after[ref.column] = rows[0]["id"]
+        elif label:
+            problems[ref.lookup.body_key] = ref.lookup.unknown.format(label=label)
+        elif ref.required:
+            problems[ref.error_key] = NO_OBJECT
+
+    def _settle(self, change: Change) -> None:
+        """Lay the change over the object as it was read."""
+        key = (change.resource.name, change.id)
+        if change.kind != "create":
+            change.before = self.stored[key]
+        if change.kind == "update":
+            change.after = self.stored[key] | (change.after or {})
+        self.rows[key] = change.after
+
+    def _delete_children(self, parent: Change) -> None:
+        for ref in self.declarations.children(parent.resource):
+            for id in self._by_reference.get((ref.resource.name, ref.column, parent.id), ()):
+                if (ref.resource.name, id) not in self._changes:
+                    child = self._add(Change.delete(ref.resource, id))
+                    child.inner = True
+                    self._delete_children(child)
+
+    @cached_property
+    def _by_reference(self) -> dict[tuple[str, str, str], list[str]]:
+        """The ids of the objects that were read, by what they are deleted with."""
+        found: dict[tuple[str, str, str], list[str]] = {}
+        for (name, id), row in self.stored.items():
+            for ref in self.declarations[name].refs:
+                if ref.cascade and row[ref.column] is not None:
+                    found.setdefault((name, ref.column, row[ref.column]), []).append(id)
+        return found
+
+    def stamp(self) -> None:
+        """Say who changed what and when, on the objects that an update really changes."""
+        for change in self.changes:
+            if change.kind != "update" or not issubclass(change.resource, Audited):
+                continue
+            if change.touched or change.changed():
+                change.set(change.resource.updated_by, self.actor.user_id)
+                change.set(change.resource.date_updated, stored_time(self.now))

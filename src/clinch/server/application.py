@@ -1,0 +1,226 @@
+"""The HTTP door: from a request to an actor, to a handler, to bytes."""
+
+import base64
+import binascii
+import re
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import asyncpg
+import msgspec
+
+from clinch.db.database import Busy, CredentialChanged
+from clinch.db.ids import new_id
+from clinch.identity.credentials import Authenticator, Unauthorized
+from clinch.resources.actor import Actor, Provenance
+from clinch.resources.errors import ApiError, BadRequest
+from clinch.server.http import (
+    BAD_JSON,
+    Headers,
+    Receive,
+    Request,
+    Response,
+    parse_body,
+    parse_query,
+    receive_body,
+    text_parameters,
+)
+from clinch.server.log import log, log_failure
+from clinch.server.rate_limit import RateLimit
+from clinch.server.routes import Match, Routes
+
+Scope = dict[str, Any]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+_METHODS = frozenset({"GET", "POST", "PUT", "DELETE"})
+_OFFSET = re.compile(rb"[+-]?\d{1,2}(\.\d{1,4})?")
+
+_UNAVAILABLE = (
+    Busy,
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.InterfaceError,
+    asyncpg.QueryCanceledError,
+    asyncpg.DeadlockDetectedError,
+)
+
+
+class Application:
+    """An ASGI application: the API below `/api/v1`, all else handed to `pages`."""
+
+    def __init__(
+        self, authenticator: Authenticator, routes: Routes, pages: Asgi, rate_limit: RateLimit
+    ) -> None:
+        self._authenticator, self._routes, self._pages = authenticator, routes, pages
+        self._rate_limit = rate_limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._pages(scope, receive, send)
+            return
+        segments = [segment for segment in scope["path"].split("/") if segment]
+        if segments[:2] != ["api", "v1"]:
+            await self._pages(scope, receive, send)
+            return
+        exchange = _Exchange(scope, receive, segments[2:])
+        started = time.perf_counter()
+        response = await self._respond(exchange)
+        await _send(send, response, exchange)
+        log(
+            "request",
+            method=scope["method"],
+            route=exchange.pattern,
+            status=response.status,
+            ms=round((time.perf_counter() - started) * 1000, 2),
+            request_id=exchange.request_id,
+            organization=exchange.organization,
+            key=exchange.key_id,
+        )
+
+    async def _respond(self, exchange: "_Exchange") -> Response:
+        try:
+            return await self._answer(exchange)
+        except ApiError as error:
+            return Response(msgspec.json.encode(error.body), error.status, exchange.headers)
+        except asyncpg.DataError:
+            return _error(400, "A value in the request cannot be stored.", exchange)
+        except _UNAVAILABLE as error:
+            log_failure(error, request_id=exchange.request_id)
+            exchange.headers.append((b"retry-after", b"1"))
+            return _error(503, "The server is busy. Please try again.", exchange)
+        except Exception as error:
+            log_failure(error, request_id=exchange.request_id)
+            return _error(500, f"Internal server error (request {exchange.request_id}).", exchange)
+
+    async def _answer(self, exchange: "_Exchange") -> Response:
+        key = _basic_key(exchange.http_headers)
+        actor = await self._authenticator.actor(key)
+        exchange.organization, exchange.key_id = actor.organization, actor.tenant.credential_id
+        remaining = self._rate_limit.take(actor.tenant.credential_id or "")
+        exchange.headers += self._rate_limit.headers(remaining)
+        if remaining < 0:
+            refusal = self._rate_limit.refusal()
+            refusal.headers += exchange.headers
+            return refusal
+        match = self._routes.find(exchange.segments)
+        exchange.pattern = match.pattern
+        request = await exchange.read(match, actor)
+        handler = match.handler(request.method)
+        try:
+            response = await handler(request)
+        except CredentialChanged:
+            # Revoked, or only changed: what holds now is read, and decides.
+            self._authenticator.forget(key)
+            request.actor = exchange.located(await self._authenticator.actor(key))
+            try:
+                response = await handler(request)
+            except CredentialChanged:
+                raise Unauthorized from None
+        response.headers += exchange.headers
+        return response
+
+
+class _Exchange:
+    """What is known of one request before, and beside, its handler."""
+
+    __slots__ = (
+        "_receive",
+        "_scope",
+        "headers",
+        "http_headers",
+        "key_id",
+        "organization",
+        "pattern",
+        "request_id",
+        "segments",
+    )
+
+    def __init__(self, scope: Scope, receive: Receive, segments: list[str]) -> None:
+        self._scope, self._receive, self.segments = scope, receive, segments
+        self.http_headers: Headers = dict(scope["headers"])
+        self.request_id = new_id("req")
+        self.headers: list[tuple[bytes, bytes]] = []
+        self.pattern: str | None = None
+        self.organization: str | None = None
+        self.key_id: str | None = None
+
+    async def read(self, match: Match, actor: Actor) -> Request:
+        """The request with its body read; raises ApiError."""
+        method: str = self._scope["method"]
+        override = self.http_headers.get(b"x-http-method-override")
+        body: dict[str, Any] = {}
+        if method in ("POST", "PUT"):
+            raw = await receive_body(self.http_headers, self._receive)
+            if override is not None and method == "POST":
+                method = override.decode("latin-1").strip().upper()
+            if raw or method in ("POST", "PUT"):
+                if not raw:
+                    raise BadRequest(BAD_JSON)
+                body = parse_body(self.http_headers, raw)
+        if method not in _METHODS:
+            raise ApiError({"error": "The method is not allowed for the requested URL."}, 405)
+        if "_params" in body:
+            parameters = text_parameters(body.pop("_params"))
+        else:
+            parameters = parse_query(self._scope["query_string"])
+        return Request(
+            method,
+            match.arguments,
+            parameters,
+            body,
+            self.located(actor),
+            Provenance(
+                source="api",
+                request_id=self.request_id,
+                api_key_id=actor.tenant.credential_id,
+                method=method,
+                path=f"/api/v1{match.pattern}/".replace("{}", "%s") % match.arguments,
+            ),
+        )
+
+    def located(self, actor: Actor) -> Actor:
+        """The actor in the time zone that the request names, if it names one."""
+        offset = self.http_headers.get(b"x-tz-offset", b"").strip()
+        if not _OFFSET.fullmatch(offset) or abs(float(offset)) > 14:
+            return actor
+        return replace(actor, utc_offset=timedelta(hours=float(offset)))
+
+
+def _basic_key(headers: Headers) -> str:
+    """The API key of HTTP Basic, which stands for the user; raises Unauthorized."""
+    scheme, _, encoded = headers.get(b"authorization", b"").partition(b" ")
+    if scheme.lower() != b"basic":
+        raise Unauthorized
+    try:
+        user = base64.b64decode(encoded.strip(), validate=True).partition(b":")[0].decode()
+    except (binascii.Error, UnicodeDecodeError):
+        raise Unauthorized from None
+    if not user:
+        raise Unauthorized
+    return user
+
+
+def _error(status: int, text: str, exchange: _Exchange) -> Response:
+    return Response(msgspec.json.encode({"error": text}), status, exchange.headers)
+
+
+async def _send(send: Send, response: Response, exchange: _Exchange) -> None:
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", b"%d" % len(response.body)),
+        (b"x-request-id", exchange.request_id.encode()),
+        *response.headers,
+    ]
+    if response.status == 401:
+        headers.append((b"www-authenticate", b'Basic realm="API key"'))
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    await send({"type": "http.response.body", "body": response.body})

@@ -1,0 +1,124 @@
+"""Requests and responses as the handlers see them, and the rules for reading a body."""
+
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from clinch.resources.actor import Actor, Provenance
+from clinch.resources.errors import ApiError, BadRequest
+
+MAX_BODY = 1_000_000
+MAX_DEPTH = 100
+
+Headers = dict[bytes, bytes]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+
+_JSON_TYPES = re.compile(rb"application/([\w.+-]*\+)?json\s*(;.*)?", re.IGNORECASE | re.DOTALL)
+_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+
+BAD_JSON = "The request contains invalid JSON."
+
+
+@dataclass(slots=True)
+class Response:
+    """A status, a JSON body as bytes (empty for 204), and headers beyond the usual ones."""
+
+    body: bytes = b"{}"
+    status: int = 200
+    headers: list[tuple[bytes, bytes]] = field(default_factory=list)
+
+
+def json_response(value: Any, status: int = 200) -> Response:
+    return Response(msgspec.json.encode(value), status)
+
+
+@dataclass(slots=True)
+class Request:
+    """A request whose sender is known. `parameters` are those of the query string or, where the
+    body has `_params`, those; `arguments` are the changing segments of the path."""
+
+    method: str
+    arguments: tuple[str, ...]
+    parameters: dict[str, str]
+    body: dict[str, Any]
+    actor: Actor
+    provenance: Provenance
+
+
+async def receive_body(headers: Headers, receive: Receive) -> bytes:
+    """The whole body; refused with 413 as soon as it is known to be too large."""
+    too_large = ApiError({"error": f"The request is larger than {MAX_BODY} bytes."}, 413)
+    declared = headers.get(b"content-length", b"0")
+    if declared.isdigit() and int(declared) > MAX_BODY:
+        raise too_large
+    body = b""
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise BadRequest("The connection was closed before the request was complete.")
+        body += message.get("body", b"")
+        if len(body) > MAX_BODY:
+            raise too_large
+        if not message.get("more_body"):
+            return body
+
+
+def parse_query(query: bytes) -> dict[str, str]:
+    """Query parameters; of a name that comes twice the last one counts."""
+    if not query:
+        return {}
+    try:
+        pairs = parse_qsl(query.decode("ascii"), keep_blank_values=True, max_num_fields=1000)
+    except (UnicodeDecodeError, ValueError):
+        raise BadRequest("The query string cannot be read.") from None
+    parameters = dict(pairs)
+    if "\x00" in "".join(parameters.values()):
+        raise BadRequest("The query string must not contain null characters.")
+    return parameters
+
+
+def parse_body(headers: Headers, body: bytes) -> dict[str, Any]:
+    """The JSON object of a POST or PUT; raises BadRequest with the texts that clients know."""
+    if not _JSON_TYPES.fullmatch(headers.get(b"content-type", b"").strip()):
+        raise BadRequest(
+            "Please send valid JSON with a 'Content-Type: application/json' header."
+        )
+    if body.count(b"{") + body.count(b"[") > MAX_DEPTH and _depth(body) > MAX_DEPTH:
+        raise BadRequest(f"The request's JSON is nested deeper than {MAX_DEPTH} levels.")
+    try:
+        value = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise BadRequest(BAD_JSON) from None
+    if not isinstance(value, dict):
+        raise BadRequest("JSON data must be a dict.")
+    return value
+
+
+def _depth(body: bytes) -> int:
+    depth = deepest = 0
+    for bracket in re.findall(rb"[\[\]{}]", _STRINGS.sub(b"", body)):
+        depth += 1 if bracket in b"[{" else -1
+        deepest = max(deepest, depth)
+    return deepest
+
+
+def text_parameters(parameters: Any) -> dict[str, str]:
+    """The parameters of a body's `_params`, as they would stand in a query string."""
+    if not isinstance(parameters, dict):
+        raise BadRequest("_params must be a dict.")
+    return {key: _as_text(value) for key, value in parameters.items()}
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, list):
+        return ",".join(map(_as_text, value))
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    text = "" if value is None else str(value)
+    if "\x00" in text:
+        raise BadRequest("The parameters must not contain null characters.")
+    return text

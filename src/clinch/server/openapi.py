@@ -1,0 +1,183 @@
+"""The OpenAPI 3.1 document, made from the declarations."""
+
+from typing import Any
+
+from clinch import __version__
+from clinch.resources.declaration import Declarations, Operation, Resource
+from clinch.resources.fields import Children, Field
+from clinch.server.resource_routes import DEFAULT_LIMIT, MAX_SKIP
+
+Json = dict[str, Any]
+
+_ERROR = {"$ref": "#/components/responses/Error"}
+_INVALID = {"$ref": "#/components/responses/Invalid"}
+
+
+def openapi(declarations: Declarations) -> Json:
+    """The document: a schema a resource, an operation a route, the errors that both share."""
+    paths: dict[str, Json] = {"/me/": {"get": _me()}}
+    schemas: Json = {}
+    for resource in declarations:
+        schemas[resource.name] = _object(resource)
+        schemas[f"{resource.name}_input"] = _input(resource)
+        for operation in resource.operations:
+            path, method, described = _operation(resource, operation)
+            paths.setdefault(path, {})[method] = described
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Clinch",
+            "version": __version__,
+            "description": "The REST API of this server. An API key is the user of HTTP Basic.",
+            "license": {"name": "MIT", "identifier": "MIT"},
+        },
+        "servers": [{"url": "/api/v1"}],
+        "security": [{"api_key": []}],
+        "paths": paths,
+        "components": {
+            "securitySchemes": {"api_key": {"type": "http", "scheme": "basic"}},
+            "schemas": schemas | _error_schemas(),
+            "responses": {
+                "Error": _response("What is wrong", {"$ref": "#/components/schemas/Error"}),
+                "Invalid": _response(
+                    "The request is not acceptable; nothing was changed",
+                    {"$ref": "#/components/schemas/Invalid"},
+                ),
+            },
+        },
+    }
+
+
+def _error_schemas() -> Json:
+    return {
+        "Error": {
+            "type": "object",
+            "properties": {"error": {"type": "string"}},
+            "required": ["error"],
+        },
+        "Invalid": {
+            "type": "object",
+            "properties": {
+                "error": {"type": "string"},
+                "errors": {"type": "array", "items": {"type": "string"}},
+                "field-errors": {"type": "object"},
+            },
+        },
+    }
+
+
+def _object(resource: type[Resource]) -> Json:
+    fields = [field for field in resource.fields.values() if field.shown]
+    return {
+        "type": "object",
+        "description": (resource.__doc__ or "").strip(),
+        "properties": {field.key: _answered(field) for field in fields},
+    }
+
+
+def _answered(field: Field) -> Json:
+    schema = field.schema()
+    return schema | ({"readOnly": True} if field.writable == "never" else {})
+
+
+def _input(resource: type[Resource]) -> Json:
+    properties: Json = {}
+    for field in resource.fields.values():
+        if field.writable == "never" or not field.shown:
+            continue
+        if isinstance(field, Children):
+            items = {"$ref": f"#/components/schemas/{field.target}_input"}
+            properties[field.key] = {"type": "array", "maxItems": field.most, "items": items}
+        elif field.stored:
+            properties[field.key] = field.schema()
+    return {"type": "object", "properties": properties}
+
+
+def _operation(resource: type[Resource], operation: Operation) -> tuple[str, str, Json]:
+    of_one = operation in ("get", "update", "delete")
+    path = f"/{resource.path}/{{id}}/" if of_one else f"/{resource.path}/"
+    schema = {"$ref": f"#/components/schemas/{resource.name}"}
+    described: Json = {
+        "operationId": f"{operation}_{resource.name}",
+        "summary": f"{operation.capitalize()} {resource.name.replace('_', ' ')}",
+        "tags": [resource.name],
+        "parameters": _parameters(resource, operation, of_one),
+        "responses": {
+            "400": _INVALID,
+            "401": _ERROR,
+            "403": _ERROR,
+            "429": _ERROR,
+            "503": _ERROR,
+        },
+    }
+    if operation in ("create", "update"):
+        body = {"$ref": f"#/components/schemas/{resource.name}_input"}
+        described["requestBody"] = {
+            "required": True,
+            "content": {"application/json": {"schema": body}},
+        }
+        described["responses"]["413"] = _ERROR
+    if of_one:
+        described["responses"]["404"] = _ERROR
+    status, answer = {
+        "list": (200, _page(resource)),
+        "get": (200, schema),
+        "create": (resource.create_status, schema),
+        "update": (200, schema),
+        "delete": (resource.delete_status, {"type": "object"}),
+    }[operation]
+    content = _response("Done", answer) if status != 204 else {"description": "Done"}
+    described["responses"][str(status)] = content
+    methods = {"list": "get", "get": "get", "create": "post", "update": "put", "delete": "delete"}
+    return path, methods[operation], described
+
+
+def _parameters(resource: type[Resource], operation: Operation, of_one: bool) -> list[Json]:
+    found = [_query("_fields", {"type": "string"}, "The fields to answer, with commas between.")]
+    if of_one:
+        id = {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
+        found.insert(0, id)
+    if operation in ("create", "update", "delete"):
+        found.append(
+            _query("_dry_run", {"type": "boolean"}, "Do everything, answer, and change nothing.")
+        )
+    if operation == "list":
+        limit = {"type": "integer", "minimum": 0, "maximum": resource.max_limit}
+        skip = {"type": "integer", "minimum": 0, "maximum": MAX_SKIP}
+        found.append(_query("_limit", limit | {"default": DEFAULT_LIMIT}, "How many to answer."))
+        found.append(_query("_skip", skip, "How many to skip."))
+        if resource.orders:
+            orders = [sign + key for key in resource.orders for sign in ("", "-")]
+            found.append(_query("_order_by", {"type": "string", "enum": orders}, "The order."))
+        for field in resource.fields.values():
+            for op in field.filters:
+                name = field.key if op == "eq" else f"{field.key}__{op}"
+                found.append(_query(name, {"type": "string"}, f"Only those whose {field.key} fits."))
+    return found
+
+
+def _query(name: str, schema: Json, description: str) -> Json:
+    return {"name": name, "in": "query", "schema": schema, "description": description}
+
+
+def _page(resource: type[Resource]) -> Json:
+    items = {"$ref": f"#/components/schemas/{resource.name}"}
+    properties: Json = {
+        "data": {"type": "array", "items": items},
+        "has_more": {"type": "boolean"},
+    }
+    if resource.counted:
+        properties["total_results"] = {"type": "integer"}
+    return {"type": "object", "properties": properties, "required": ["data", "has_more"]}
+
+
+def _me() -> Json:
+    return {
+        "operationId": "me",
+        "summary": "Who the key is",
+        "responses": {"200": _response("The user", {"type": "object"}), "401": _ERROR},
+    }
+
+
+def _response(description: str, schema: Json) -> Json:
+    return {"description": description, "content": {"application/json": {"schema": schema}}}

@@ -1,0 +1,100 @@
+"""What is not the API: the front page, the health checks and the OpenAPI document."""
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
+
+from clinch import __version__
+from clinch.resources.declaration import Declarations
+from clinch.server.openapi import openapi
+from clinch.server.routes import NO_URL
+
+Ready = Callable[[], Awaitable[bool]]
+
+
+def pages(declarations: Declarations, ready: Ready) -> Starlette:
+    """The pages; `ready` says whether the database answers and is at this program's schema."""
+    document = msgspec.json.encode(openapi(declarations))
+    return Starlette(
+        routes=[
+            Route("/", partial(_front_page, declarations.public_url)),
+            Route("/healthz", _health),
+            Route("/readyz", partial(_readiness, ready)),
+            Route("/api/openapi.json", partial(_document, document)),
+        ],
+        exception_handlers={HTTPException: _refusal},
+    )
+
+
+async def _health(request: Request) -> Response:
+    return _json({"status": "ok"})
+
+
+async def _readiness(ready: Ready, request: Request) -> Response:
+    if await ready():
+        return _json({"status": "ok"})
+    return _json({"status": "the database does not answer, or is not migrated"}, 503)
+
+
+async def _document(document: bytes, request: Request) -> Response:
+    return Response(document, media_type="application/json")
+
+
+async def _refusal(request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    text = NO_URL if status == 404 else "The method is not allowed for the requested URL."
+    return _json({"error": text}, status)
+
+
+def _json(value: Any, status: int = 200) -> Response:
+    return Response(msgspec.json.encode(value), status, media_type="application/json")
+
+
+async def _front_page(public_url: str, request: Request) -> Response:
+    return HTMLResponse(
+        _PAGE.format(version=__version__, url=public_url),
+        headers={"content-security-policy": "default-src 'none'; style-src 'unsafe-inline'"},
+    )
+
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Clinch</title>
+<style>
+body {{ font: 16px/1.6 system-ui, sans-serif; max-width: 42rem; margin: 4rem auto; padding: 0 1rem;
+       color: #1d2433; background: #fff }}
+h1 {{ font-size: 1.6rem; margin-bottom: 0 }}
+pre {{ background: #f3f5f8; padding: 1rem; overflow-x: auto; border-radius: 6px }}
+a {{ color: #1a56c4 }}
+@media (prefers-color-scheme: dark) {{
+  body {{ color: #e6e9ef; background: #14181f }} pre {{ background: #1f2630 }} a {{ color: #8ab4ff }}
+}}
+</style>
+</head>
+<body>
+<h1>Clinch</h1>
+<p>Version {version} runs here: a CRM that speaks the public REST API of Close.</p>
+<p>The API is at <code>{url}/api/v1/</code>. An API key is the user name of HTTP Basic; make one
+with <code>clinch key create</code>.</p>
+<pre>curl -u "$CLINCH_API_KEY:" {url}/api/v1/me/
+curl -u "$CLINCH_API_KEY:" "{url}/api/v1/lead/?_limit=5"
+curl -u "$CLINCH_API_KEY:" -H "Content-Type: application/json" \\
+  -d '{{"name": "Harbour Tools"}}' {url}/api/v1/lead/</pre>
+<p>Existing Close clients work when their base address is <code>{url}/api/v1</code>.</p>
+<ul>
+<li><a href="/api/openapi.json">OpenAPI document</a>: every operation, field and filter</li>
+<li><a href="/readyz">Readiness</a> and <a href="/healthz">health</a></li>
+</ul>
+</body>
+</html>
+"""

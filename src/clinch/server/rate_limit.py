@@ -1,0 +1,50 @@
+"""How many requests a key may make: so many a second, per key and process."""
+
+import time
+from collections import defaultdict
+
+import msgspec
+
+from clinch.server.http import Response
+
+WINDOW = 1
+
+
+class RateLimit:
+    """Counts requests in windows of one second."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self._window = 0
+        self._used: dict[str, int] = defaultdict(int)
+
+    def take(self, key: str) -> int:
+        """The requests that are left to the key in this window; below zero it must wait."""
+        now = int(time.monotonic())
+        if now != self._window:
+            self._window = now
+            self._used.clear()
+        self._used[key] += 1
+        return self.limit - self._used[key]
+
+    def headers(self, remaining: int) -> list[tuple[bytes, bytes]]:
+        limit, left = self.limit, max(remaining, 0)
+        return [
+            (b"ratelimit", b"limit=%d, remaining=%d, reset=%d" % (limit, left, WINDOW)),
+            (b"ratelimit-limit", b"%d" % limit),
+            (b"ratelimit-remaining", b"%d" % left),
+            (b"ratelimit-reset", b"%d" % WINDOW),
+        ]
+
+    def refusal(self) -> Response:
+        """429, in a body that all generations of clients can read."""
+        told = {
+            "message": "API call count exceeded for this period",
+            "rate_reset": float(WINDOW),
+            "rate_limit": self.limit,
+            "rate_window": WINDOW,
+            "rate_limit_type": "key",
+            "rate_endpoint_group": "all",
+        }
+        body = msgspec.json.encode(told | {"error": told})
+        return Response(body, 429, [(b"retry-after", b"%d" % WINDOW)])

@@ -1,0 +1,182 @@
+"""The endpoints that every resource has: list, get, create, update, delete."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from clinch.db.database import Database
+from clinch.resources.actor import Actor
+from clinch.resources.declaration import Resource
+from clinch.resources.errors import BadRequest, Forbidden, Invalid, NotFound
+from clinch.resources.fields import Field
+from clinch.resources.query.read import Keys, Page, ReadPath
+from clinch.resources.query.tree import And, Equal, In, Node, Range
+from clinch.resources.write.change import Change
+from clinch.resources.write.path import Mode, WritePath, Written, allow
+from clinch.server.http import Request, Response
+from clinch.server.routes import Route
+
+MAX_SKIP = 250_000
+DEFAULT_LIMIT = 100
+
+_INTEGER = re.compile(r"[+-]?\d+")
+
+
+class ResourceRoutes:
+    """Makes the routes of a resource out of its declaration."""
+
+    def __init__(self, database: Database, reads: ReadPath, writes: WritePath) -> None:
+        self._database, self._reads, self._writes = database, reads, writes
+
+    def routes(self, resource: type[Resource]) -> Iterator[Route]:
+        endpoints = {
+            "list": ("GET", resource.path, self._list),
+            "create": ("POST", resource.path, self._create),
+            "get": ("GET", f"{resource.path}/{{}}", self._get),
+            "update": ("PUT", f"{resource.path}/{{}}", self._update),
+            "delete": ("DELETE", f"{resource.path}/{{}}", self._delete),
+        }
+        for operation in resource.operations:
+            method, path, endpoint = endpoints[operation]
+
+            async def handler(
+                request: Request, endpoint: Any = endpoint, resource: type[Resource] = resource
+            ) -> Response:
+                response: Response = await endpoint(resource, request)
+                return response
+
+            yield Route(method, path, handler)
+
+    async def _list(self, resource: type[Resource], request: Request) -> Response:
+        allow(request.actor, resource, "list")
+        page = read_page(resource, request.parameters, request.actor)
+        async with self._database.tenant(request.actor.tenant) as transaction:
+            return Response(await self._reads.page(transaction, request.actor, resource, page))
+
+    async def _get(self, resource: type[Resource], request: Request) -> Response:
+        allow(request.actor, resource, "get")
+        keys = read_keys(resource, request.parameters.get("_fields"))
+        async with self._database.tenant(request.actor.tenant) as transaction:
+            return Response(
+                await self._reads.get(
+                    transaction, request.actor, resource, _object_id(resource, request), keys
+                )
+            )
+
+    async def _create(self, resource: type[Resource], request: Request) -> Response:
+        written = await self._write(resource, request, Change.create(resource, request.body))
+        response = Response(written.body, resource.create_status)
+        if resource.create_status == 201:
+            location = f"/api/v1/{resource.path}/{written.id}/"
+            response.headers.append((b"location", location.encode()))
+        return response
+
+    async def _update(self, resource: type[Resource], request: Request) -> Response:
+        change = Change.update(resource, _object_id(resource, request), request.body)
+        return Response((await self._write(resource, request, change)).body)
+
+    async def _delete(self, resource: type[Resource], request: Request) -> Response:
+        change = Change.delete(resource, _object_id(resource, request))
+        await self._write(resource, request, change)
+        return Response(b"" if resource.delete_status == 204 else b"{}", resource.delete_status)
+
+    async def _write(
+        self, resource: type[Resource], request: Request, change: Change
+    ) -> Written:
+        mode: Mode = (
+            "dry_run" if request.parameters.get("_dry_run", "false") != "false" else "commit"
+        )
+        keys = read_keys(resource, request.parameters.get("_fields"))
+        [written] = await self._writes.write(
+            self._database,
+            request.actor,
+            [change],
+            request.provenance,
+            mode=mode,
+            answer=False if change.kind == "delete" else keys,
+        )
+        return written
+
+
+def _object_id(resource: type[Resource], request: Request) -> str:
+    id = request.arguments[0]
+    if "\x00" in id:
+        raise NotFound(resource.title)
+    return id
+
+
+def read_page(resource: type[Resource], parameters: dict[str, str], actor: Actor) -> Page:
+    """What a list's parameters ask for; raises BadRequest. Names that mean nothing are ignored."""
+    limit = _number(parameters, "_limit", DEFAULT_LIMIT)
+    skip = _number(parameters, "_skip", 0)
+    if limit > resource.max_limit:
+        raise BadRequest(
+            "The limit you set is larger than the maximum limit for this resource"
+            f" (max_limit = {resource.max_limit})."
+        )
+    if skip > MAX_SKIP:
+        raise BadRequest(
+            "The skip you set is larger than the maximum skip for this resource"
+            f" (max_skip = {MAX_SKIP}).\nPlease refine your search query."
+        )
+    order = parameters.get("_order_by", "")
+    known = order.removeprefix("-") in resource.orders
+    return Page(
+        where=read_filters(resource, parameters, actor),
+        order=order if known else "",
+        skip=skip,
+        limit=limit,
+        keys=read_keys(resource, parameters.get("_fields")),
+        total=parameters.get("_total") not in ("0", "false"),
+    )
+
+
+def _number(parameters: dict[str, str], name: str, default: int) -> int:
+    text = parameters.get(name)
+    if text is None or text == "":
+        return default
+    if not _INTEGER.fullmatch(text):
+        raise BadRequest(f'{name} must be an integer (got "{text}" instead).')
+    if text.startswith("-") and text.strip("-0"):
+        raise BadRequest(f'{name} must be a non-negative integer (got "{text}" instead).')
+    return int(text) if len(text) <= 18 else 10**18
+
+
+def read_keys(resource: type[Resource], fields: str | None) -> Keys:
+    """The fields that `_fields` names, in the order of their declaration; unknown ones are ignored."""
+    if not fields:
+        return None
+    named = set(fields.split(","))
+    return tuple(key for key in resource.fields if "_all" in named or key in named)
+
+
+def read_filters(resource: type[Resource], parameters: dict[str, str], actor: Actor) -> Node:
+    """The condition of the declared filters among a list's parameters; raises BadRequest."""
+    nodes = []
+    for name, text in parameters.items():
+        key, _, op = name.partition("__")
+        field = resource.fields.get(key)
+        if field is None or (op or "eq") not in field.filters:
+            continue
+        if not actor.may(field.seen_with):
+            raise Forbidden(f"You do not have permission to use the field {key}.")
+        try:
+            nodes.append(_condition(field, op, text, actor))
+        except Invalid as error:
+            raise BadRequest(f"{name}: {error.problem}") from None
+    return And(tuple(nodes))
+
+
+def _condition(field: Field, op: str, text: str, actor: Actor) -> Node:
+    match op:
+        case "":
+            return Equal(field, field.filter_value(text, actor))
+        case "in":
+            values = [field.filter_value(part.strip(), actor) for part in text.split(",")]
+            return In(field, tuple(value for value in values if value is not None))
+        case "gt" | "gte" | "lt" | "lte":
+            value = field.filter_value(text, actor)
+            if value is None:
+                raise Invalid("A value to compare with is missing.")
+            return Range(field, op, value)
+    raise AssertionError(op)

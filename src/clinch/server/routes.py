@@ -1,0 +1,91 @@
+"""Which handler a path leads to: segments into a tree of dicts, so that more routes cost nothing."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from urllib.parse import unquote
+
+from clinch.resources.errors import ApiError
+from clinch.server.http import Request, Response
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+NO_URL = (
+    "The requested URL was not found on the server. If you entered the URL manually please check"
+    " your spelling and try again."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One operation: `path` is below the base, `{}` stands for a segment that changes."""
+
+    method: str
+    path: str
+    handler: Handler
+
+
+@dataclass(slots=True)
+class _Place:
+    """A place in the tree: what may follow, and what is done here."""
+
+    pattern: str = ""
+    literal: dict[str, "_Place"] = field(default_factory=dict)
+    any: "_Place | None" = None
+    handlers: dict[str, Handler] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """Where a path leads: the pattern (safe to log), the changing segments and the handlers."""
+
+    pattern: str
+    arguments: tuple[str, ...]
+    handlers: dict[str, Handler]
+
+    def handler(self, method: str) -> Handler:
+        """The handler of a method; raises ApiError 405, or 404 as clients know it."""
+        handler = self.handlers.get(method)
+        if handler is None:
+            if method == "POST" and self.arguments and "PUT" in self.handlers:
+                raise ApiError({"error": "404 Not Found: Did you mean to use PUT?"}, 404)
+            raise ApiError({"error": "The method is not allowed for the requested URL."}, 405)
+        return handler
+
+
+class Routes:
+    """The routes below one base path."""
+
+    def __init__(self, routes: list[Route]) -> None:
+        self._root = _Place()
+        for route in routes:
+            self._add(route)
+
+    def _add(self, route: Route) -> None:
+        place = self._root
+        for segment in filter(None, route.path.split("/")):
+            pattern = f"{place.pattern}/{segment}"
+            if segment == "{}":
+                place.any = place.any or _Place(pattern)
+                place = place.any
+            else:
+                place = place.literal.setdefault(segment, _Place(pattern))
+        place.handlers[route.method] = route.handler
+
+    def find(self, segments: list[str]) -> Match:
+        """Where the path's non-empty segments lead; a literal segment goes before a changing one.
+
+        Raises ApiError 404.
+        """
+        place, arguments = self._root, []
+        for segment in segments:
+            literal = place.literal.get(segment)
+            if literal is not None:
+                place = literal
+            elif place.any is not None:
+                place = place.any
+                arguments.append(unquote(segment) if "%" in segment else segment)
+            else:
+                raise ApiError({"error": NO_URL}, 404)
+        if not place.handlers:
+            raise ApiError({"error": NO_URL}, 404)
+        return Match(place.pattern, tuple(arguments), place.handlers)
