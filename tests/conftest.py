@@ -26,8 +26,7 @@ from clinch.identity.users import NewUser, create_user
 from clinch.main import application, declarations
 from clinch.resources.actor import Actor, Provenance
 from clinch.resources.declaration import Declarations
-from clinch.resources.query.read import ReadPath
-from clinch.resources.write.path import WritePath
+from clinch.resources.store import Store
 
 TEST = Provenance(source="test")
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
@@ -81,15 +80,8 @@ class Program:
     """The program over one database, served over HTTP on a loop of its own."""
 
     url: str
-    declared: Declarations
+    store: Store
     run: Run
-    database: Database
-    reads: ReadPath = field(init=False)
-    writes: WritePath = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.reads = ReadPath(self.declared)
-        self.writes = WritePath(self.declared, self.reads)
 
 
 @pytest.fixture(scope="session")
@@ -99,7 +91,7 @@ def program(cluster: str) -> Iterator[Program]:
         yield served
 
 
-class serve:  # noqa: N801 (used as a function)
+class serve:
     """Serve the program with some declarations, in a thread, as a context manager."""
 
     def __init__(
@@ -113,14 +105,14 @@ class serve:  # noqa: N801 (used as a function)
         self._thread.start()
         self._socket = socket.create_server(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
-        declared = self._declare(url)
-        self._database = Database(self._database_url)
-        app = application(self._database, declared, rate_limit=self._rate_limit)
+        store = Store(Database(self._database_url), self._declare(url))
+        self._database = store.database
+        app = application(store, self._rate_limit)
         self._server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off"))
         self._serving = asyncio.run_coroutine_threadsafe(
             self._server.serve(sockets=[self._socket]), self._loop
         )
-        return Program(url, declared, self._run, self._database)
+        return Program(url, store, self._run)
 
     def _run(self, work: Coroutine[Any, Any, Any]) -> Any:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(60)
@@ -193,17 +185,13 @@ class Organization:
 def _member(program: Program, system: Actor, role: str, first: str, last: str) -> Api:
     email = f"{role}.{secrets.token_hex(4)}@harbour.example"
     new = NewUser(email, first, last, role)
-    user_id = program.run(create_user(program.database, program.writes, system, new, TEST))
-    key = program.run(
-        create_key(program.database, program.writes, system, user_id, "tests", TEST)
-    )
+    user_id = program.run(create_user(program.store, system, new, TEST))
+    key = program.run(create_key(program.store, system, user_id, "tests", TEST))
     return Api(program, key, user_id)
 
 
 def make_organization(program: Program, name: str = "Harbour Sales") -> Organization:
-    system = program.run(
-        create_organization(program.database, program.writes, name, TEST, first_statuses())
-    )
+    system = program.run(create_organization(program.store, name, TEST, first_statuses()))
     return Organization(program, system, _member(program, system, "admin", "Sam", "Reed"))
 
 

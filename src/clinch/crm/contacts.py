@@ -10,7 +10,7 @@ from clinch.db.schema import Index
 from clinch.resources.actor import Actor
 from clinch.resources.declaration import Audited
 from clinch.resources.errors import Invalid
-from clinch.resources.fields import EQ_IN, RANGE, Computed, ListOf, Ref, Text
+from clinch.resources.fields import EQ_IN, Computed, ListOf, Ref, Text
 from clinch.resources.write.change import Change
 from clinch.resources.write.work import Work
 
@@ -26,14 +26,6 @@ class TimeZone(Text):
             except (ValueError, OSError, zoneinfo.ZoneInfoNotFoundError):
                 raise Invalid("Invalid time zone.") from None
         return value
-
-
-def contact_texts(row: dict[str, Any]) -> Iterable[str]:
-    yield row["name"]
-    for email in row["emails"]:
-        yield email["email"]
-    for phone in row["phones"]:
-        yield "".join(filter(str.isdigit, phone["phone"]))
 
 
 def make_lead(work: Work, changes: list[Change]) -> None:
@@ -64,7 +56,6 @@ class Contact(Audited, path="contact", prefix="cont"):
     )
     first = [make_lead]
     within = [touch_leads]
-    search_text = staticmethod(contact_texts)
     search_lead = "lead_id"
 
     lead = Ref(Lead, cascade=True, locks=True, filters=EQ_IN)
@@ -82,3 +73,11 @@ class Contact(Audited, path="contact", prefix="cont"):
     timezone_source = Computed(
         "case when {row}.timezone is not null then 'manual' end", nullable=True
     )
+
+    @classmethod
+    def search_texts(cls, row: dict[str, Any]) -> Iterable[str]:
+        yield row["name"]
+        for email in row["emails"]:
+            yield email["email"]
+        for phone in row["phones"]:
+            yield "".join(filter(str.isdigit, phone["phone"]))

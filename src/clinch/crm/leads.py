@@ -9,12 +9,6 @@ from clinch.db.schema import Index
 from clinch.resources.declaration import Audited
 from clinch.resources.fields import Children, Computed, ListOf, Lookup, Ref, Shown, Text, Url
 
-
-def lead_texts(row: dict[str, Any]) -> Iterable[str]:
-    yield row["name"]
-    yield row["url"] or ""
-
-
 # The first contact that has one, in the order in which contacts are shown.
 _FIRST_OF_CONTACTS = (
     "(select c.{column} -> 0 from contact c where c.organization_id = {{org}}"
@@ -33,7 +27,7 @@ class Lead(Audited, path="lead", prefix="lead"):
         Index(("organization_id", "date_created desc", "id desc")),
     )
     counted = True
-    search_text = staticmethod(lead_texts)
+    search_lead = "id"
 
     name = Text(max=1000, doc="The company's name.")
     display_name = Computed(
@@ -78,3 +72,8 @@ class Lead(Audited, path="lead", prefix="lead"):
     )
     created_by_name = Shown("created_by", "name")
     updated_by_name = Shown("updated_by", "name")
+
+    @classmethod
+    def search_texts(cls, row: dict[str, Any]) -> Iterable[str]:
+        yield row["name"]
+        yield row["url"] or ""

@@ -1,4 +1,4 @@
-"""Identifiers: a prefix, an underscore and 22 base62 characters that sort by the time they were made."""
+"""Identifiers: a prefix, an underscore and 22 base62 characters that sort by their time."""
 
 import os
 import time

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from clinch.db.binaries import Account, Binaries, EmbeddedError
-from clinch.db.postmaster import REPORT_SECONDS
+from clinch.db.postmaster import REPORT_SECONDS, command_lines, waiting
 
 INCLUDE = "\ninclude_if_exists = 'clinch.conf'\n# Your own settings go below this line.\n"
 
@@ -27,7 +27,7 @@ def make_data_folder(
     home = data.parent
     on_step("making the database")
     for half_made in home.glob("postgresql-*.new-*"):
-        shutil.rmtree(half_made, ignore_errors=True)
+        _discard(half_made)
     staging = Path(tempfile.mkdtemp(prefix=f"{data.name}.new-", dir=home))
     account.give(staging)
     try:
@@ -37,6 +37,19 @@ def make_data_folder(
         raise
     staging.rename(data)
     _sync_folder(home)
+
+
+def _discard(half_made: Path) -> None:
+    # Where the parent alone was killed, its initdb goes on for a moment.
+    programs = ("initdb", "postgres", "unshare")
+    for pid, command in command_lines():
+        if str(half_made) in command and command.split()[0].endswith(programs):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+    for _ in waiting(5.0):
+        shutil.rmtree(half_made, ignore_errors=True)
+        if not half_made.exists():
+            return
 
 
 def _initialise(

@@ -53,7 +53,7 @@ def processes(data: Path) -> dict[int, bool]:
     """
     name = cluster_name(data)
     found = {}
-    for pid, command in _command_lines():
+    for pid, command in command_lines():
         if f"cluster_name={name}" in command:
             found[pid] = True
         elif command.startswith(f"postgres: {name}: "):
@@ -61,7 +61,8 @@ def processes(data: Path) -> dict[int, bool]:
     return found
 
 
-def _command_lines() -> Iterator[tuple[int, str]]:
+def command_lines() -> Iterator[tuple[int, str]]:
+    """Pid and command line, joined by blanks, of every process that we can see."""
     if not os.path.exists("/proc/self/cmdline"):
         ps = ["ps", "-axww", "-o", "pid=,command="]
         listing = subprocess.run(ps, capture_output=True, check=True)

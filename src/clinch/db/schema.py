@@ -16,7 +16,7 @@ ORGANIZATION = "organization_id"
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column as PostgreSQL prints it: `type` in `format_type` spelling, ids as `text collate "C"`."""
+    """A column; `type` is spelled as PostgreSQL prints it, so that catalogs can be compared."""
 
     name: str
     type: str
@@ -30,7 +30,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """An index over `columns` (SQL, in order); a unique one of a tenant table starts with the tenant."""
+    """An index over `columns` (SQL, in order); one of a tenant table starts with the tenant."""
 
     columns: tuple[str, ...]
     unique: bool = False
@@ -173,7 +173,7 @@ select kind, of_table, name, definition from (
      where c.relnamespace = 'public'::regnamespace and not x.indisprimary
     union all
     select 'policy', c.relname, p.polname,
-           format('using %s check %s', pg_get_expr(p.polqual, p.polrelid),
+           format('using %s with check %s', pg_get_expr(p.polqual, p.polrelid),
                   pg_get_expr(p.polwithcheck, p.polrelid))
       from pg_policy p join pg_class c on c.oid = p.polrelid
     union all
@@ -196,8 +196,16 @@ def differences(actual: Catalog, declared: Catalog, tables: Iterable[Table]) -> 
     ALTER, for the person who reads the migration to judge.
     """
     by_name = {table.name: table for table in tables}
-    new = {name for kind, name, _ in declared if kind == "table" and ("table", name, name) not in actual}
-    gone = {name for kind, name, _ in actual if kind == "table" and ("table", name, name) not in declared}
+    new = {
+        name
+        for kind, name, _ in declared
+        if kind == "table" and ("table", name, name) not in actual
+    }
+    gone = {
+        name
+        for kind, name, _ in actual
+        if kind == "table" and ("table", name, name) not in declared
+    }
     statements = [statement for name in by_name if name in new for statement in by_name[name].ddl()]
     for key in sorted(set(actual) | set(declared)):
         kind, table, name = key
@@ -224,7 +232,7 @@ def _alter(kind: str, table: str, name: str, was: str | None, now: str | None) -
         "column": f"alter table {table} add column {name} {now}",
         "constraint": f"alter table {table} add constraint {name} {now}",
         "index": (now or "").replace(" ON public.", " ON "),
-        "policy": f"create policy {name} on {table} {(now or '').replace(' check ', ' with check ')}",
+        "policy": f"create policy {name} on {table} {now}",
         "grant": f"grant {now} on {table} to {name}",
     }.get(kind)
     statements = [drop] if was is not None and drop else []
@@ -232,7 +240,9 @@ def _alter(kind: str, table: str, name: str, was: str | None, now: str | None) -
 
 
 def _alter_column(table: str, name: str, was: str, now: str) -> list[str]:
-    was_type, now_type = (text.split(" default ")[0].removesuffix(" not null") for text in (was, now))
+    was_type, now_type = (
+        text.split(" default ")[0].removesuffix(" not null") for text in (was, now)
+    )
     statements = []
     if was_type != now_type:
         statements.append(f"alter table {table} alter column {name} type {now_type}")

@@ -31,7 +31,7 @@ class Waker:
             with suppress(asyncio.CancelledError):
                 await self._task
 
-    def note(self, organization_id: str) -> None:
+    def note(self) -> None:
         """There are new events; costs nothing but a flag."""
         self._noted.set()
 

@@ -17,9 +17,9 @@ from clinch.identity.users import User
 from clinch.resources.actor import Actor, Provenance
 from clinch.resources.declaration import Audited
 from clinch.resources.errors import ApiError
-from clinch.resources.fields import EQ, Ref, Text
+from clinch.resources.fields import EQ, Ref, Shown, Text
+from clinch.resources.store import Store
 from clinch.resources.write.change import Change
-from clinch.resources.write.path import WritePath
 from clinch.resources.write.work import Work
 
 CREDENTIAL = Table(
@@ -69,12 +69,12 @@ class ApiKey(Audited, path="api_key", prefix="api"):
     within = [revoke_credentials]
 
     user = Ref(User, writable="create", filters=EQ)
+    user_name = Shown(user, User.name)
     label = Text(max=200, doc="What the key is for.")
 
 
 async def create_key(
-    database: Database,
-    writes: WritePath,
+    store: Store,
     actor: Actor,
     user_id: str,
     label: str,
@@ -83,7 +83,7 @@ async def create_key(
     """Make a key for a user of the actor's organization; the key itself, never seen again."""
     id, secret = new_id(ApiKey.prefix), new_secret()
     make = Change.create(ApiKey, {"user_id": user_id, "label": label}, id=id)
-    async with database.tenant(actor.tenant) as transaction:
+    async with store.database.tenant(actor.tenant) as transaction:
         await transaction.execute(
             "insert into credential (id, organization_id, user_id, hash) values ($1, $2, $3, $4)",
             id,
@@ -91,7 +91,7 @@ async def create_key(
             user_id,
             _hash(secret),
         )
-        await writes.write_within(transaction, actor, [make], provenance, answer=False)
+        await store.writes.write_within(transaction, actor, [make], provenance, answer=False)
     return f"{id}.{secret}"
 
 
@@ -123,7 +123,8 @@ class Authenticator:
             raise Unauthorized
         async with self._database.installation() as transaction:
             rows = await transaction.rows(
-                "select organization_id::text, user_id, hash, version from credential where id = $1",
+                "select organization_id::text, user_id, hash, version from credential"
+                " where id = $1",
                 id,
             )
         if not rows or not hmac.compare_digest(rows[0]["hash"], _hash(secret)):

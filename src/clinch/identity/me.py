@@ -25,7 +25,8 @@ async def read_me(transaction: Transaction, actor: Actor, reads: ReadPath) -> di
         for membership in organization.pop("memberships")
         if membership[Membership.user.key] == actor.user_id
     ]
-    return msgspec.json.decode(user) | {
+    found: dict[str, Any] = msgspec.json.decode(user)
+    return found | {
         "email_accounts": [],
         "phone_numbers": [],
         "memberships": memberships,

@@ -3,14 +3,14 @@
 import uuid
 from collections.abc import Iterable
 
-from clinch.db.database import Database, Tenant
+from clinch.db.database import Tenant
 from clinch.db.ids import new_id
 from clinch.db.schema import Column, Index, Table, id_column
 from clinch.resources.actor import Actor, Provenance
 from clinch.resources.declaration import Audited
 from clinch.resources.fields import Children, Computed, Text
+from clinch.resources.store import Store
 from clinch.resources.write.change import Change
-from clinch.resources.write.path import WritePath
 
 ORGANIZATION_DIRECTORY = Table(
     "organization_directory",
@@ -40,8 +40,7 @@ class Organization(Audited, path="organization", prefix="orga"):
 
 
 async def create_organization(
-    database: Database,
-    writes: WritePath,
+    store: Store,
     name: str,
     provenance: Provenance,
     start_with: Iterable[Change] = (),
@@ -49,7 +48,7 @@ async def create_organization(
     """Make an organization with the objects it starts with; the system as an actor in it."""
     actor = Actor(Tenant(str(uuid.uuid4())), new_id("orga"))
     make = Change.create(Organization, {"name": name}, actor.organization)
-    async with database.tenant(actor.tenant) as transaction:
+    async with store.database.tenant(actor.tenant) as transaction:
         await transaction.execute(
             "insert into organization_directory (organization_id, id, name) values ($1, $2, $3)",
             actor.organization_id,
@@ -59,16 +58,18 @@ async def create_organization(
         await transaction.execute(
             "insert into event_clock (organization_id, seq) values ($1, 0)", actor.organization_id
         )
-        await writes.write_within(transaction, actor, [make, *start_with], provenance, answer=False)
+        await store.writes.write_within(
+            transaction, actor, [make, *start_with], provenance, answer=False
+        )
     return actor
 
 
-async def find_organization(database: Database, named: str | None) -> Actor | None:
+async def find_organization(store: Store, named: str | None) -> Actor | None:
     """The system as an actor in the organization with this public id or name.
 
     With None, in the only organization there is. None when nothing, or not one thing, fits.
     """
-    async with database.installation() as transaction:
+    async with store.database.installation() as transaction:
         rows = await transaction.rows(
             "select organization_id::text, id from organization_directory d"
             " where $1::text is null or d.id = $1 or d.name = $1 limit 2",

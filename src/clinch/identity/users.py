@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from argon2 import PasswordHasher
 
-from clinch.db.database import Database
 from clinch.db.ids import new_id
 from clinch.db.schema import Column, Index, Table, id_column
 from clinch.identity.roles import PERMISSIONS
@@ -23,8 +22,8 @@ from clinch.resources.fields import (
     Text,
     Url,
 )
+from clinch.resources.store import Store
 from clinch.resources.write.change import Change
-from clinch.resources.write.path import WritePath
 from clinch.resources.write.work import Work
 
 # A person signs in once for all organizations; what each organization knows of them is a User.
@@ -100,15 +99,13 @@ class NewUser:
     password: str | None = None
 
 
-async def create_user(
-    database: Database, writes: WritePath, actor: Actor, new: NewUser, provenance: Provenance
-) -> str:
+async def create_user(store: Store, actor: Actor, new: NewUser, provenance: Provenance) -> str:
     """Add a user to the actor's organization; their id.
 
     Who already signs in elsewhere keeps their id and password. Raises ApiError.
     """
     hashed = await hash_password(new.password) if new.password is not None else None
-    async with database.tenant(actor.tenant) as transaction:
+    async with store.database.tenant(actor.tenant) as transaction:
         user_id: str = await transaction.value(
             "insert into login (user_id, email, password_hash) values ($1, $2, $3)"
             " on conflict ((lower(email))) do update set email = login.email returning user_id",
@@ -121,7 +118,7 @@ async def create_user(
             Change.create(User, profile, id=user_id),
             Change.create(Membership, {"user_id": user_id, "role_id": new.role_id}),
         ]
-        await writes.write_within(transaction, actor, changes, provenance, answer=False)
+        await store.writes.write_within(transaction, actor, changes, provenance, answer=False)
     return user_id
 
 

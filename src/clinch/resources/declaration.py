@@ -36,12 +36,13 @@ class Resource:
     - `first`: rules that may add objects to a write; `loads`: rows that the rules want to see;
       `before`: rules that may change or refuse the write; `within`: rules that add to it, in the
       same transaction. Each takes the work and its changes of this resource, in the order listed.
-    - `search_text`: the texts of a row by which a fragment search finds it.
+    - `search_texts`: the texts of a row by which a fragment search finds it, for a resource whose
+      `search_lead` names the column of the lead it is found with.
     - `counted`: the number of objects is kept, and lists answer `total_results`.
     """
 
-    name: ClassVar[str]
-    title: ClassVar[str]
+    noun: ClassVar[str]
+    """What the program calls it: `lead_status` for LeadStatus."""
     path: ClassVar[str]
     prefix: ClassVar[str]
     table: ClassVar[str]
@@ -65,8 +66,7 @@ class Resource:
     loads: ClassVar[list[Callable[["list[Change]"], "Iterable[Load]"]]] = []
     before: ClassVar[list[Rule]] = []
     within: ClassVar[list[Rule]] = []
-    search_text: ClassVar[Callable[[dict[str, Any]], Iterable[str]] | None] = None
-    search_lead: ClassVar[str] = "id"
+    search_lead: ClassVar[str | None] = None
 
     id = Id()
     organization_id = Computed(
@@ -87,9 +87,8 @@ class Resource:
         for name, field in bound.items():
             setattr(cls, name, field)
         cls.fields = {field.key: field for field in bound.values()}
-        cls.title = cls.__name__
-        cls.name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", cls.__name__).lower()
-        cls.path, cls.prefix, cls.table = path, prefix, table or cls.name
+        cls.noun = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", cls.__name__).lower()
+        cls.path, cls.prefix, cls.table = path, prefix, table or cls.noun
         cls.stored_fields = tuple(field for field in cls.fields.values() if field.stored)
         cls.logged_columns = tuple(f.column for f in cls.stored_fields if not f.derived)
         cls.time_columns = tuple(f.column for f in cls.stored_fields if isinstance(f, DateTime))
@@ -99,6 +98,11 @@ class Resource:
     def visible(cls, actor: Any) -> "Node | None":
         """The condition under which the actor may see a row; None when every row may be seen."""
         return None
+
+    @classmethod
+    def search_texts(cls, row: dict[str, Any]) -> Iterable[str]:
+        """The texts by which a fragment search finds the object."""
+        return ()
 
     @classmethod
     def event_type(cls) -> str:
@@ -129,7 +133,7 @@ class Declarations:
     """
 
     def __init__(self, resources: Iterable[type[Resource]], public_url: str = "") -> None:
-        self._by_name = {resource.name: resource for resource in resources}
+        self._by_name = {resource.noun: resource for resource in resources}
         self.public_url = public_url
         self._check()
 
@@ -148,7 +152,7 @@ class Declarations:
             ref
             for other in self
             for ref in other.refs
-            if ref.cascade and ref.target == resource.name
+            if ref.cascade and ref.target == resource.noun
         ]
 
     def users(self, resource: type[Resource]) -> list[Ref]:
@@ -157,7 +161,7 @@ class Declarations:
             ref
             for other in self
             for ref in other.refs
-            if ref.enforced and not ref.cascade and ref.target == resource.name
+            if ref.enforced and not ref.cascade and ref.target == resource.noun
         ]
 
     def tables(self) -> list[Table]:
@@ -169,9 +173,7 @@ class Declarations:
 
     def _table(self, resource: type[Resource]) -> Table:
         keys = tuple(
-            ForeignKey(ref.column, self[ref.target].table)
-            for ref in resource.refs
-            if ref.enforced
+            ForeignKey(ref.column, self[ref.target].table) for ref in resource.refs if ref.enforced
         )
         by_key = tuple(
             Index(("organization_id", key.column))
@@ -190,8 +192,8 @@ class Declarations:
             for field in resource.fields.values():
                 target = field.target if isinstance(field, Ref | Children) else None
                 if target is not None and target not in self._by_name:
-                    raise ValueError(f"{resource.title}.{field.name}: no resource {target!r}")
+                    raise ValueError(f"{resource.__name__}.{field.name}: no resource {target!r}")
 
 
 def counter(resource: type[Resource]) -> str:
-    return f"{resource.name}_total"
+    return f"{resource.noun}_total"

@@ -192,7 +192,9 @@ class Url(Text):
 class EmailAddress(Text):
     """An address of at most 254 characters, trimmed."""
 
-    _ADDRESS = re.compile(r"[^\s@<>()\[\],;:\\\"]+@([^\s@.,;:<>()\[\]\\\"_]+\.)+[^\W\d_][\w-]{0,61}[^\W_]")
+    _ADDRESS = re.compile(
+        r"[^\s@<>()\[\],;:\\\"]+@([^\s@.,;:<>()\[\]\\\"_]+\.)+[^\W\d_][\w-]{0,61}[^\W_]"
+    )
 
     def read(self, value: Json, actor: Actor) -> Json:
         value = super().read(value, actor)
@@ -376,7 +378,7 @@ class Ref(Field):
         **rest: Any,
     ) -> None:
         super().__init__(**rest)
-        self.target = target if isinstance(target, str) else target.name
+        self.target = target if isinstance(target, str) else target.noun
         self.cascade, self.locks, self.enforced = cascade, locks, enforced
         self.lookup = lookup
 
@@ -406,9 +408,7 @@ class Shown(Field):
     @property
     def ref(self) -> Ref:
         key = self._ref if isinstance(self._ref, str) else self._ref.key
-        found = self.resource.fields[key]
-        assert isinstance(found, Ref)
-        return found
+        return next(ref for ref in self.resource.refs if ref.key == key)
 
     def output(self, row: str, out: Output) -> str:
         key = self._target_key if isinstance(self._target_key, str) else self._target_key.key
@@ -505,8 +505,8 @@ class ListOf(Field):
             try:
                 read[key] = (
                     field.parse(entry[key], actor)
-                    if entry.get(key) is not None or field.required
-                    and key in entry else _absent(field, actor)
+                    if entry.get(key) is not None or (field.required and key in entry)
+                    else _absent(field, actor)
                 )
             except Invalid as error:
                 problems[key] = error.problem
@@ -555,4 +555,3 @@ class Document(Field):
         if "\\u0000" in json.dumps(value):
             raise Invalid("The value must not contain null characters.")
         return value
-

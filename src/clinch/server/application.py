@@ -34,7 +34,7 @@ from clinch.server.routes import Match, Routes
 
 Scope = dict[str, Any]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
-Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
+Asgi = Callable[[Any, Any, Any], Awaitable[None]]
 
 _METHODS = frozenset({"GET", "POST", "PUT", "DELETE"})
 _OFFSET = re.compile(rb"[+-]?\d{1,2}(\.\d{1,4})?")

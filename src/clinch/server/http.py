@@ -60,7 +60,7 @@ async def receive_body(headers: Headers, receive: Receive) -> bytes:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise BadRequest("The connection was closed before the request was complete.")
-        body += message.get("body", b"")
+        body += bytes(message.get("body", b""))
         if len(body) > MAX_BODY:
             raise too_large
         if not message.get("more_body"):
@@ -84,9 +84,7 @@ def parse_query(query: bytes) -> dict[str, str]:
 def parse_body(headers: Headers, body: bytes) -> dict[str, Any]:
     """The JSON object of a POST or PUT; raises BadRequest with the texts that clients know."""
     if not _JSON_TYPES.fullmatch(headers.get(b"content-type", b"").strip()):
-        raise BadRequest(
-            "Please send valid JSON with a 'Content-Type: application/json' header."
-        )
+        raise BadRequest("Please send valid JSON with a 'Content-Type: application/json' header.")
     if body.count(b"{") + body.count(b"[") > MAX_DEPTH and _depth(body) > MAX_DEPTH:
         raise BadRequest(f"The request's JSON is nested deeper than {MAX_DEPTH} levels.")
     try:

@@ -1,16 +1,15 @@
 """`GET /me/`: who a key is."""
 
-from clinch.db.database import Database
 from clinch.identity.me import read_me
-from clinch.resources.query.read import ReadPath
+from clinch.resources.store import Store
 from clinch.server.http import Request, Response, json_response
 from clinch.server.routes import Route
 
 
-def me_routes(database: Database, reads: ReadPath) -> list[Route]:
+def me_routes(store: Store) -> list[Route]:
     async def me(request: Request) -> Response:
-        async with database.tenant(request.actor.tenant) as transaction:
-            found = await read_me(transaction, request.actor, reads)
+        async with store.reading(request.actor) as transaction:
+            found = await read_me(transaction, request.actor, store.reads)
         fields = request.parameters.get("_fields")
         if fields and "_all" not in fields.split(","):
             found = {key: value for key, value in found.items() if key in fields.split(",")}

@@ -18,8 +18,8 @@ def openapi(declarations: Declarations) -> Json:
     paths: dict[str, Json] = {"/me/": {"get": _me()}}
     schemas: Json = {}
     for resource in declarations:
-        schemas[resource.name] = _object(resource)
-        schemas[f"{resource.name}_input"] = _input(resource)
+        schemas[resource.noun] = _object(resource)
+        schemas[f"{resource.noun}_input"] = _input(resource)
         for operation in resource.operations:
             path, method, described = _operation(resource, operation)
             paths.setdefault(path, {})[method] = described
@@ -96,11 +96,11 @@ def _input(resource: type[Resource]) -> Json:
 def _operation(resource: type[Resource], operation: Operation) -> tuple[str, str, Json]:
     of_one = operation in ("get", "update", "delete")
     path = f"/{resource.path}/{{id}}/" if of_one else f"/{resource.path}/"
-    schema = {"$ref": f"#/components/schemas/{resource.name}"}
+    schema = {"$ref": f"#/components/schemas/{resource.noun}"}
     described: Json = {
-        "operationId": f"{operation}_{resource.name}",
-        "summary": f"{operation.capitalize()} {resource.name.replace('_', ' ')}",
-        "tags": [resource.name],
+        "operationId": f"{operation}_{resource.noun}",
+        "summary": f"{operation.capitalize()} {resource.noun.replace('_', ' ')}",
+        "tags": [resource.noun],
         "parameters": _parameters(resource, operation, of_one),
         "responses": {
             "400": _INVALID,
@@ -111,7 +111,7 @@ def _operation(resource: type[Resource], operation: Operation) -> tuple[str, str
         },
     }
     if operation in ("create", "update"):
-        body = {"$ref": f"#/components/schemas/{resource.name}_input"}
+        body = {"$ref": f"#/components/schemas/{resource.noun}_input"}
         described["requestBody"] = {
             "required": True,
             "content": {"application/json": {"schema": body}},
@@ -152,7 +152,9 @@ def _parameters(resource: type[Resource], operation: Operation, of_one: bool) ->
         for field in resource.fields.values():
             for op in field.filters:
                 name = field.key if op == "eq" else f"{field.key}__{op}"
-                found.append(_query(name, {"type": "string"}, f"Only those whose {field.key} fits."))
+                found.append(
+                    _query(name, {"type": "string"}, f"Only those whose {field.key} fits.")
+                )
     return found
 
 
@@ -161,7 +163,7 @@ def _query(name: str, schema: Json, description: str) -> Json:
 
 
 def _page(resource: type[Resource]) -> Json:
-    items = {"$ref": f"#/components/schemas/{resource.name}"}
+    items = {"$ref": f"#/components/schemas/{resource.noun}"}
     properties: Json = {
         "data": {"type": "array", "items": items},
         "has_more": {"type": "boolean"},

@@ -77,7 +77,9 @@ h1 {{ font-size: 1.6rem; margin-bottom: 0 }}
 pre {{ background: #f3f5f8; padding: 1rem; overflow-x: auto; border-radius: 6px }}
 a {{ color: #1a56c4 }}
 @media (prefers-color-scheme: dark) {{
-  body {{ color: #e6e9ef; background: #14181f }} pre {{ background: #1f2630 }} a {{ color: #8ab4ff }}
+  body {{ color: #e6e9ef; background: #14181f }}
+  pre {{ background: #1f2630 }}
+  a {{ color: #8ab4ff }}
 }}
 </style>
 </head>

@@ -4,15 +4,15 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from clinch.db.database import Database
 from clinch.resources.actor import Actor
 from clinch.resources.declaration import Resource
 from clinch.resources.errors import BadRequest, Forbidden, Invalid, NotFound
 from clinch.resources.fields import Field
-from clinch.resources.query.read import Keys, Page, ReadPath
+from clinch.resources.query.read import Keys, Page
 from clinch.resources.query.tree import And, Equal, In, Node, Range
+from clinch.resources.store import Store
 from clinch.resources.write.change import Change
-from clinch.resources.write.path import Mode, WritePath, Written, allow
+from clinch.resources.write.path import Mode, Written, allow
 from clinch.server.http import Request, Response
 from clinch.server.routes import Route
 
@@ -25,8 +25,8 @@ _INTEGER = re.compile(r"[+-]?\d+")
 class ResourceRoutes:
     """Makes the routes of a resource out of its declaration."""
 
-    def __init__(self, database: Database, reads: ReadPath, writes: WritePath) -> None:
-        self._database, self._reads, self._writes = database, reads, writes
+    def __init__(self, store: Store) -> None:
+        self._store = store
 
     def routes(self, resource: type[Resource]) -> Iterator[Route]:
         endpoints = {
@@ -50,15 +50,17 @@ class ResourceRoutes:
     async def _list(self, resource: type[Resource], request: Request) -> Response:
         allow(request.actor, resource, "list")
         page = read_page(resource, request.parameters, request.actor)
-        async with self._database.tenant(request.actor.tenant) as transaction:
-            return Response(await self._reads.page(transaction, request.actor, resource, page))
+        async with self._store.reading(request.actor) as transaction:
+            return Response(
+                await self._store.reads.page(transaction, request.actor, resource, page)
+            )
 
     async def _get(self, resource: type[Resource], request: Request) -> Response:
         allow(request.actor, resource, "get")
         keys = read_keys(resource, request.parameters.get("_fields"))
-        async with self._database.tenant(request.actor.tenant) as transaction:
+        async with self._store.reading(request.actor) as transaction:
             return Response(
-                await self._reads.get(
+                await self._store.reads.get(
                     transaction, request.actor, resource, _object_id(resource, request), keys
                 )
             )
@@ -80,15 +82,12 @@ class ResourceRoutes:
         await self._write(resource, request, change)
         return Response(b"" if resource.delete_status == 204 else b"{}", resource.delete_status)
 
-    async def _write(
-        self, resource: type[Resource], request: Request, change: Change
-    ) -> Written:
+    async def _write(self, resource: type[Resource], request: Request, change: Change) -> Written:
         mode: Mode = (
             "dry_run" if request.parameters.get("_dry_run", "false") != "false" else "commit"
         )
         keys = read_keys(resource, request.parameters.get("_fields"))
-        [written] = await self._writes.write(
-            self._database,
+        [written] = await self._store.write(
             request.actor,
             [change],
             request.provenance,
@@ -101,7 +100,7 @@ class ResourceRoutes:
 def _object_id(resource: type[Resource], request: Request) -> str:
     id = request.arguments[0]
     if "\x00" in id:
-        raise NotFound(resource.title)
+        raise NotFound(resource.__name__)
     return id
 
 
@@ -143,7 +142,7 @@ def _number(parameters: dict[str, str], name: str, default: int) -> int:
 
 
 def read_keys(resource: type[Resource], fields: str | None) -> Keys:
-    """The fields that `_fields` names, in the order of their declaration; unknown ones are ignored."""
+    """The fields that `_fields` names, in their declared order; unknown ones are ignored."""
     if not fields:
         return None
     named = set(fields.split(","))

@@ -1,4 +1,4 @@
-"""Which handler a path leads to: segments into a tree of dicts, so that more routes cost nothing."""
+"""Which handler a path leads to: a tree of dicts, so that more routes cost nothing."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field

@@ -48,7 +48,7 @@ class ReadPath:
         keys: Keys = None,
     ) -> bytes:
         """The JSON of one object; raises NotFound, also for what the actor may not see."""
-        shape = (resource.name, keys, self._hidden(actor))
+        shape = (resource.noun, keys, self._hidden(actor))
         sql = self._objects.get(shape)
         if sql is None or resource.visible(actor) is not None:
             query = Conditions(self.declarations, actor)
@@ -65,7 +65,7 @@ class ReadPath:
             arguments = [actor.organization_id, id]
         body: bytes | None = await transaction.value(sql, *arguments)
         if body is None:
-            raise NotFound(resource.title)
+            raise NotFound(resource.__name__)
         return body
 
     async def several(
@@ -104,7 +104,8 @@ class ReadPath:
         start = query.bind(page.skip)
         total, remember = self._total(actor, resource, page, query, where)
         sql = (
-            f"with page as materialized (select r.*, row_number() over (order by {order}) as page_row"
+            "with page as materialized (select r.*,"
+            f" row_number() over (order by {order}) as page_row"
             f" from {resource.table} r where {where} order by {order} limit {end} offset {start})"
             f"{total.table} select convert_to('{{\"data\":[' || coalesce((select"
             " string_agg(o.json, ',' order by o.page_row) from (select"
@@ -132,7 +133,7 @@ class ReadPath:
         if page.where == EVERYTHING and resource.visible(actor) is None:
             kept = f"(select c.{counter(resource)} from event_clock c where c.organization_id = $1)"
             return _Total(text=f" || ',\"total_results\":' || {kept}::text"), None
-        remembered = (resource.name, where, *map(str, query.parameters[:-3]))
+        remembered = (resource.noun, where, *map(str, query.parameters[:-3]))
         seq, count = self._totals.get(remembered, (None, None))
         known = f"c.seq = {query.bind(seq)}::bigint then {query.bind(count)}::bigint"
         table = (
@@ -151,7 +152,7 @@ class ReadPath:
             self._totals.popitem(last=False)
 
     def _select_list(self, actor: Actor, resource: type[Resource], row: str, keys: Keys) -> str:
-        shape = (resource.name, row, keys, self._hidden(actor))
+        shape = (resource.noun, row, keys, self._hidden(actor))
         columns = self._columns.get(shape)
         if columns is None:
             columns = Composer(self.declarations, actor).columns(resource, row, keys)

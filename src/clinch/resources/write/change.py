@@ -63,7 +63,7 @@ class Change:
 
     def moved(self, field: Field) -> bool:
         """Whether the field's value differs from what it was."""
-        return self.was(field) != self.get(field)
+        return bool(self.was(field) != self.get(field))
 
     def changed(self) -> list[str]:
         """The names of the columns that an update changes, in order."""
@@ -71,7 +71,5 @@ class Change:
             return []
         before, after = self.before, self.after
         return [
-            column
-            for column in self.resource.logged_columns
-            if before[column] != after[column]
+            column for column in self.resource.logged_columns if before[column] != after[column]
         ]

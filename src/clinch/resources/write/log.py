@@ -83,12 +83,12 @@ async def append_events(transaction: Transaction, work: Work, provenance: Proven
     if not events:
         return None
     counts = Counter(
-        change.resource.name
+        change.resource.noun
         for change in work.changes
         if change.resource.counted and change.kind == "create"
     )
     counts.subtract(
-        change.resource.name
+        change.resource.noun
         for change in work.changes
         if change.resource.counted and change.kind == "delete"
     )
@@ -154,14 +154,13 @@ def _event(change: Change, number: int) -> dict[str, Any]:
             {name: change.after[name] for name in change.resource.logged_columns}
         )
     salt = os.urandom(16)
-    row = change.after if change.after is not None else change.before
-    assert row is not None
+    row = change.after or change.before or {}
     return {
         "n": number,
         "id": new_id("ev"),
         "object_type": change.resource.event_type(),
         "object_id": change.id,
-        "lead_id": row["id"] if change.resource.name == "lead" else row.get("lead_id"),
+        "lead_id": row["id"] if change.resource.noun == "lead" else row.get("lead_id"),
         "action": ACTIONS[change.kind],
         "changed": sorted({*changed, *change.touched}),
         "digest": digest(salt, before, after),
@@ -175,5 +174,3 @@ def digest(salt: bytes, before: bytes | None, after: bytes | None) -> str:
     """What the event keeps of its body: SHA-256, in hexadecimal, over the salt and both states."""
     parts = (salt, before or b"", after or b"")
     return hashlib.sha256(b"".join(len(p).to_bytes(8, "big") + p for p in parts)).hexdigest()
-
-

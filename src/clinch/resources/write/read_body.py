@@ -22,7 +22,9 @@ def read_bodies(
     Raises ValidationError with the mistakes of the first change that has any.
     """
     return [
-        change for asked in changes for change in read_body(declarations, actor, asked, stored_time(now))
+        change
+        for asked in changes
+        for change in read_body(declarations, actor, asked, stored_time(now))
     ]
 
 
@@ -66,9 +68,7 @@ def _values(change: Change, actor: Actor) -> tuple[Row, Problems]:
     return values, problems
 
 
-def _new_row(
-    change: Change, actor: Actor, now: str, values: Row, problems: Problems
-) -> Row:
+def _new_row(change: Change, actor: Actor, now: str, values: Row, problems: Problems) -> Row:
     row: Row = {"id": change.id}
     for field in change.resource.stored_fields:
         if field.column in values:

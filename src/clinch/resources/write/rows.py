@@ -38,11 +38,9 @@ async def write_rows(transaction: Transaction, work: Work) -> None:
             groups.setdefault((change.resource, change.kind), []).append(change.after)
     if not groups:
         return
-    shape = tuple(sorted(groups, key=lambda group: (group[0].name, _KINDS.index(group[1]))))
-    arguments = [
-        groups[group] if group[1] == "delete" else _text(groups[group]) for group in shape
-    ]
-    searched = [change for change in work.changes if change.resource.search_text is not None]
+    shape = tuple(sorted(groups, key=lambda group: (group[0].noun, _KINDS.index(group[1]))))
+    arguments = [groups[group] if group[1] == "delete" else _text(groups[group]) for group in shape]
+    searched = [change for change in work.changes if change.resource.search_lead is not None]
     texts = [row for change in searched if (row := _search_row(change)) is not None]
     gone = [change.id for change in searched if change.kind == "delete"]
     sql = _statement(shape, bool(texts), bool(gone))
@@ -71,7 +69,8 @@ def _statement(shape: tuple[Group, ...], texts: bool, gone: bool) -> str:
         number += 1
     if gone:
         parts.append(
-            f"g as (delete from search_text s where s.organization_id = $1 and s.id = any(${number}))"
+            "g as (delete from search_text s where s.organization_id = $1"
+            f" and s.id = any(${number}))"
         )
     return f"with {', '.join(parts)} select 1"
 
@@ -106,13 +105,20 @@ def _rows(resource: type[Resource], parameter: str) -> str:
 
 def _search_row(change: Change) -> Row | None:
     """The search text of an object that is new, or whose text differs from what it was."""
-    search_text = change.resource.search_text
-    if change.after is None or search_text is None:
+    if change.after is None or change.resource.search_lead is None:
         return None
-    text = fold(search_text(change.after))
-    if change.before is not None and text == fold(search_text(change.before)):
-        return None
-    return {"id": change.id, "lead_id": change.after[change.resource.search_lead], "text": text}
+    row = {
+        "id": change.id,
+        "lead_id": change.after[change.resource.search_lead],
+        "text": fold(change.resource.search_texts(change.after)),
+    }
+    if change.before is not None:
+        was = fold(change.resource.search_texts(change.before))
+        if was == row["text"] and not change.moved(
+            change.resource.fields[change.resource.search_lead]
+        ):
+            return None
+    return row
 
 
 def fold(texts: Iterable[str]) -> str:

@@ -51,19 +51,19 @@ class Work:
         self.rows: dict[Key, Row | None] = {}
         self.found: dict[Load, list[Row]] = {}
         self.statements: list[tuple[str, tuple[Any, ...]]] = []
-        self._changes = {(c.resource.name, c.id): c for c in changes}
-        self._new = {(c.resource.name, c.id) for c in changes if c.kind == "create"}
+        self._changes = {(c.resource.noun, c.id): c for c in changes}
+        self._new = {(c.resource.noun, c.id) for c in changes if c.kind == "create"}
 
     def of(self, resource: type[Resource]) -> list[Change]:
         return [change for change in self.changes if change.resource is resource]
 
     def row(self, resource: type[Resource], id: str | None) -> Row | None:
         """The object as it is after the changes so far, if it was read or is new."""
-        return self.rows.get((resource.name, id or ""))
+        return self.rows.get((resource.noun, id or ""))
 
     def known(self, resource: type[Resource]) -> list[Row]:
         """The stored objects of a resource that were read for this write."""
-        return [row for (name, _), row in self.stored.items() if name == resource.name]
+        return [row for (name, _), row in self.stored.items() if name == resource.noun]
 
     def create(self, resource: type[Resource], body: dict[str, Any]) -> Change:
         """Add a new object to the write, before anything was read."""
@@ -74,8 +74,8 @@ class Work:
         )
         for change in made:
             change.inner = True
-            self._new.add((change.resource.name, change.id))
-            self._changes[change.resource.name, change.id] = change
+            self._new.add((change.resource.noun, change.id))
+            self._changes[change.resource.noun, change.id] = change
         self.changes[:0] = made
         return made[0]
 
@@ -85,7 +85,7 @@ class Work:
 
     def touch(self, resource: type[Resource], id: str, *names: str) -> None:
         """Mark an object that was read as changed, in what it shows under `names`."""
-        change = self._changes.get((resource.name, id)) or self._add(
+        change = self._changes.get((resource.noun, id)) or self._add(
             Change.update(resource, id, {})
         )
         if change.kind == "update":
@@ -93,7 +93,7 @@ class Work:
 
     def _add(self, change: Change) -> Change:
         self.changes.append(change)
-        self._changes[change.resource.name, change.id] = change
+        self._changes[change.resource.noun, change.id] = change
         self._settle(change)
         return change
 
@@ -124,7 +124,7 @@ class Work:
             if row[column] is not None:
                 row[column] = stored_time(datetime.fromisoformat(row[column]))
         del row["organization_id"]
-        key = (load.resource.name, row["id"])
+        key = (load.resource.noun, row["id"])
         self.found[load].append(self.stored.setdefault(key, row))
         self.rows.setdefault(key, self.stored[key])
 
@@ -154,7 +154,9 @@ class Work:
         for resource, _, ids in self._asked():
             for ref in resource.refs:
                 if ref.locks:
-                    where = Related(Children(resource.name, ref.column), In(resource.fields["id"], ids))
+                    where = Related(
+                        Children(resource.noun, ref.column), In(resource.fields["id"], ids)
+                    )
                     yield Load(self.declarations[ref.target], where, "for no key update")
 
     def _targets(self) -> Iterable[Load]:
@@ -175,40 +177,37 @@ class Work:
     def _references(self) -> Iterable[Load]:
         """The objects that the new values refer to, unless they are made by this write."""
         wanted: dict[tuple[str, str], dict[str, None]] = {}
-        for change, ref, id in self._new_references():
-            if (ref.target, id) not in self._new and not self._is_self(change, ref, id):
+        for ref, id in self._new_references():
+            if (ref.target, id) not in self._new and not self._is_self(ref, id):
                 lock = "for no key update" if ref.locks else ""
                 wanted.setdefault((ref.target, lock), {})[id] = None
         for (target, lock), ids in wanted.items():
             resource = self.declarations[target]
             yield Load(resource, In(resource.fields["id"], tuple(ids)), lock)
 
-    def _new_references(self) -> Iterable[tuple[Change, Ref, str]]:
+    def _new_references(self) -> Iterable[tuple[Ref, str]]:
         for change in self.changes:
             if change.kind == "delete" or change.after is None:
                 continue
             for ref in change.resource.refs:
                 id = change.after.get(ref.column)
                 if id is not None:
-                    yield change, ref, id
+                    yield ref, id
 
-    def _is_self(self, change: Change, ref: Ref, id: str) -> bool:
+    def _is_self(self, ref: Ref, id: str | None) -> bool:
         return not ref.enforced and id == self.actor.user_id
 
     def _lookups(self) -> Iterable[Load]:
         for change in self.changes:
-            if change.kind == "delete" or change.after is None:
-                continue
             for ref in change.resource.refs:
-                if ref.lookup is not None:
-                    load = self._lookup(change, ref)
-                    if load is not None:
-                        yield load
+                load = self._lookup(change, ref)
+                if load is not None:
+                    yield load
 
     def _lookup(self, change: Change, ref: Ref) -> Load | None:
         """How the object is found that a change names by its label, or not at all."""
-        assert ref.lookup is not None
-        assert change.after is not None
+        if ref.lookup is None or change.after is None:
+            return None
         target = self.declarations[ref.target]
         label = change.body.get(ref.lookup.body_key)
         if change.after.get(ref.column) is not None:
@@ -230,36 +229,33 @@ class Work:
         """Join what was asked with what was read; raises NotFound or ValidationError."""
         asked = list(self.changes)
         for change in asked:
-            if change.kind != "create" and (change.resource.name, change.id) not in self.rows:
-                raise NotFound(change.resource.title)
+            if change.kind != "create" and (change.resource.noun, change.id) not in self.rows:
+                raise NotFound(change.resource.__name__)
         for change in asked:
-            if change.kind != "delete":
-                self._resolve_references(change)
+            self._resolve_references(change)
             self._settle(change)
         for change in asked:
             if change.kind == "delete":
                 self._delete_children(change)
 
     def _resolve_references(self, change: Change) -> None:
-        assert change.after is not None
+        if change.after is None:
+            return
         problems: dict[str, Any] = {}
         for ref in change.resource.refs:
-            if ref.lookup is not None:
-                self._resolve_lookup(change, ref, problems)
+            self._resolve_lookup(change, ref, problems)
             id = change.after.get(ref.column)
             if id is None and not ref.nullable and ref.column in change.after:
                 problems.setdefault(ref.error_key, REQUIRED)
             known = id is None or (ref.target, id) in self.rows or (ref.target, id) in self._new
-            if not known and not self._is_self(change, ref, id):
+            if not known and not self._is_self(ref, id):
                 problems.setdefault(ref.error_key, NO_OBJECT)
         if problems:
             raise ValidationError(problems)
 
     def _resolve_lookup(self, change: Change, ref: Ref, problems: dict[str, Any]) -> None:
-        assert ref.lookup is not None
-        assert change.after is not None
         load = self._lookup(change, ref)
-        if load is None:
+        if load is None or ref.lookup is None or change.after is None:
             return
         rows = self.found[load]
         label = change.body.get(ref.lookup.body_key)
@@ -272,7 +268,7 @@ class Work:
 
     def _settle(self, change: Change) -> None:
         """Lay the change over the object as it was read."""
-        key = (change.resource.name, change.id)
+        key = (change.resource.noun, change.id)
         if change.kind != "create":
             change.before = self.stored[key]
         if change.kind == "update":
@@ -281,8 +277,8 @@ class Work:
 
     def _delete_children(self, parent: Change) -> None:
         for ref in self.declarations.children(parent.resource):
-            for id in self._by_reference.get((ref.resource.name, ref.column, parent.id), ()):
-                if (ref.resource.name, id) not in self._changes:
+            for id in self._by_reference.get((ref.resource.noun, ref.column, parent.id), ()):
+                if (ref.resource.noun, id) not in self._changes:
                     child = self._add(Change.delete(ref.resource, id))
                     child.inner = True
                     self._delete_children(child)

@@ -1,0 +1,54 @@
+"""Runs a command that needs the database: finds it, or starts the embedded one for as long."""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from clinch.db.embedded import EmbeddedError, EmbeddedPostgres, running_url
+from clinch.db.home import HomeError, HomeLock, default_home
+
+
+def administer(command: str, arguments: dict[str, Any]) -> int:
+    """Run the command in a process of its own that has the database; its exit code."""
+    home = Path(arguments["home"]) if arguments["home"] else default_home()
+    try:
+        with _database(arguments["database_url"], home) as (url, ours):
+            environment = os.environ | {"CLINCH_DATABASE_URL": url}
+            if ours or command == "migrate":
+                code = _run(["migrate"], environment)
+                if code or command == "migrate":
+                    return code
+            told = json.dumps(arguments | {"home": str(home)})
+            return _run(["administer", command, told], environment)
+    except (HomeError, EmbeddedError) as error:
+        print(f"clinch: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 1
+
+
+def _run(words: list[str], environment: dict[str, str]) -> int:
+    return subprocess.run(
+        [sys.executable, "-m", "clinch.main", *words], env=environment, check=False
+    ).returncode
+
+
+@contextlib.contextmanager
+def _database(url: str | None, home: Path) -> Iterator[tuple[str, bool]]:
+    """The URL of the database, and whether it was started for this command."""
+    url = url or running_url(home)
+    if url is not None:
+        yield url, False
+        return
+    with HomeLock(home):
+        server = EmbeddedPostgres(home)
+        server.start(lambda step: print(f"clinch: {step}", file=sys.stderr))
+        try:
+            yield server.url, True
+        finally:
+            server.stop()

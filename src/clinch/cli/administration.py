@@ -1,0 +1,202 @@
+"""The commands that work on the database itself: organizations, users, keys, its state of health.
+
+Each takes the store and the arguments of its command line, prints what a person or, with `json`,
+a program wants to know, and returns the exit code.
+"""
+
+import json
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from clinch.crm.lead_statuses import first_statuses
+from clinch.crm.sample import PEOPLE, create_sample
+from clinch.events.seal import verify
+from clinch.identity.credentials import ApiKey, create_key
+from clinch.identity.organizations import create_organization, find_organization
+from clinch.identity.roles import PERMISSIONS
+from clinch.identity.users import NewUser, create_user
+from clinch.resources.actor import Actor, Provenance
+from clinch.resources.declaration import counter
+from clinch.resources.errors import ApiError
+from clinch.resources.query.read import Page
+from clinch.resources.store import Store
+from clinch.resources.write.change import Change
+
+FROM_CLI = Provenance(source="cli")
+
+Arguments = dict[str, Any]
+SAMPLE_FILE = "sample.json"
+
+
+class CommandError(Exception):
+    """The command cannot be carried out; the message is one line that says what to do."""
+
+
+async def organization_create(store: Store, arguments: Arguments) -> int:
+    name = arguments["name"]
+    system = await create_organization(store, name, FROM_CLI, first_statuses())
+    _tell(arguments, {"organization_id": system.organization, "name": name})
+    return 0
+
+
+async def user_create(store: Store, arguments: Arguments) -> int:
+    if arguments["role"] not in PERMISSIONS:
+        raise CommandError(f"there is no role {arguments['role']}; use {', '.join(PERMISSIONS)}")
+    system = await _organization(store, arguments)
+    password = sys.stdin.readline().rstrip("\n") if arguments["password_stdin"] else None
+    if password is not None and len(password) < 8:
+        raise CommandError("the password must have at least 8 characters")
+    new = NewUser(
+        arguments["email"],
+        arguments["first_name"],
+        arguments["last_name"],
+        arguments["role"],
+        password,
+    )
+    user_id = await create_user(store, system, new, FROM_CLI)
+    _tell(arguments, {"user_id": user_id, "email": new.email, "role": new.role_id})
+    return 0
+
+
+async def key_create(store: Store, arguments: Arguments) -> int:
+    system = await _organization(store, arguments)
+    async with store.reading(system) as transaction:
+        user_id = await transaction.value(
+            "select u.id from app_user u join membership m on m.organization_id = $1"
+            " and m.user_id = u.id and m.active"
+            " where u.organization_id = $1 and lower(u.email) = lower($2)",
+            system.organization_id,
+            arguments["email"],
+        )
+    if user_id is None:
+        raise CommandError(
+            f"nobody with the address {arguments['email']} is active in this organization;"
+            " add them with: clinch user create"
+        )
+    key = await create_key(store, system, user_id, arguments["label"], FROM_CLI)
+    _tell(arguments, {"api_key": key}, note="Keep it: it is not shown again.")
+    return 0
+
+
+async def key_list(store: Store, arguments: Arguments) -> int:
+    system = await _organization(store, arguments)
+    async with store.reading(system) as transaction:
+        page = await store.reads.page(transaction, system, ApiKey, Page(limit=ApiKey.max_limit))
+    keys = json.loads(page)["data"]
+    if arguments["json"]:
+        print(json.dumps(keys))
+    elif not keys:
+        print("No keys yet; make one with: clinch key create EMAIL")
+    for key in keys if not arguments["json"] else ():
+        print(f"{key['id']}  {key['user_name'] or key['user_id']:30}  {key['label']}")
+    return 0
+
+
+async def key_revoke(store: Store, arguments: Arguments) -> int:
+    system = await _organization(store, arguments)
+    id = arguments["id"].partition(".")[0]
+    await store.write(system, [Change.delete(ApiKey, id)], FROM_CLI, answer=False)
+    _tell(arguments, {"revoked": id})
+    return 0
+
+
+async def sample(store: Store, arguments: Arguments) -> int:
+    """Make the sample organization unless it is there; its keys are kept in the home."""
+    path = Path(arguments["home"]) / SAMPLE_FILE
+    if path.exists():
+        known = json.loads(path.read_text())
+        if await find_organization(store, known["organization_id"]) is not None:
+            return 0
+    made = await create_sample(store)
+    made["logins"] = {role: person.email for role, person in PEOPLE.items()}  # type: ignore[assignment]
+    path.touch(mode=0o600)
+    path.write_text(json.dumps(made))
+    return 0
+
+
+async def doctor(store: Store, arguments: Arguments) -> int:
+    """Check what can be checked: a line each, and exit code 1 when something is wrong."""
+    problems = 0
+    async with store.database.everyone() as transaction:
+        version = await transaction.value("show server_version")
+        organizations = await transaction.rows(
+            "select organization_id::text, id, name from organization_directory order by name"
+        )
+    _line(arguments, True, f"PostgreSQL {version} answers, with {len(organizations)} organizations")
+    for organization_id, id, name in organizations:
+        broken = await verify(store.database, organization_id)
+        problems += broken is not None
+        _line(arguments, broken is None, f"{name} ({id}): {broken or 'the log is whole'}")
+        if arguments["recount"]:
+            problems += await _recount(store, arguments, organization_id, name)
+    return 1 if problems else 0
+
+
+async def _recount(store: Store, arguments: Arguments, organization_id: str, name: str) -> int:
+    problems = 0
+    for resource in store.declared:
+        if resource.counted:
+            async with store.database.everyone() as transaction:
+                kept, counted = (
+                    await transaction.rows(
+                        f"select c.{counter(resource)}, (select count(*) from {resource.table} r"
+                        " where r.organization_id = $1)"
+                        " from event_clock c where c.organization_id = $1",
+                        organization_id,
+                    )
+                )[0]
+            problems += kept != counted
+            text = f"{name}: {counted} {resource.noun} objects, {kept} in the counter"
+            _line(arguments, kept == counted, text)
+    return problems
+
+
+async def _organization(store: Store, arguments: Arguments) -> Actor:
+    found = await find_organization(store, arguments["organization"])
+    if found is None and arguments["organization"] is None:
+        raise CommandError(
+            "say which organization with --organization (its id or name);"
+            " if there is none, make one with: clinch organization create NAME"
+        )
+    if found is None:
+        raise CommandError(f"there is no organization {arguments['organization']}")
+    return found
+
+
+def _tell(arguments: Arguments, facts: dict[str, str], note: str = "") -> None:
+    if arguments["json"]:
+        print(json.dumps(facts))
+        return
+    for name, value in facts.items():
+        print(f"{name}: {value}")
+    if note:
+        print(note)
+
+
+def _line(arguments: Arguments, good: bool, text: str) -> None:
+    print(
+        json.dumps({"ok": good, "text": text})
+        if arguments["json"]
+        else f"{'ok ' if good else 'BAD'} {text}"
+    )
+
+
+COMMANDS: dict[str, Callable[[Store, Arguments], Awaitable[int]]] = {
+    "organization create": organization_create,
+    "user create": user_create,
+    "key create": key_create,
+    "key list": key_list,
+    "key revoke": key_revoke,
+    "sample": sample,
+    "doctor": doctor,
+}
+
+
+async def administer(store: Store, command: str, arguments: Arguments) -> int:
+    """Run one command; raises CommandError with what the person is to do."""
+    try:
+        return await COMMANDS[command](store, arguments)
+    except ApiError as error:
+        raise CommandError(json.dumps(error.body)) from None

@@ -1,0 +1,182 @@
+"""The `clinch` command: a table of commands that prints its own help, argparse for the chosen one.
+
+Nothing of the server is imported here, so that help and simple calls answer at once.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from clinch import __version__
+
+Add = Callable[[argparse.ArgumentParser], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command: its words, what it does in a line, its arguments and what runs it."""
+
+    words: str
+    summary: str
+    run: Callable[[dict[str, Any]], int]
+    arguments: Add = field(default=lambda _: None)
+
+
+def _up(arguments: dict[str, Any]) -> int:
+    from clinch.cli.up import up
+
+    return up(arguments)
+
+
+def _administer(command: str) -> Callable[[dict[str, Any]], int]:
+    def run(arguments: dict[str, Any]) -> int:
+        from clinch.cli.administer import administer
+
+        return administer(command, arguments)
+
+    return run
+
+
+def _where(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--home", metavar="DIR", default=os.environ.get("CLINCH_HOME"))
+    parser.add_argument(
+        "--database-url",
+        metavar="URL",
+        default=os.environ.get("CLINCH_DATABASE_URL"),
+        help="a PostgreSQL to use instead of the embedded one",
+    )
+
+
+def _up_arguments(parser: argparse.ArgumentParser) -> None:
+    _where(parser)
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
+    parser.add_argument(
+        "--port",
+        type=_port,
+        default=os.environ.get("CLINCH_PORT", "8080"),
+        help="port to listen on, 0 for any that is free (%(default)s)",
+    )
+    parser.add_argument(
+        "--processes", type=_processes, default=1, metavar="N", help="web processes (%(default)s)"
+    )
+    parser.add_argument(
+        "--sample", action="store_true", help="with a sample organization to look around in"
+    )
+    _json(parser)
+
+
+def _port(text: str) -> int:
+    if not text.isdigit() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: give a number from 0 to 65535")
+    return int(text)
+
+
+def _processes(text: str) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= 64:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 to 64")
+    return int(text)
+
+
+def _json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _in_organization(parser: argparse.ArgumentParser) -> None:
+    _where(parser)
+    parser.add_argument("--organization", help="its id or name; needed where there are several")
+    _json(parser)
+
+
+def _organization_create(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", metavar="NAME")
+    _where(parser)
+    _json(parser)
+
+
+def _user_create(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("email", metavar="EMAIL")
+    parser.add_argument("--first-name", default="")
+    parser.add_argument("--last-name", default="")
+    parser.add_argument(
+        "--role", default="user", help="admin, superuser, user or restricteduser (%(default)s)"
+    )
+    parser.add_argument(
+        "--password-stdin", action="store_true", help="read a password from standard input"
+    )
+    _in_organization(parser)
+
+
+def _key_create(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("email", metavar="EMAIL", help="the user whose rights the key has")
+    parser.add_argument("--label", default="", help="what the key is for")
+    _in_organization(parser)
+
+
+def _key_revoke(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("id", metavar="KEY", help="the key, or its part before the dot")
+    _in_organization(parser)
+
+
+def _doctor(parser: argparse.ArgumentParser) -> None:
+    _where(parser)
+    parser.add_argument(
+        "--recount", action="store_true", help="also count everything that counters keep"
+    )
+    _json(parser)
+
+
+COMMANDS = (
+    Command("up", "start everything; Ctrl-C stops it", _up, _up_arguments),
+    Command("migrate", "bring the database up to date", _administer("migrate"), _where),
+    Command(
+        "organization create",
+        "make an organization",
+        _administer("organization create"),
+        _organization_create,
+    ),
+    Command(
+        "user create", "add a user to an organization", _administer("user create"), _user_create
+    ),
+    Command("key create", "make an API key for a user", _administer("key create"), _key_create),
+    Command("key list", "list the API keys", _administer("key list"), _in_organization),
+    Command("key revoke", "end an API key", _administer("key revoke"), _key_revoke),
+    Command("doctor", "check the database and the log", _administer("doctor"), _doctor),
+)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command that the words name; the exit code (0 done, 1 failed, 2 wrong usage)."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words in (["--version"], ["version"]):
+        print(f"clinch {__version__}")
+        return 0
+    for command in COMMANDS:
+        length = len(command.words.split())
+        if words[:length] == command.words.split():
+            parser = argparse.ArgumentParser(f"clinch {command.words}", description=command.summary)
+            command.arguments(parser)
+            return command.run(vars(parser.parse_args(words[length:])))
+    known = not words or words[0] in ("--help", "-h", "help")
+    print(_help(words), file=sys.stdout if known else sys.stderr)
+    return 0 if known else 2
+
+
+def _help(words: list[str]) -> str:
+    lines = []
+    if words and words[0] not in ("--help", "-h", "help"):
+        group = [command for command in COMMANDS if command.words.split()[0] == words[0]]
+        if not group:
+            lines.append(f"clinch: there is no command {words[0]!r}\n")
+    lines.append("usage: clinch COMMAND [OPTION ...]\n")
+    width = max(len(command.words) for command in COMMANDS) + 2
+    lines += [f"  {command.words:{width}}{command.summary}" for command in COMMANDS]
+    lines.append(f"  {'--version':{width}}print the version")
+    lines.append("\nclinch COMMAND --help tells more of a command.")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,85 @@
+"""A sample organization to look around in: the same one every time."""
+
+from datetime import UTC, datetime, timedelta
+from random import Random
+
+from clinch.crm.lead_statuses import first_statuses
+from clinch.crm.leads import Lead
+from clinch.db.ids import new_secret
+from clinch.identity.credentials import create_key
+from clinch.identity.organizations import create_organization
+from clinch.identity.users import NewUser, create_user
+from clinch.resources.actor import Actor, Provenance
+from clinch.resources.store import Store
+from clinch.resources.write.change import Change
+
+NAME = "Harbour Sales (sample)"
+
+PEOPLE = {
+    "rep": NewUser("rosa@harbour.example", "Rosa", "Lind", "user"),
+    "manager": NewUser("maya@harbour.example", "Maya", "Okafor", "superuser"),
+    "executive": NewUser("erik@harbour.example", "Erik", "Sund", "superuser"),
+    "admin": NewUser("ada@harbour.example", "Ada", "Moss", "admin"),
+}
+
+_FIRST = ("Anna", "Bo", "Carla", "Dev", "Elif", "Femi", "Grace", "Hugo", "Ines", "Jonas", "Kira")
+_LAST = ("Berg", "Costa", "Dahl", "Eriksen", "Faro", "Gupta", "Holm", "Ito", "Kaya", "Novak")
+_PLACES = (("Leith", "GB"), ("Oslo", "NO"), ("Porto", "PT"), ("Austin", "US"), ("Osaka", "JP"))
+_WORDS = ("Harbour", "North", "Silver", "Blue", "Stone", "River", "Bright", "Copper", "Cedar")
+_TRADES = ("Tools", "Freight", "Dental", "Robotics", "Foods", "Energy", "Textiles", "Labs")
+_TITLES = ("Buyer", "Head of Sales", "Operations Lead", "Founder", "Office Manager", "CTO")
+_STATUSES = ("Potential", "Qualified", "Customer", "Interested")
+
+FROM_SAMPLE = Provenance(source="sample")
+
+
+async def create_sample(store: Store, leads: int = 120) -> dict[str, str]:
+    """Make the sample organization; its admin's key and a password for everybody in it.
+
+    The words are `organization_id`, `api_key` and `password`; people's addresses are in PEOPLE.
+    """
+    password = new_secret()[:12]
+    system = await create_organization(store, NAME, FROM_SAMPLE, first_statuses())
+    users = {}
+    for role, person in PEOPLE.items():
+        new = NewUser(person.email, person.first_name, person.last_name, person.role_id, password)
+        users[role] = await create_user(store, system, new, FROM_SAMPLE)
+    key = await create_key(store, system, users["admin"], "sample", FROM_SAMPLE)
+    actor = Actor(system.tenant, system.organization, users["rep"])
+    random = Random(7)  # noqa: S311 (the same companies every time, nothing secret)
+    await store.write(
+        actor,
+        [_lead(random, number, sorted(users.values())) for number in range(leads)],
+        FROM_SAMPLE,
+        answer=False,
+    )
+    return {"organization_id": system.organization, "api_key": key, "password": password}
+
+
+def _lead(random: Random, number: int, users: list[str]) -> Change:
+    word, trade = random.choice(_WORDS), random.choice(_TRADES)
+    domain = f"{word}-{trade}-{number}.example".lower()
+    city, country = random.choice(_PLACES)
+    made = datetime.now(UTC) - timedelta(days=random.randint(1, 300), minutes=number)
+    return Change.create(
+        Lead,
+        {
+            "name": f"{word} {trade}",
+            "url": f"https://{domain}",
+            "status": random.choice(_STATUSES),
+            "addresses": [{"label": "business", "city": city, "country": country}],
+            "contacts": [_contact(random, domain) for _ in range(random.randint(1, 3))],
+            "created_by": random.choice(users),
+            "date_created": made.isoformat(),
+        },
+    )
+
+
+def _contact(random: Random, domain: str) -> dict[str, object]:
+    first, last = random.choice(_FIRST), random.choice(_LAST)
+    return {
+        "name": f"{first} {last}",
+        "title": random.choice(_TITLES),
+        "emails": [{"email": f"{first}.{last}@{domain}".lower(), "type": "office"}],
+        "phones": [{"phone": f"+1415555{random.randint(100, 9999):04}", "type": "mobile"}],
+    }

@@ -1,0 +1,57 @@
+"""The resources of one database: what every door and engine is handed."""
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Literal
+
+from clinch.db.database import Database, Transaction
+from clinch.resources.actor import Actor, Provenance
+from clinch.resources.declaration import Declarations
+from clinch.resources.query.read import Keys, ReadPath
+from clinch.resources.write.change import Change
+from clinch.resources.write.path import Mode, WritePath, Written
+
+
+class Store:
+    """A database together with what is declared over it: the read path and the write path.
+
+    `committed` is told the organization's uuid after each commit that appended events.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        declared: Declarations,
+        committed: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self.database, self.declared, self._committed = database, declared, committed
+        self.reads = ReadPath(declared)
+        self.writes = WritePath(declared, self.reads)
+
+    def reading(self, actor: Actor) -> AbstractAsyncContextManager[Transaction]:
+        """A transaction of the actor's organization, to read in."""
+        return self.database.tenant(actor.tenant)
+
+    async def write(
+        self,
+        actor: Actor,
+        changes: list[Change],
+        provenance: Provenance,
+        *,
+        mode: Mode = "commit",
+        answer: Keys | Literal[False] = None,
+    ) -> list[Written]:
+        """Carry out all changes or none; what became of each, in their order.
+
+        `mode` "dry_run" does everything and rolls back. `answer` names the fields of the JSON,
+        False answers none. An object may have one change in a write. Raises ApiError (nothing was
+        changed), CredentialChanged and Busy.
+        """
+        self.writes.check(actor, changes)
+        async with self.database.tenant(actor.tenant, commit=mode == "commit") as transaction:
+            logged, written = await self.writes.write_within(
+                transaction, actor, changes, provenance, answer=answer
+            )
+        if mode == "commit" and logged:
+            self._committed(actor.organization_id)
+        return written
