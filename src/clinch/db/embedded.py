@@ -8,6 +8,7 @@ import contextlib
 import errno
 import os
 import re
+import shutil
 import signal
 import stat
 import subprocess
@@ -42,6 +43,8 @@ __all__ = ["EmbeddedError", "EmbeddedPostgres", "running_url"]
 LOG_LIMIT = 4 * 1024 * 1024  # bytes
 SOCKET_PATH_LIMIT = 103  # bytes: macOS; Linux takes 107
 RETRY_SECONDS = 10.0
+HELD = r"pre-existing shared memory block|lock file .* already exists"
+DISK_FULL = 1024 * 1024  # free bytes: less, and even the reason may be missing in the log
 
 # On the command line, where no configuration file can undo it.
 FIXED = {
@@ -165,8 +168,8 @@ class EmbeddedPostgres:
                 )
         if not data.exists():
             make_data_folder(data, binaries, account, on_step)
-        account.give(data)
         stop_orphans(data, on_step, keep=self._socket_folder)
+        account.give(data)
         self._write_settings(data, account)
         folder = self._make_socket_folder(account)
         command = [binaries.program("postgres"), "-D", str(data)]
@@ -214,7 +217,10 @@ class EmbeddedPostgres:
             _make_again(self._socket_folder, account)
             return self._socket_folder
         for base in dict.fromkeys((tempfile.gettempdir(), "/tmp")):  # noqa: S108
-            folder = Path(tempfile.mkdtemp(prefix="clinch-", dir=base))
+            try:
+                folder = Path(tempfile.mkdtemp(prefix="clinch-", dir=base))
+            except OSError:
+                continue
             account.give(folder)
             socket = folder / f".s.PGSQL.{PORT}"
             if len(os.fsencode(socket)) <= SOCKET_PATH_LIMIT and account.can_enter(folder):
@@ -243,8 +249,10 @@ class EmbeddedPostgres:
                 said.seek(offset)
                 lines = said.read().decode(errors="replace").splitlines()
             # What a killed server held in shared memory is freed when its last process has gone.
-            held = any("shared memory" in line or "lock file" in line for line in lines)
+            held = any(re.search(HELD, line) for line in lines)
             if not held or time.monotonic() > deadline:
+                if shutil.disk_usage(self._home).free < DISK_FULL:
+                    raise EmbeddedError(disk_full(self._home))
                 reason = meaningful(lines) or f"exit code {self._process.returncode}"
                 raise EmbeddedError(f"PostgreSQL did not start: {reason} (more in {log})")
             time.sleep(0.2)

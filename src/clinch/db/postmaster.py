@@ -48,6 +48,8 @@ def cluster_name(data: Path) -> str:
 def processes(data: Path) -> dict[int, bool]:
     """Pids of the living processes of the server in ``data``; true for the one that leads it.
 
+    (True also for the blink of an eye in which a process just forked still looks like its leader.)
+
     The command line is the only witness every user may read, and a recorded pid alone proves
     nothing: after a reboot, or in a new container, it may be anybody's.
     """

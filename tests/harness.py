@@ -1,0 +1,138 @@
+"""What tests drive the program with: a served program, organizations in it, and their keys."""
+
+import asyncio
+import secrets
+import socket
+import threading
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import requests
+import uvicorn
+
+from clinch.crm.lead_statuses import first_statuses
+from clinch.db.database import Database
+from clinch.identity.credentials import create_key
+from clinch.identity.organizations import create_organization
+from clinch.identity.users import NewUser, create_user
+from clinch.main import application
+from clinch.resources.actor import Actor, Provenance
+from clinch.resources.declaration import Declarations
+from clinch.resources.store import Store
+
+TEST = Provenance(source="test")
+Run = Callable[[Coroutine[Any, Any, Any]], Any]
+
+
+@dataclass
+class Program:
+    """The program over one database, served over HTTP on a loop of its own."""
+
+    url: str
+    store: Store
+    run: Run
+
+
+class serve:
+    """Serve the program with some declarations, in a thread, as a context manager."""
+
+    def __init__(
+        self, database_url: str, declare: Callable[[str], Declarations], rate_limit: int = 100_000
+    ) -> None:
+        self._database_url, self._declare, self._rate_limit = database_url, declare, rate_limit
+
+    def __enter__(self) -> Program:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        store = Store(Database(self._database_url), self._declare(url))
+        self._database = store.database
+        app = application(store, self._rate_limit)
+        self._server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off"))
+        self._serving = asyncio.run_coroutine_threadsafe(
+            self._server.serve(sockets=[self._socket]), self._loop
+        )
+        return Program(url, store, self._run)
+
+    def _run(self, work: Coroutine[Any, Any, Any]) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(60)
+
+    def __exit__(self, *_: object) -> None:
+        self._server.should_exit = True
+        self._serving.result(20)
+        self._run(self._database.close())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+        self._loop.close()
+        self._socket.close()
+
+
+@dataclass
+class Api:
+    """A key, and the requests made with it. Paths are below `/api/v1`."""
+
+    program: Program
+    key: str
+    user_id: str
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def __call__(self, method: str, path: str, body: Any = None, **query: Any) -> requests.Response:
+        return requests.request(
+            method,
+            f"{self.program.url}/api/v1{path}",
+            auth=(self.key, ""),
+            json=body,
+            params=query,
+            headers=self.headers,
+            timeout=30,
+        )
+
+    def get(self, path: str, **query: Any) -> Any:
+        return self._good(self("GET", path, **query))
+
+    def post(self, path: str, body: Any, **query: Any) -> Any:
+        return self._good(self("POST", path, body, **query))
+
+    def put(self, path: str, body: Any, **query: Any) -> Any:
+        return self._good(self("PUT", path, body, **query))
+
+    def delete(self, path: str) -> None:
+        self._good(self("DELETE", path))
+
+    @staticmethod
+    def _good(response: requests.Response) -> Any:
+        assert response.status_code < 300, (response.status_code, response.text)
+        return response.json() if response.content else None
+
+
+@dataclass
+class Organization:
+    """An organization of its own, with an admin's key; `system` acts for the installation."""
+
+    program: Program
+    system: Actor
+    admin: Api
+
+    def member(self, role: str, first_name: str = "Ada", last_name: str = "Moss") -> Api:
+        """A new user in a built-in role, with a key."""
+        return _member(self.program, self.system, role, first_name, last_name)
+
+    def actor(self, **changes: Any) -> Actor:
+        """The admin as an actor, without a credential to assert."""
+        return replace(self.system, user_id=self.admin.user_id, **changes)
+
+
+def _member(program: Program, system: Actor, role: str, first: str, last: str) -> Api:
+    email = f"{role}.{secrets.token_hex(4)}@harbour.example"
+    new = NewUser(email, first, last, role)
+    user_id = program.run(create_user(program.store, system, new, TEST))
+    key = program.run(create_key(program.store, system, user_id, "tests", TEST))
+    return Api(program, key, user_id)
+
+
+def make_organization(program: Program, name: str = "Harbour Sales") -> Organization:
+    system = program.run(create_organization(program.store, name, TEST, first_statuses()))
+    return Organization(program, system, _member(program, system, "admin", "Sam", "Reed"))
