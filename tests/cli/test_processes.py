@@ -95,9 +95,11 @@ class Up:
     def said(self, name: str) -> list[dict[str, Any]]:
         return [json.loads(path.read_text()) for path in self.home.glob(f"{name}-*")]
 
-    def error(self) -> str:
+    def error(self, progress: bool = False) -> str:
+        """What was said on stderr; a slow machine adds progress, which most tests leave out."""
         assert self.process.stderr
-        return self.process.stderr.read()
+        said = self.process.stderr.read()
+        return said if progress else re.sub(r"(?m)^clinch: .* \(\d+ s\)\n", "", said)
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> tuple[int, str]:
         self.process.send_signal(number)
@@ -259,7 +261,7 @@ def test_a_second_ctrl_c_hurries(start: Start) -> None:
     code, error = up.end(signal.SIGINT)
     assert time.monotonic() - began < 5
     assert code == 0
-    assert re.fullmatch(r"(clinch: stopping .*\n)*", error)
+    assert error == ""
     until(lambda: not up.pids("worker") + up.pids("grandchild"))
 
 
@@ -304,8 +306,8 @@ def test_what_takes_long_is_told(start: Start) -> None:
     slow = "import sys, time; print('half way', file=sys.stderr, flush=True); time.sleep(2.6)"
     up = start(prepare=[python(slow, "migrate")])
     up.url()
-    _, error = up.end()
-    assert error.startswith("clinch: running migrate: half way (2 s)\n")
+    up.process.terminate()
+    assert up.error(progress=True).startswith("clinch: running migrate: half way (2 s)\n")
 
 
 def test_a_web_process_that_cannot_start(start: Start) -> None:
