@@ -11,7 +11,7 @@ from typing import Any
 import requests
 import uvicorn
 
-from clinch.crm.lead_statuses import first_statuses
+from clinch.crm.beginning import first_objects
 from clinch.db.database import Database
 from clinch.identity.credentials import create_key
 from clinch.identity.organizations import create_organization
@@ -134,5 +134,5 @@ def _member(program: Program, system: Actor, role: str, first: str, last: str) -
 
 
 def make_organization(program: Program, name: str = "Harbour Sales") -> Organization:
-    system = program.run(create_organization(program.store, name, TEST, first_statuses()))
+    system = program.run(create_organization(program.store, name, TEST, first_objects()))
     return Organization(program, system, _member(program, system, "admin", "Sam", "Reed"))

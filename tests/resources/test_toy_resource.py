@@ -46,7 +46,7 @@ class Boat(Audited, path="boat", prefix="boat"):
     delete_status = 204
     before = [no_sinking]
 
-    lead = Ref(Lead, cascade=True, filters=EQ_IN)
+    lead = Ref(Lead, target_deleted="delete", filters=EQ_IN)
     lead_name = Shown(lead, Lead.display_name)
     name = Text(required=True, max=40, filters=EQ_IN)
     length = Integer(min=1, max=1000, default=10, filters=RANGE, doc="Metres.")

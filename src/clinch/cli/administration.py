@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from clinch.crm.lead_statuses import first_statuses
+from clinch.crm.beginning import first_objects
 from clinch.crm.sample import PEOPLE, create_sample
 from clinch.events.seal import verify
 from clinch.identity.credentials import ApiKey, create_key
@@ -36,7 +36,7 @@ class CommandError(Exception):
 
 async def organization_create(store: Store, arguments: Arguments) -> int:
     name = arguments["name"]
-    system = await create_organization(store, name, FROM_CLI, first_statuses())
+    system = await create_organization(store, name, FROM_CLI, first_objects())
     _tell(arguments, {"organization_id": system.organization, "name": name})
     return 0
 

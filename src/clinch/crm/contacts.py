@@ -58,7 +58,7 @@ class Contact(Audited, path="contact", prefix="cont"):
     within = [touch_leads]
     search_lead = "lead_id"
 
-    lead = Ref(Lead, cascade=True, locks=True, filters=EQ_IN)
+    lead = Ref(Lead, target_deleted="delete", locks=True, filters=EQ_IN)
     name = Text(max=1000)
     display_name = Computed(
         "coalesce(nullif({row}.name, ''), {row}.emails -> 0 ->> 'email',"

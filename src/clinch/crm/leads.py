@@ -58,6 +58,15 @@ class Lead(Audited, path="lead", prefix="lead"):
         json_type="array",
     )
     contacts = Children("contact", by="lead_id", order="date_created")
+    opportunities = Children("opportunity", by="lead_id", order="date_created", writable="never")
+    tasks = Children(
+        "task",
+        by="lead_id",
+        order="date_created",
+        only="not {row}.is_complete",
+        writable="never",
+        doc="What is still to do.",
+    )
     primary_email = Computed(
         _FIRST_OF_CONTACTS.format(column="emails"),
         json_type="object",

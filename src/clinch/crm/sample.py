@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from random import Random
 
-from clinch.crm.lead_statuses import first_statuses
+from clinch.crm.beginning import first_objects
 from clinch.crm.leads import Lead
 from clinch.db.ids import new_secret
 from clinch.identity.credentials import create_key
@@ -39,7 +39,7 @@ async def create_sample(store: Store, leads: int = 120) -> dict[str, str]:
     The words are `organization_id`, `api_key` and `password`; people's addresses are in PEOPLE.
     """
     password = new_secret()[:12]
-    system = await create_organization(store, NAME, FROM_SAMPLE, first_statuses())
+    system = await create_organization(store, NAME, FROM_SAMPLE, first_objects())
     users = {}
     for role, person in PEOPLE.items():
         new = NewUser(person.email, person.first_name, person.last_name, person.role_id, password)

@@ -28,18 +28,21 @@ def link(chain: bytes, digest: bytes) -> bytes:
 
 
 async def seal(transaction: Transaction, organization_id: str, events: list[Event]) -> None:
-    """Add the link that closes these events."""
-    chain = await transaction.value(
-        "select chain from event_seal where organization_id = $1 order by seq desc limit 1",
+    """Add the link that closes these events; what a seal covers already keeps it."""
+    last = await transaction.rows(
+        "select seq, chain from event_seal where organization_id = $1 order by seq desc limit 1",
         organization_id,
     )
-    chain = chain or _START
-    for event in events:
+    reached, chain = last[0] if last else (0, _START)
+    new = [event for event in events if event["seq"] > reached]
+    if not new:
+        return
+    for event in new:
         chain = link(chain, event["digest"])
     await transaction.execute(
         "insert into event_seal (organization_id, seq, chain) values ($1, $2, $3)",
         organization_id,
-        events[-1]["seq"],
+        new[-1]["seq"],
         chain,
     )
 

@@ -10,7 +10,15 @@ from clinch.identity.users import Membership, User
 from clinch.resources.actor import Actor
 from clinch.resources.query.read import ReadPath
 
-_IN_ORGANIZATION = ("id", "name", "currency", "lead_statuses", "created_by", "updated_by")
+_IN_ORGANIZATION = (
+    "id",
+    "name",
+    "currency",
+    "lead_statuses",
+    "pipelines",
+    "created_by",
+    "updated_by",
+)
 
 
 async def read_me(transaction: Transaction, actor: Actor, reads: ReadPath) -> dict[str, Any]:

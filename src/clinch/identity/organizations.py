@@ -1,16 +1,20 @@
 """Organizations: the tenants. Each has a row of its own, a clock for its log, and a public id."""
 
+import re
 import uuid
 from collections.abc import Iterable
+from typing import Any
 
 from clinch.db.database import Tenant
 from clinch.db.ids import new_id
 from clinch.db.schema import Column, Index, Table, id_column
 from clinch.resources.actor import Actor, Provenance
 from clinch.resources.declaration import Audited
+from clinch.resources.errors import NO_CHOICE, Invalid
 from clinch.resources.fields import Children, Computed, Text
 from clinch.resources.store import Store
 from clinch.resources.write.change import Change
+from clinch.resources.write.work import Work
 
 ORGANIZATION_DIRECTORY = Table(
     "organization_directory",
@@ -22,18 +26,51 @@ ORGANIZATION_DIRECTORY = Table(
 )
 
 
+# What people write before an amount; other currencies are written with their code.
+_SYMBOLS = {
+    "USD": "$",
+    "CAD": "CA$",
+    "AUD": "A$",
+    "EUR": "€",
+    "GBP": "£",
+    "JPY": "¥",
+    "CNY": "CN¥",
+    "INR": "₹",
+    "BRL": "R$",
+}
+
+
+class Currency(Text):
+    """Three capital letters, as in ISO 4217."""
+
+    def read(self, value: Any, actor: Actor) -> Any:
+        value = super().read(value, actor).upper()
+        if not re.fullmatch("[A-Z]{3}", value):
+            raise Invalid(NO_CHOICE)
+        return value
+
+
+def set_symbol(work: Work, changes: list[Change]) -> None:
+    for change in changes:
+        currency = change.get(Organization.currency)
+        change.set(Organization.currency_symbol, _SYMBOLS.get(currency, f"{currency} "))
+
+
 class Organization(Audited, path="organization", prefix="orga"):
     """A company that works here: its name, its currency, its people."""
 
     operations = ("get", "update")
     needs = {"update": "manage_organization"}
+    before = [set_symbol]
 
     organization_id = Computed("{row}.id", shown=False)
     name = Text(required=True, max=200)
-    currency = Text(default="USD", min=3, max=3, doc="ISO 4217 code of the currency.")
+    currency = Currency(default="USD", doc="ISO 4217 code of the currency.")
+    currency_symbol = Text(default="$", writable="never")
     country = Text(
         default="US", min=2, max=2, doc="ISO 3166 code that local phone numbers are read in."
     )
+    pipelines = Children("pipeline", by="", order="date_created", writable="never")
     lead_statuses = Children("lead_status", by="", order="position", writable="never")
     memberships = Children("membership", by="", only="{row}.active", writable="never")
     inactive_memberships = Children("membership", by="", only="not {row}.active", writable="never")

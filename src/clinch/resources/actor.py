@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from enum import StrEnum
 
 from clinch.db.database import Tenant
@@ -51,6 +51,10 @@ class Actor:
     def today(self) -> date:
         """The date it is where the user is."""
         return self.clock().astimezone(timezone(self.utc_offset)).date()
+
+    def tomorrow(self) -> datetime:
+        """The moment when the user's day ends."""
+        return datetime.combine(self.today() + timedelta(days=1), time(), timezone(self.utc_offset))
 
 
 @dataclass(frozen=True, slots=True)

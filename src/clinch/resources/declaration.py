@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from clinch.resources.write.change import Change
     from clinch.resources.write.work import Load, Work
 
-Operation = Literal["list", "get", "create", "update", "delete"]
+Operation = Literal["list", "get", "create", "update", "bulk_update", "delete"]
 Rule = Callable[["Work", "list[Change]"], None]
 
 CLASS_OF: dict[Operation, OperationClass] = {
@@ -21,6 +21,7 @@ CLASS_OF: dict[Operation, OperationClass] = {
     "get": OperationClass.READ,
     "create": OperationClass.WRITE,
     "update": OperationClass.WRITE,
+    "bulk_update": OperationClass.WRITE,
     "delete": OperationClass.DESTRUCTIVE,
 }
 
@@ -38,7 +39,10 @@ class Resource:
       same transaction. Each takes the work and its changes of this resource, in the order listed.
     - `search_texts`: the texts of a row by which a fragment search finds it, for a resource whose
       `search_lead` names the column of the lead it is found with.
-    - `counted`: the number of objects is kept, and lists answer `total_results`.
+    - `counted`: the number of objects is kept, and lists answer `total_results`; `totals` are more
+      that they answer, over everything that fits: aggregates in SQL over `{row}`, by name.
+    - `list_parameters`: what `narrow` reads besides the fields' filters, with a line on each.
+    - `naive_times`: times are answered without an offset, as some resources of the API have it.
     """
 
     noun: ClassVar[str]
@@ -47,6 +51,7 @@ class Resource:
     prefix: ClassVar[str]
     table: ClassVar[str]
     fields: ClassVar[dict[str, Field]] = {}
+    aliases: ClassVar[dict[str, Field]] = {}
     stored_fields: ClassVar[tuple[Field, ...]] = ()
     logged_columns: ClassVar[tuple[str, ...]] = ()
     """The columns that events carry: all but the derived ones."""
@@ -59,6 +64,7 @@ class Resource:
     default_order: ClassVar[str] = "-date_created"
     indexes: ClassVar[tuple[Index, ...]] = ()
     counted: ClassVar[bool] = False
+    totals: ClassVar[dict[str, str]] = {}
     max_limit: ClassVar[int] = 200
     create_status: ClassVar[int] = 200
     delete_status: ClassVar[int] = 200
@@ -66,6 +72,8 @@ class Resource:
     loads: ClassVar[list[Callable[["list[Change]"], "Iterable[Load]"]]] = []
     before: ClassVar[list[Rule]] = []
     within: ClassVar[list[Rule]] = []
+    list_parameters: ClassVar[dict[str, str]] = {}
+    naive_times: ClassVar[bool] = False
     search_lead: ClassVar[str | None] = None
 
     id = Id()
@@ -82,11 +90,12 @@ class Resource:
             if isinstance(value, Field)
         }
         own = {name: value for name, value in vars(cls).items() if isinstance(value, Field)}
-        first = {name: inherited.pop(name) for name in ("id", "organization_id")}
-        bound = {name: f.bound_to(cls) for name, f in (first | own | inherited).items()}
+        first = {name: own.pop(name, inherited[name]) for name in ("id", "organization_id")}
+        bound = {name: f.bound_to(cls) for name, f in (first | inherited | first | own).items()}
         for name, field in bound.items():
             setattr(cls, name, field)
         cls.fields = {field.key: field for field in bound.values()}
+        cls.aliases = {field.alias: field for field in bound.values() if field.alias}
         cls.noun = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", cls.__name__).lower()
         cls.path, cls.prefix, cls.table = path, prefix, table or cls.noun
         cls.stored_fields = tuple(field for field in cls.fields.values() if field.stored)
@@ -103,6 +112,11 @@ class Resource:
     def search_texts(cls, row: dict[str, Any]) -> Iterable[str]:
         """The texts by which a fragment search finds the object."""
         return ()
+
+    @classmethod
+    def narrow(cls, parameters: dict[str, str], actor: Any) -> "list[Node]":
+        """Conditions that a list has by itself, or by parameters that are no field's filter."""
+        return []
 
     @classmethod
     def event_type(cls) -> str:
@@ -146,22 +160,13 @@ class Declarations:
     def __contains__(self, name: str) -> bool:
         return name in self._by_name
 
-    def children(self, resource: type[Resource]) -> list[Ref]:
-        """The references by which other objects are deleted with one of `resource`."""
+    def followers(self, resource: type[Resource]) -> list[Ref]:
+        """The references of other objects that something becomes of when one of `resource` goes."""
         return [
             ref
             for other in self
             for ref in other.refs
-            if ref.cascade and ref.target == resource.noun
-        ]
-
-    def users(self, resource: type[Resource]) -> list[Ref]:
-        """The references that keep an object of `resource` from being deleted."""
-        return [
-            ref
-            for other in self
-            for ref in other.refs
-            if ref.enforced and not ref.cascade and ref.target == resource.noun
+            if ref.target_deleted != "refuse" and ref.target == resource.noun
         ]
 
     def tables(self) -> list[Table]:

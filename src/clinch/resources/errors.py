@@ -1,5 +1,6 @@
 """What can be wrong with a request, in the shapes that the API answers with."""
 
+from collections.abc import Mapping
 from typing import Any
 
 
@@ -52,9 +53,9 @@ class ValidationError(ApiError):
     """Fields that are not acceptable: `{"errors": [], "field-errors": {name: problem}}`."""
 
     def __init__(
-        self, fields: dict[str, str | dict[str, Any]], errors: list[str] | None = None
+        self, fields: Mapping[str, str | dict[str, Any]], errors: list[str] | None = None
     ) -> None:
-        super().__init__({"errors": errors or [], "field-errors": fields})
+        super().__init__({"errors": errors or [], "field-errors": dict(fields)})
 
 
 REQUIRED = "This field is required."

@@ -2,7 +2,8 @@
 
 A field knows its column, how a value from a request is read, how it is written as JSON by the
 database, which list filters it takes and how it is described to a client. `key` is its name in
-the API; `error_key` the name under which a mistake is reported.
+the API, `alias` another that bodies may use; `error_key` the name under which a mistake is
+reported.
 """
 
 import copy
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self
 
 from clinch.db.schema import Column
 from clinch.resources.actor import Actor
-from clinch.resources.errors import NO_CHOICE, REQUIRED, Invalid, wrong_type
+from clinch.resources.errors import NO_CHOICE, NO_OBJECT, REQUIRED, Invalid, wrong_type
 
 if TYPE_CHECKING:
     from clinch.resources.declaration import Resource
@@ -37,6 +38,16 @@ class Output(Protocol):
     @property
     def public_url(self) -> str:
         """The base of links, as a quoted SQL literal."""
+        ...
+
+    @property
+    def today(self) -> str:
+        """The day it is where the actor is, as a SQL literal."""
+        ...
+
+    @property
+    def tomorrow(self) -> str:
+        """The moment when that day ends, as a SQL literal."""
         ...
 
     def one(self, target: str, row_id: str, key: str) -> str:
@@ -69,6 +80,7 @@ class Field:
         shown: bool = True,
         derived: bool = False,
         key: str | None = None,
+        alias: str = "",
         doc: str = "",
     ) -> None:
         self.required = required
@@ -80,6 +92,7 @@ class Field:
         self.optional = optional
         self.shown = shown
         self.derived = derived
+        self.alias = alias
         self.doc = doc
         self._key = key
 
@@ -146,6 +159,11 @@ class Text(Field):
 
     def empty(self) -> Json:
         return None if self.nullable else ""
+
+    def parse(self, value: Json, actor: Actor) -> Json:
+        # Null is blank here, and must not slip past what a blank text would be refused for.
+        blank = value is None and not self.nullable and not self.required
+        return super().parse("" if blank else value, actor)
 
     def read(self, value: Json, actor: Actor) -> Json:
         if not isinstance(value, str):
@@ -272,6 +290,8 @@ class Boolean(Field):
 def parse_datetime(text: str, actor: Actor) -> datetime:
     """An ISO 8601 date or datetime in UTC; one without an offset is in the actor's zone."""
     try:
+        if "\x00" in text:  # fromisoformat would read no further
+            raise ValueError
         moment = datetime.fromisoformat(text.strip())
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=UTC) - actor.utc_offset
@@ -300,7 +320,8 @@ class DateTime(Field):
         return None if text == "" else parse_datetime(text, actor)
 
     def output(self, row: str, out: Output) -> str:
-        return f"api_time({row}.{self.column})"
+        time = f"api_time({row}.{self.column})"
+        return f"left({time}, 26)" if self.resource.naive_times else time
 
     def schema(self) -> dict[str, Json]:
         return super().schema() | {"format": "date-time"}
@@ -338,29 +359,32 @@ class Id(Field):
 
     sql_type = 'text collate "C"'
 
-    def __init__(self) -> None:
-        super().__init__(writable="never", doc="The object's id.")
+    def __init__(self, **rest: Any) -> None:
+        super().__init__(writable="never", doc="The object's id.", **rest)
 
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
     """How a reference is found when no id is sent: by its label under `body_key`, else the first.
 
-    `label` is the target's field, `order` what makes one the first, `unknown` the text for a
-    label that nothing has.
+    `label` is the target's field, `order` what makes one the first (keys with commas between),
+    `unknown` the text for a label that nothing has. `within` is a key of the body and of the
+    target that narrows the search.
     """
 
-    label: str
-    body_key: str
     order: str
-    unknown: str
+    label: str = "id"
+    body_key: str = ""
+    unknown: str = NO_OBJECT
+    within: str = ""
 
 
 class Ref(Field):
     """A reference to another object of the same organization.
 
-    `target` is a resource or, for one that is declared later, its name. With `cascade` the object
-    is deleted with its target; otherwise a target in use cannot be deleted. With `locks` a write
+    `target` is a resource or, for one that is declared later, its name. `target_deleted` says what
+    becomes of the object when its target goes: it goes with it, it lets go of it, or it keeps a
+    target in use from being deleted. With `locks` a write
     of this object locks its target first, since it changes what the target sums up. `lookup`
     finds the target of a new object that names none. `enforced` makes it a foreign key.
     """
@@ -371,7 +395,7 @@ class Ref(Field):
         self,
         target: "type[Resource] | str",
         *,
-        cascade: bool = False,
+        target_deleted: Literal["delete", "clear", "refuse"] = "refuse",
         locks: bool = False,
         enforced: bool = True,
         lookup: Lookup | None = None,
@@ -379,7 +403,7 @@ class Ref(Field):
     ) -> None:
         super().__init__(**rest)
         self.target = target if isinstance(target, str) else target.noun
-        self.cascade, self.locks, self.enforced = cascade, locks, enforced
+        self.target_deleted, self.locks, self.enforced = target_deleted, locks, enforced
         self.lookup = lookup
 
     def __set_name__(self, owner: type, name: str) -> None:
@@ -392,7 +416,7 @@ class Ref(Field):
         if not value:
             return self.parse(None, actor)
         if "\x00" in value:
-            raise Invalid("Object does not exist.")
+            raise Invalid(NO_OBJECT)
         return value
 
 
@@ -416,8 +440,8 @@ class Shown(Field):
 
 
 class Computed(Field):
-    """A value made when it is read: SQL in which `{row}` is the row, `{org}` its tenant and
-    `{public_url}` the base of links."""
+    """A value made when it is read: SQL in which `{row}` is the row, `{org}` its tenant, `{today}`
+    the actor's day, `{tomorrow}` the moment it ends and `{public_url}` the base of links."""
 
     stored = False
 
@@ -426,7 +450,13 @@ class Computed(Field):
         self._sql, self._json_type = sql, json_type
 
     def output(self, row: str, out: Output) -> str:
-        return self._sql.format(row=row, org="$1", public_url=out.public_url)
+        return self._sql.format(
+            row=row,
+            org="$1",
+            today=out.today,
+            tomorrow=out.tomorrow,
+            public_url=out.public_url,
+        )
 
     def schema(self) -> dict[str, Json]:
         kind = [self._json_type, "null"] if self.nullable else self._json_type

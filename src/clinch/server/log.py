@@ -27,7 +27,8 @@ def log_failure(error: BaseException, **facts: Any) -> None:
     may quote data."""
     frames = traceback.extract_tb(error.__traceback__)[-8:]
     where = [f"{frame.filename.rpartition('clinch/')[2]}:{frame.lineno}" for frame in frames]
-    log("failure", error=type(error).__name__, where=where, **facts)
+    state = getattr(error, "sqlstate", None)
+    log("failure", error=type(error).__name__, sqlstate=state, where=where, **facts)
 
 
 class _Lines(logging.Handler):

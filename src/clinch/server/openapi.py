@@ -99,7 +99,7 @@ def _operation(resource: type[Resource], operation: Operation) -> tuple[str, str
     schema = {"$ref": f"#/components/schemas/{resource.noun}"}
     described: Json = {
         "operationId": f"{operation}_{resource.noun}",
-        "summary": f"{operation.capitalize()} {resource.noun.replace('_', ' ')}",
+        "summary": f"{operation.replace('_', ' ').capitalize()} {resource.noun.replace('_', ' ')}",
         "tags": [resource.noun],
         "parameters": _parameters(resource, operation, of_one),
         "responses": {
@@ -110,7 +110,7 @@ def _operation(resource: type[Resource], operation: Operation) -> tuple[str, str
             "503": _ERROR,
         },
     }
-    if operation in ("create", "update"):
+    if operation in ("create", "update", "bulk_update"):
         body = {"$ref": f"#/components/schemas/{resource.noun}_input"}
         described["requestBody"] = {
             "required": True,
@@ -124,11 +124,19 @@ def _operation(resource: type[Resource], operation: Operation) -> tuple[str, str
         "get": (200, schema),
         "create": (resource.create_status, schema),
         "update": (200, schema),
+        "bulk_update": (200, {"type": "object"}),
         "delete": (resource.delete_status, {"type": "object"}),
     }[operation]
     content = _response("Done", answer) if status != 204 else {"description": "Done"}
     described["responses"][str(status)] = content
-    methods = {"list": "get", "get": "get", "create": "post", "update": "put", "delete": "delete"}
+    methods = {
+        "list": "get",
+        "get": "get",
+        "create": "post",
+        "update": "put",
+        "bulk_update": "put",
+        "delete": "delete",
+    }
     return path, methods[operation], described
 
 
@@ -149,6 +157,9 @@ def _parameters(resource: type[Resource], operation: Operation, of_one: bool) ->
         if resource.orders:
             orders = [sign + key for key in resource.orders for sign in ("", "-")]
             found.append(_query("_order_by", {"type": "string", "enum": orders}, "The order."))
+    if operation in ("list", "bulk_update"):
+        for name, description in resource.list_parameters.items():
+            found.append(_query(name, {"type": "string"}, description))
         for field in resource.fields.values():
             for op in field.filters:
                 name = field.key if op == "eq" else f"{field.key}__{op}"

@@ -4,20 +4,23 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
+
 from clinch.resources.actor import Actor
 from clinch.resources.declaration import Resource
-from clinch.resources.errors import BadRequest, Forbidden, Invalid, NotFound
+from clinch.resources.errors import ApiError, BadRequest, Forbidden, Invalid, NotFound
 from clinch.resources.fields import Field
 from clinch.resources.query.read import Keys, Page
 from clinch.resources.query.tree import And, Equal, In, Node, Range
 from clinch.resources.store import Store
 from clinch.resources.write.change import Change
 from clinch.resources.write.path import Mode, Written, allow
-from clinch.server.http import Request, Response
+from clinch.server.http import Request, Response, json_response
 from clinch.server.routes import Route
 
 MAX_SKIP = 250_000
 DEFAULT_LIMIT = 100
+MOST_AT_ONCE = 1000
 
 _INTEGER = re.compile(r"[+-]?\d+")
 
@@ -33,6 +36,7 @@ class ResourceRoutes:
             "list": ("GET", resource.path, self._list),
             "create": ("POST", resource.path, self._create),
             "get": ("GET", f"{resource.path}/{{}}", self._get),
+            "bulk_update": ("PUT", resource.path, self._bulk_update),
             "update": ("PUT", f"{resource.path}/{{}}", self._update),
             "delete": ("DELETE", f"{resource.path}/{{}}", self._delete),
         }
@@ -76,6 +80,25 @@ class ResourceRoutes:
     async def _update(self, resource: type[Resource], request: Request) -> Response:
         change = Change.update(resource, _object_id(resource, request), request.body)
         return Response((await self._write(resource, request, change)).body)
+
+    async def _bulk_update(self, resource: type[Resource], request: Request) -> Response:
+        """Change every object that fits the list filters, or none of them."""
+        allow(request.actor, resource, "bulk_update")
+        page = Page(
+            read_filters(resource, request.parameters, request.actor),
+            limit=MOST_AT_ONCE + 1,
+            keys=("id",),
+            total=False,
+        )
+        async with self._store.reading(request.actor) as transaction:
+            found = await self._store.reads.page(transaction, request.actor, resource, page)
+        ids = [entry["id"] for entry in msgspec.json.decode(found)["data"]]
+        if len(ids) > MOST_AT_ONCE:
+            text = f"It's not allowed to update more than {MOST_AT_ONCE} objects at once"
+            raise ApiError({"errors": [text]})
+        changes = [Change.update(resource, id, request.body) for id in ids]
+        await self._store.write(request.actor, changes, request.provenance, answer=False)
+        return json_response({"ok": True, "count": len(ids)})
 
     async def _delete(self, resource: type[Resource], request: Request) -> Response:
         change = Change.delete(resource, _object_id(resource, request))
@@ -151,7 +174,7 @@ def read_keys(resource: type[Resource], fields: str | None) -> Keys:
 
 def read_filters(resource: type[Resource], parameters: dict[str, str], actor: Actor) -> Node:
     """The condition of the declared filters among a list's parameters; raises BadRequest."""
-    nodes = []
+    nodes = resource.narrow(parameters, actor)
     for name, text in parameters.items():
         key, _, op = name.partition("__")
         field = resource.fields.get(key)

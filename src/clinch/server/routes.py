@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from urllib.parse import unquote
 
 from clinch.resources.errors import ApiError
 from clinch.server.http import Request, Response
@@ -72,7 +71,7 @@ class Routes:
         place.handlers[route.method] = route.handler
 
     def find(self, segments: list[str]) -> Match:
-        """Where the path's non-empty segments lead; a literal segment goes before a changing one.
+        """Where the path's non-empty, decoded segments lead; literal ones go before changing ones.
 
         Raises ApiError 404.
         """
@@ -83,7 +82,7 @@ class Routes:
                 place = literal
             elif place.any is not None:
                 place = place.any
-                arguments.append(unquote(segment) if "%" in segment else segment)
+                arguments.append(segment)
             else:
                 raise ApiError({"error": NO_URL}, 404)
         if not place.handlers:

@@ -20,6 +20,15 @@ create function app_org() returns uuid language sql stable parallel safe
 create function api_time(t timestamptz) returns text language sql stable parallel safe
     as $$ select to_char(t at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"') $$;
 
+-- An amount in the smallest unit as people write it: $1,250.50 monthly.
+create function api_money(cents bigint, symbol text, period text) returns text
+    language sql stable parallel safe as $$
+    select case when cents < 0 then '-' else '' end || symbol
+        || to_char(abs(cents) / 100, 'FM999,999,999,999,999,990')
+        || case when cents % 100 <> 0 then '.' || lpad((abs(cents) % 100)::text, 2, '0') else '' end
+        || case when period in ('monthly', 'annual') then ' ' || period else '' end
+$$;
+
 -- Part of the message that begins a transaction: a key that was revoked, or whose rights changed,
 -- is refused before anything is read. The table comes with the next file.
 create function assert_credential(credential_id text, known_version bigint) returns void

@@ -34,6 +34,8 @@ class Composer:
         self._declarations, self._actor = declarations, actor
         self._aliases = 0
         self.public_url = "'" + declarations.public_url.replace("'", "''") + "'"
+        self.today = f"date '{actor.today().isoformat()}'"
+        self.tomorrow = f"timestamptz '{actor.tomorrow().isoformat()}'"
 
     def columns(self, resource: type[Resource], row: str, keys: Iterable[str] | None) -> str:
         """The select list of one object: `keys`, or what is answered when none are named."""
@@ -97,10 +99,12 @@ class Conditions:
         return " and ".join(conditions)
 
     def order(self, resource: type[Resource], row: str, order: str) -> str:
-        """`key` or `-key`, then the id in the same direction, as columns of the table."""
-        field = resource.fields[order.removeprefix("-")]
-        direction = " desc" if order.startswith("-") else ""
-        return f"{self._operand(field, row)}{direction}, {row}.id{direction}"
+        """`key` or `-key`, with commas between several, then the id in the last direction."""
+        terms, direction = [], ""
+        for key in order.split(","):
+            direction = " desc" if key.startswith("-") else ""
+            terms.append(self._operand(resource.fields[key.removeprefix("-")], row) + direction)
+        return f"{', '.join(terms)}, {row}.id{direction}"
 
     def _compile(self, node: Node, row: str) -> str:
         match node:

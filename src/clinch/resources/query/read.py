@@ -3,6 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 
 from clinch.db.database import Transaction
@@ -15,7 +16,11 @@ from clinch.resources.query.tree import EVERYTHING, And, Equal, In, Node
 Keys = tuple[str, ...] | None
 """The names of the fields to answer; None stands for those that are answered by default."""
 
+_Shape = tuple[str, Keys, frozenset[str], datetime]
+"""What a text depends on: resource, fields, hidden permissions, the end of the actor's day."""
+
 _REMEMBERED = 10_000
+_SHAPES = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +40,9 @@ class ReadPath:
 
     def __init__(self, declarations: Declarations) -> None:
         self.declarations = declarations
-        self._columns: dict[tuple[str, str, Keys, frozenset[str]], str] = {}
-        self._objects: dict[tuple[str, Keys, frozenset[str]], str] = {}
-        self._totals: OrderedDict[tuple[object, ...], tuple[int, int]] = OrderedDict()
+        self._columns: dict[_Shape, str] = {}
+        self._objects: dict[_Shape, str] = {}
+        self._totals: OrderedDict[tuple[object, ...], tuple[int, str]] = OrderedDict()
 
     async def get(
         self,
@@ -48,12 +53,12 @@ class ReadPath:
         keys: Keys = None,
     ) -> bytes:
         """The JSON of one object; raises NotFound, also for what the actor may not see."""
-        shape = (resource.noun, keys, self._hidden(actor))
+        shape = self._shape(actor, resource, keys)
         sql = self._objects.get(shape)
         if sql is None or resource.visible(actor) is not None:
             query = Conditions(self.declarations, actor)
             where = query.where(resource, "r", And((Equal(resource.fields["id"], id),)))
-            columns = self._select_list(actor, resource, "r", keys)
+            columns = self._select_list(actor, resource, keys)
             sql = (
                 "select convert_to(row_to_json(o)::text, 'UTF8')"
                 f" from (select {columns} from {resource.table} r where {where}) o"
@@ -79,7 +84,7 @@ class ReadPath:
         """The JSON of those of the objects that the actor may see, by id, in one statement."""
         query = Conditions(self.declarations, actor)
         where = query.where(resource, "r", In(resource.fields["id"], tuple(ids)))
-        columns = self._select_list(actor, resource, "r", keys)
+        columns = self._select_list(actor, resource, keys)
         rows = await transaction.rows(
             f"select r.id, convert_to((select row_to_json(o)::text from (select {columns}) o),"
             f" 'UTF8') from {resource.table} r where {where}",
@@ -98,10 +103,11 @@ class ReadPath:
         query = Conditions(self.declarations, actor)
         where = query.where(resource, "r", page.where)
         order = query.order(resource, "r", page.order or resource.default_order)
-        columns = self._select_list(actor, resource, "r", page.keys)
+        columns = self._select_list(actor, resource, page.keys)
         last = query.bind(page.skip + page.limit)
         end = query.bind(page.limit + 1)
         start = query.bind(page.skip)
+        closing = "|| '}'"
         total, remember = self._total(actor, resource, page, query, where)
         sql = (
             "with page as materialized (select r.*,"
@@ -112,7 +118,7 @@ class ReadPath:
             f" (select row_to_json(x)::text from (select {columns}) x) as json, r.page_row"
             f" from page r where r.page_row <= {last}) o), '')"
             f" || '],\"has_more\":' || (select count(*) > {end} - 1 from page)::text"
-            f"{total.text} || '}}', 'UTF8'){total.columns}"
+            f"{total.text} {'' if total.closed else closing}, 'UTF8'){total.columns}"
         )
         row = (await transaction.rows(sql, *query.parameters))[0]
         if remember is not None:
@@ -130,34 +136,45 @@ class ReadPath:
     ) -> "tuple[_Total, tuple[object, ...] | None]":
         if not resource.counted or not page.total:
             return _Total(), None
-        if page.where == EVERYTHING and resource.visible(actor) is None:
+        unbounded = page.where == EVERYTHING and resource.visible(actor) is None
+        if unbounded and not resource.totals:
             kept = f"(select c.{counter(resource)} from event_clock c where c.organization_id = $1)"
             return _Total(text=f" || ',\"total_results\":' || {kept}::text"), None
         remembered = (resource.noun, where, *map(str, query.parameters[:-3]))
-        seq, count = self._totals.get(remembered, (None, None))
-        known = f"c.seq = {query.bind(seq)}::bigint then {query.bind(count)}::bigint"
+        seq, found = self._totals.get(remembered, (None, None))
+        known = f"c.seq = {query.bind(seq)}::bigint then {query.bind(found)}::text"
+        sums = {"total_results": "count(*)"} | resource.totals
+        aggregates = ", ".join(f'{sql.format(row="r")} as "{key}"' for key, sql in sums.items())
         table = (
             f", total as materialized (select c.seq, case when {known}"
-            f" else (select count(*) from {resource.table} r where {where}) end as found"
+            f" else (select row_to_json(t)::text from (select {aggregates} from {resource.table} r"
+            f" where {where}) t) end as found"
             " from event_clock c where c.organization_id = $1)"
         )
-        text = " || ',\"total_results\":' || (select t.found from total t)::text"
+        text = " || ',' || substr((select t.found from total t), 2)"
         columns = ", (select t.seq from total t), (select t.found from total t)"
-        return _Total(table, text, columns), remembered
+        return _Total(table, text, columns, closed=True), remembered
 
-    def _remember(self, key: tuple[object, ...], total: tuple[int, int]) -> None:
+    def _remember(self, key: tuple[object, ...], total: tuple[int, str]) -> None:
         self._totals[key] = total
         self._totals.move_to_end(key)
         if len(self._totals) > _REMEMBERED:
             self._totals.popitem(last=False)
 
-    def _select_list(self, actor: Actor, resource: type[Resource], row: str, keys: Keys) -> str:
-        shape = (resource.noun, row, keys, self._hidden(actor))
+    def _select_list(self, actor: Actor, resource: type[Resource], keys: Keys) -> str:
+        shape = self._shape(actor, resource, keys)
         columns = self._columns.get(shape)
         if columns is None:
-            columns = Composer(self.declarations, actor).columns(resource, row, keys)
+            # Whoever asks for ever new sets of fields, or a new day, must not fill the memory.
+            if len(self._columns) > _SHAPES:
+                self._columns.clear()
+                self._objects.clear()
+            columns = Composer(self.declarations, actor).columns(resource, "r", keys)
             self._columns[shape] = columns
         return columns
+
+    def _shape(self, actor: Actor, resource: type[Resource], keys: Keys) -> "_Shape":
+        return (resource.noun, keys, self._hidden(actor), actor.tomorrow())
 
     def _hidden(self, actor: Actor) -> frozenset[str]:
         """The permissions that would show more than this actor sees."""
@@ -182,3 +199,5 @@ class _Total:
     table: str = ""
     text: str = ""
     columns: str = ""
+    closed: bool = False
+    """Whether the text ends the answer's object."""

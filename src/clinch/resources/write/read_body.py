@@ -37,13 +37,13 @@ def read_body(
         return
     nested: list[Change] = []
     values, problems = _values(change, actor)
+    change.sent = frozenset(values)
     if change.kind == "create":
         change.id = change.id or new_id(change.resource.prefix)
         values = _new_row(change, actor, now, values, problems)
         nested = _nested(declarations, actor, change, now, problems)
     if problems:
         raise ValidationError(problems)
-    change.sent = frozenset(values) if change.kind == "update" else frozenset(change.body)
     change.after = values
     yield change
     yield from nested
@@ -56,7 +56,9 @@ def _values(change: Change, actor: Actor) -> tuple[Row, Problems]:
     allowed = ("always",) if change.kind == "update" else ("always", "create")
     for key, value in change.body.items():
         field = change.resource.fields.get(key)
-        if field is None or not field.stored or field.writable not in allowed:
+        if field is None or not field.stored:
+            field = change.resource.aliases.get(key)
+        if field is None or field.writable not in allowed or field.column in values:
             continue
         if not actor.may(field.seen_with):
             problems[field.error_key] = "You do not have permission to change this field."

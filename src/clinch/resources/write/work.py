@@ -85,11 +85,18 @@ class Work:
 
     def touch(self, resource: type[Resource], id: str, *names: str) -> None:
         """Mark an object that was read as changed, in what it shows under `names`."""
+        change = self.update(resource, id, {})
+        if change.kind == "update":
+            change.touched = tuple(dict.fromkeys((*change.touched, *names)))
+
+    def update(self, resource: type[Resource], id: str, values: Row) -> Change:
+        """Change columns of an object that was read, unless the write deletes it."""
         change = self._changes.get((resource.noun, id)) or self._add(
             Change.update(resource, id, {})
         )
-        if change.kind == "update":
-            change.touched = tuple(dict.fromkeys((*change.touched, *names)))
+        if change.after is not None:
+            change.after.update(values)
+        return change
 
     def _add(self, change: Change) -> Change:
         self.changes.append(change)
@@ -169,10 +176,11 @@ class Work:
                 yield from self._cascade(resource, where)
 
     def _cascade(self, resource: type[Resource], where: Node) -> Iterable[Load]:
-        for ref in self.declarations.children(resource):
+        for ref in self.declarations.followers(resource):
             below = Related(ref, where)
             yield Load(ref.resource, below, "for update")
-            yield from self._cascade(ref.resource, below)
+            if ref.target_deleted == "delete":
+                yield from self._cascade(ref.resource, below)
 
     def _references(self) -> Iterable[Load]:
         """The objects that the new values refer to, unless they are made by this write."""
@@ -209,15 +217,15 @@ class Work:
         if ref.lookup is None or change.after is None:
             return None
         target = self.declarations[ref.target]
-        label = change.body.get(ref.lookup.body_key)
-        if change.after.get(ref.column) is not None:
+        label = change.body.get(ref.lookup.body_key) if ref.lookup.body_key else None
+        within = change.body.get(ref.lookup.within) if ref.lookup.within else None
+        named = isinstance(label, str) and label != ""
+        if change.after.get(ref.column) is not None or not (named or change.kind == "create"):
             return None
-        if isinstance(label, str) and label:
-            by_label = target.fields[ref.lookup.label]
-            return Load(target, Equal(by_label, label), order=ref.lookup.order, limit=1)
-        if change.kind == "create":
-            return Load(target, And(), order=ref.lookup.order, limit=1)
-        return None
+        nodes = [Equal(target.fields[ref.lookup.label], label)] if named else []
+        if isinstance(within, str) and within:
+            nodes.append(Equal(target.fields[ref.lookup.within], within))
+        return Load(target, And(tuple(nodes)), order=ref.lookup.order, limit=1)
 
     def _declared(self) -> Iterable[Load]:
         for resource in self.declarations:
@@ -236,7 +244,9 @@ class Work:
             self._settle(change)
         for change in asked:
             if change.kind == "delete":
-                self._delete_children(change)
+                self._delete_followers(change)
+        for change in [change for change in self.changes if change.kind == "delete"]:
+            self._clear_followers(change)
 
     def _resolve_references(self, change: Change) -> None:
         if change.after is None:
@@ -263,8 +273,8 @@ class Work:
             change.after[ref.column] = rows[0]["id"]
         elif label:
             problems[ref.lookup.body_key] = ref.lookup.unknown.format(label=label)
-        elif ref.required:
-            problems[ref.error_key] = NO_OBJECT
+        elif change.body.get(ref.lookup.within):
+            problems[ref.lookup.within.removesuffix("_id")] = NO_OBJECT
 
     def _settle(self, change: Change) -> None:
         """Lay the change over the object as it was read."""
@@ -275,21 +285,30 @@ class Work:
             change.after = self.stored[key] | (change.after or {})
         self.rows[key] = change.after
 
-    def _delete_children(self, parent: Change) -> None:
-        for ref in self.declarations.children(parent.resource):
-            for id in self._by_reference.get((ref.resource.noun, ref.column, parent.id), ()):
-                if (ref.resource.noun, id) not in self._changes:
-                    child = self._add(Change.delete(ref.resource, id))
-                    child.inner = True
-                    self._delete_children(child)
+    def _delete_followers(self, gone: Change) -> None:
+        for ref, id in self._followers(gone, "delete"):
+            if (ref.resource.noun, id) not in self._changes:
+                follower = self._add(Change.delete(ref.resource, id))
+                follower.inner = True
+                self._delete_followers(follower)
+
+    def _clear_followers(self, gone: Change) -> None:
+        for ref, id in self._followers(gone, "clear"):
+            self.update(ref.resource, id, {ref.column: None})
+
+    def _followers(self, gone: Change, becomes: str) -> Iterable[tuple[Ref, str]]:
+        for ref in self.declarations.followers(gone.resource):
+            if ref.target_deleted == becomes:
+                for id in self._by_reference.get((ref.resource.noun, ref.column, gone.id), ()):
+                    yield ref, id
 
     @cached_property
     def _by_reference(self) -> dict[tuple[str, str, str], list[str]]:
-        """The ids of the objects that were read, by what they are deleted with."""
+        """The ids of the objects that were read, by what they refer to."""
         found: dict[tuple[str, str, str], list[str]] = {}
         for (name, id), row in self.stored.items():
             for ref in self.declarations[name].refs:
-                if ref.cascade and row[ref.column] is not None:
+                if ref.target_deleted != "refuse" and row[ref.column] is not None:
                     found.setdefault((name, ref.column, row[ref.column]), []).append(id)
         return found
 

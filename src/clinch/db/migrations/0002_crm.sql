@@ -37,6 +37,7 @@ create table event_clock (
     organization_id uuid not null,
     seq bigint not null,
     lead_total bigint not null default 0,
+    opportunity_total bigint not null default 0,
     constraint event_clock_pkey primary key (organization_id)
 );
 
@@ -143,12 +144,12 @@ grant select, insert, update, delete on search_text to clinch_app;
 create table api_key (
     organization_id uuid not null,
     id text collate "C" not null,
-    user_id text collate "C" not null,
-    label text not null,
     created_by text collate "C",
     updated_by text collate "C",
     date_created timestamp with time zone not null,
     date_updated timestamp with time zone not null,
+    user_id text collate "C" not null,
+    label text not null,
     constraint api_key_pkey primary key (organization_id, id)
 );
 
@@ -163,6 +164,10 @@ grant select, insert, update, delete on api_key to clinch_app;
 create table contact (
     organization_id uuid not null,
     id text collate "C" not null,
+    created_by text collate "C",
+    updated_by text collate "C",
+    date_created timestamp with time zone not null,
+    date_updated timestamp with time zone not null,
     lead_id text collate "C" not null,
     name text not null,
     title text not null,
@@ -170,10 +175,6 @@ create table contact (
     phones jsonb not null,
     urls jsonb not null,
     timezone text,
-    created_by text collate "C",
-    updated_by text collate "C",
-    date_created timestamp with time zone not null,
-    date_updated timestamp with time zone not null,
     constraint contact_pkey primary key (organization_id, id)
 );
 
@@ -190,15 +191,15 @@ grant select, insert, update, delete on contact to clinch_app;
 create table lead (
     organization_id uuid not null,
     id text collate "C" not null,
+    created_by text collate "C",
+    updated_by text collate "C",
+    date_created timestamp with time zone not null,
+    date_updated timestamp with time zone not null,
     name text not null,
     description text not null,
     url text,
     status_id text collate "C" not null,
     addresses jsonb not null,
-    created_by text collate "C",
-    updated_by text collate "C",
-    date_created timestamp with time zone not null,
-    date_updated timestamp with time zone not null,
     constraint lead_pkey primary key (organization_id, id)
 );
 
@@ -217,13 +218,13 @@ grant select, insert, update, delete on lead to clinch_app;
 create table lead_status (
     organization_id uuid not null,
     id text collate "C" not null,
-    label text not null,
-    color text,
-    position bigint not null,
     created_by text collate "C",
     updated_by text collate "C",
     date_created timestamp with time zone not null,
     date_updated timestamp with time zone not null,
+    label text not null,
+    color text,
+    position bigint not null,
     constraint lead_status_pkey primary key (organization_id, id)
 );
 
@@ -240,13 +241,13 @@ grant select, insert, update, delete on lead_status to clinch_app;
 create table membership (
     organization_id uuid not null,
     id text collate "C" not null,
-    user_id text collate "C" not null,
-    role_id text not null,
-    active boolean not null,
     created_by text collate "C",
     updated_by text collate "C",
     date_created timestamp with time zone not null,
     date_updated timestamp with time zone not null,
+    user_id text collate "C" not null,
+    role_id text not null,
+    active boolean not null,
     constraint membership_pkey primary key (organization_id, id)
 );
 
@@ -258,16 +259,76 @@ create policy membership_tenant on membership using (organization_id = app_org()
 
 grant select, insert, update, delete on membership to clinch_app;
 
-create table organization (
+create table opportunity (
     organization_id uuid not null,
     id text collate "C" not null,
-    name text not null,
-    currency text not null,
-    country text not null,
     created_by text collate "C",
     updated_by text collate "C",
     date_created timestamp with time zone not null,
     date_updated timestamp with time zone not null,
+    lead_id text collate "C" not null,
+    contact_id text collate "C",
+    status_id text collate "C" not null,
+    user_id text collate "C",
+    value bigint,
+    value_period text not null,
+    confidence bigint not null,
+    note text not null,
+    note_html text,
+    date_won date,
+    date_lost timestamp with time zone,
+    constraint opportunity_pkey primary key (organization_id, id)
+);
+
+create index opportunity_date_updated_id on opportunity using btree (organization_id, date_updated desc, id desc);
+
+create index opportunity_lead_id_date_created_id on opportunity using btree (organization_id, lead_id, date_created, id);
+
+create index opportunity_contact_id on opportunity using btree (organization_id, contact_id);
+
+create index opportunity_status_id on opportunity using btree (organization_id, status_id);
+
+create index opportunity_user_id on opportunity using btree (organization_id, user_id);
+
+alter table opportunity enable row level security;
+
+create policy opportunity_tenant on opportunity using (organization_id = app_org()) with check (organization_id = app_org());
+
+grant select, insert, update, delete on opportunity to clinch_app;
+
+create table opportunity_status (
+    organization_id uuid not null,
+    id text collate "C" not null,
+    created_by text collate "C",
+    updated_by text collate "C",
+    date_created timestamp with time zone not null,
+    date_updated timestamp with time zone not null,
+    label text not null,
+    type text not null,
+    pipeline_id text collate "C" not null,
+    position bigint not null,
+    constraint opportunity_status_pkey primary key (organization_id, id)
+);
+
+create index opportunity_status_pipeline_id_position_id on opportunity_status using btree (organization_id, pipeline_id, position, id);
+
+alter table opportunity_status enable row level security;
+
+create policy opportunity_status_tenant on opportunity_status using (organization_id = app_org()) with check (organization_id = app_org());
+
+grant select, insert, update, delete on opportunity_status to clinch_app;
+
+create table organization (
+    organization_id uuid not null,
+    id text collate "C" not null,
+    created_by text collate "C",
+    updated_by text collate "C",
+    date_created timestamp with time zone not null,
+    date_updated timestamp with time zone not null,
+    name text not null,
+    currency text not null,
+    currency_symbol text not null,
+    country text not null,
     constraint organization_pkey primary key (organization_id, id)
 );
 
@@ -277,19 +338,72 @@ create policy organization_tenant on organization using (organization_id = app_o
 
 grant select, insert, update, delete on organization to clinch_app;
 
+create table pipeline (
+    organization_id uuid not null,
+    id text collate "C" not null,
+    created_by text collate "C",
+    updated_by text collate "C",
+    date_created timestamp with time zone not null,
+    date_updated timestamp with time zone not null,
+    name text not null,
+    constraint pipeline_pkey primary key (organization_id, id)
+);
+
+alter table pipeline enable row level security;
+
+create policy pipeline_tenant on pipeline using (organization_id = app_org()) with check (organization_id = app_org());
+
+grant select, insert, update, delete on pipeline to clinch_app;
+
+create table task (
+    organization_id uuid not null,
+    id text collate "C" not null,
+    created_by text collate "C",
+    updated_by text collate "C",
+    date_created timestamp with time zone not null,
+    date_updated timestamp with time zone not null,
+    _type text not null,
+    lead_id text collate "C",
+    contact_id text collate "C",
+    assigned_to text collate "C",
+    text text not null,
+    priority text,
+    date timestamp with time zone,
+    date_only boolean not null,
+    is_dateless boolean not null,
+    is_complete boolean not null,
+    object_type text,
+    object_id text,
+    constraint task_pkey primary key (organization_id, id)
+);
+
+create index task_assigned_to_is_complete_date_id on task using btree (organization_id, assigned_to, is_complete, date, id);
+
+create index task_date_id on task using btree (organization_id, date, id);
+
+create index task_lead_id_date_created_id on task using btree (organization_id, lead_id, date_created, id);
+
+create index task_contact_id on task using btree (organization_id, contact_id);
+
+alter table task enable row level security;
+
+create policy task_tenant on task using (organization_id = app_org()) with check (organization_id = app_org());
+
+grant select, insert, update, delete on task to clinch_app;
+
 create table app_user (
     organization_id uuid not null,
     id text collate "C" not null,
+    created_by text collate "C",
+    updated_by text collate "C",
+    date_created timestamp with time zone not null,
+    date_updated timestamp with time zone not null,
     email text not null,
     first_name text not null,
     last_name text not null,
     image text,
     last_used_timezone text,
     email_verified_at timestamp with time zone,
-    created_by text collate "C",
-    updated_by text collate "C",
-    date_created timestamp with time zone not null,
-    date_updated timestamp with time zone not null,
     constraint app_user_pkey primary key (organization_id, id)
 );
 
@@ -310,3 +424,19 @@ alter table contact add constraint contact_lead_id_fkey foreign key (organizatio
 alter table lead add constraint lead_status_id_fkey foreign key (organization_id, status_id) references lead_status (organization_id, id);
 
 alter table membership add constraint membership_user_id_fkey foreign key (organization_id, user_id) references app_user (organization_id, id);
+
+alter table opportunity add constraint opportunity_lead_id_fkey foreign key (organization_id, lead_id) references lead (organization_id, id);
+
+alter table opportunity add constraint opportunity_contact_id_fkey foreign key (organization_id, contact_id) references contact (organization_id, id);
+
+alter table opportunity add constraint opportunity_status_id_fkey foreign key (organization_id, status_id) references opportunity_status (organization_id, id);
+
+alter table opportunity add constraint opportunity_user_id_fkey foreign key (organization_id, user_id) references app_user (organization_id, id);
+
+alter table opportunity_status add constraint opportunity_status_pipeline_id_fkey foreign key (organization_id, pipeline_id) references pipeline (organization_id, id);
+
+alter table task add constraint task_lead_id_fkey foreign key (organization_id, lead_id) references lead (organization_id, id);
+
+alter table task add constraint task_contact_id_fkey foreign key (organization_id, contact_id) references contact (organization_id, id);
+
+alter table task add constraint task_assigned_to_fkey foreign key (organization_id, assigned_to) references app_user (organization_id, id);

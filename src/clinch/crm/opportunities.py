@@ -1,0 +1,194 @@
+"""Opportunities: the deals with a lead."""
+
+from clinch.crm.contacts import Contact
+from clinch.crm.leads import Lead
+from clinch.crm.pipelines import OpportunityStatus
+from clinch.crm.rich_text import RichText, keep_twins
+from clinch.db.schema import Index
+from clinch.resources.declaration import Audited
+from clinch.resources.errors import NO_OBJECT, ValidationError
+from clinch.resources.fields import (
+    EQ,
+    EQ_IN,
+    RANGE,
+    Choice,
+    Computed,
+    Date,
+    DateTime,
+    Integer,
+    Lookup,
+    Ref,
+    Shown,
+    Text,
+    stored_time,
+)
+from clinch.resources.write.change import Change
+from clinch.resources.write.work import Work
+
+_PERIODS = ("one_time", "monthly", "annual")
+_SYMBOL = "(select o.currency_symbol from organization o where o.organization_id = $1)"
+
+
+def make_lead(work: Work, changes: list[Change]) -> None:
+    """An opportunity that names no lead gets an untitled one."""
+    for change in changes:
+        if change.kind == "create" and change.get(Opportunity.lead) is None:
+            change.set(Opportunity.lead, work.create(Lead, {}).id)
+
+
+def stay_in_pipeline(work: Work, changes: list[Change]) -> None:
+    """A status that is sent with a pipeline belongs to it."""
+    for change in changes:
+        wanted = change.body.get("pipeline_id") if change.kind == "create" else None
+        status = work.row(OpportunityStatus, change.get(Opportunity.status))
+        if wanted and status is not None and status["pipeline_id"] != wanted:
+            raise ValidationError({"pipeline": NO_OBJECT})
+
+
+def contact_of_lead(work: Work, changes: list[Change]) -> None:
+    """The contact of an opportunity is one of its lead."""
+    for change in changes:
+        contact = work.row(Contact, change.get(Opportunity.contact))
+        if change.kind == "delete" or contact is None or not change.sets(Opportunity.contact):
+            continue
+        if contact["lead_id"] != change.get(Opportunity.lead):
+            raise ValidationError({"contact": NO_OBJECT})
+
+
+def set_closing_dates(work: Work, changes: list[Change]) -> None:
+    """Won is dated the day it happens where the user is, unless a day is known; lost the moment."""
+    for change in changes:
+        status = work.row(OpportunityStatus, change.get(Opportunity.status))
+        if change.kind == "delete" or status is None or not change.moved(Opportunity.status):
+            continue
+        if status["type"] == "won" and change.get(Opportunity.date_won) is None:
+            change.set(Opportunity.date_won, work.actor.today().isoformat())
+        lost = status["type"] == "lost"
+        change.set(Opportunity.date_lost, stored_time(work.now) if lost else None)
+
+
+def derive_notes(work: Work, changes: list[Change]) -> None:
+    for change in changes:
+        if change.kind != "delete":
+            keep_twins(change, Opportunity.note, Opportunity.note_html)
+
+
+def _money(amount: str, period: str = "''") -> str:
+    return f"api_money({amount}, {_SYMBOL}, {period})"
+
+
+def _totals() -> dict[str, str]:
+    """Sums of everything that a list would answer, in cents: by period, and by the year."""
+    yearly = "{row}.value * case {row}.value_period when 'monthly' then 12 else 1 end"
+    totals = {
+        "count_by_value_period": "(json_strip_nulls(json_build_object("
+        + ", ".join(
+            f"'{period}', nullif(count(*) filter (where {{row}}.value_period = '{period}'), 0)"
+            for period in _PERIODS
+        )
+        + ")))"
+    }
+    for kind, share in (("total", "1"), ("expected", "{row}.confidence / 100.0")):
+        for period in (*_PERIODS, "annualized"):
+            value = yearly if period == "annualized" else "{row}.value"
+            only = (
+                ""
+                if period == "annualized"
+                else f" filter (where {{row}}.value_period = '{period}')"
+            )
+            total = f"sum(({value}) * {share}){only}"
+            name = f"{kind}_value_{period}"
+            totals[name] = f"round(coalesce({total}, 0))::bigint"
+            totals[f"{name}_formatted"] = _money(f"round({total})::bigint")
+    return totals
+
+
+class Opportunity(Audited, path="opportunity", prefix="oppo"):
+    """A deal with a lead: its value, how likely it is, when it should close."""
+
+    orders = (
+        "date_won",
+        "date_updated",
+        "date_created",
+        "confidence",
+        "user_name",
+        "value",
+        "annualized_value",
+        "annualized_expected_value",
+    )
+    default_order = "-date_updated"
+    max_limit = 250
+    counted = True
+    totals = _totals()
+    indexes = (
+        Index(("organization_id", "date_updated desc", "id desc")),
+        Index(("organization_id", "lead_id", "date_created", "id")),
+    )
+    first = [make_lead]
+    before = [stay_in_pipeline, contact_of_lead, set_closing_dates, derive_notes]
+
+    lead = Ref(Lead, target_deleted="delete", locks=True, filters=EQ_IN)
+    lead_name = Shown(lead, Lead.display_name)
+    contact = Ref(Contact, target_deleted="clear", nullable=True, filters=EQ)
+    contact_name = Shown(contact, Contact.display_name)
+    status = Ref(
+        OpportunityStatus,
+        filters=EQ_IN,
+        lookup=Lookup(
+            order="pipeline_started,position",
+            label="label",
+            body_key="status",
+            unknown="Not a valid choice.",
+            within="pipeline_id",
+        ),
+    )
+    status_label = Shown(status, OpportunityStatus.label, filters=EQ_IN)
+    status_type = Shown(status, OpportunityStatus.type, filters=EQ_IN)
+    status_display_name = Computed(
+        "(select case when (select count(*) from pipeline p where p.organization_id = {org}) > 1"
+        " then (select p.name || ': ' from pipeline p where p.organization_id = {org}"
+        " and p.id = s.pipeline_id) else '' end || s.label from opportunity_status s"
+        " where s.organization_id = {org} and s.id = {row}.status_id)",
+        doc="The label, with its pipeline where there are several.",
+    )
+    pipeline_id = Shown(status, "pipeline_id", filters=EQ_IN)
+    pipeline_name = Shown(status, OpportunityStatus.pipeline_name)
+    user = Ref(
+        "user",
+        nullable=True,
+        default=lambda actor: actor.user_id,
+        filters=EQ_IN,
+        doc="Who owns the deal.",
+    )
+    user_name = Shown(user, "name")
+    value = Integer(
+        nullable=True, min=0, max=10**15, doc="In the currency's smallest unit, such as cents."
+    )
+    value_period = Choice(*_PERIODS, default="one_time", filters=EQ_IN)
+    value_currency = Computed(
+        "(select o.currency from organization o where o.organization_id = {org})"
+    )
+    value_formatted = Computed("coalesce(" + _money("{row}.value", "{row}.value_period") + ", '')")
+    confidence = Integer(min=0, max=100, default=50, doc="Percent.")
+    expected_value = Computed(
+        "round({row}.value * {row}.confidence / 100.0)::bigint", json_type="integer", nullable=True
+    )
+    annualized_value = Computed(
+        "{row}.value * case {row}.value_period when 'monthly' then 12 else 1 end",
+        json_type="integer",
+        nullable=True,
+    )
+    annualized_expected_value = Computed(
+        "round({row}.value * case {row}.value_period when 'monthly' then 12 else 1 end"
+        " * {row}.confidence / 100.0)::bigint",
+        json_type="integer",
+        nullable=True,
+    )
+    note = Text()
+    note_html = RichText(nullable=True)
+    date_won = Date(nullable=True, filters=("eq", *RANGE), doc="Won on, or expected to close.")
+    date_lost = DateTime(nullable=True, writable="never")
+    created_by_name = Shown("created_by", "name")
+    updated_by_name = Shown("updated_by", "name")
+    date_created = DateTime(writable="create", filters=("eq", *RANGE))
+    date_updated = DateTime(writable="never", filters=("eq", *RANGE))

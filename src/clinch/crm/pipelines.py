@@ -1,0 +1,101 @@
+"""Pipelines and their statuses: the ways that deals go, and the steps on them."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from clinch.db.schema import Index
+from clinch.resources.declaration import Audited, Operation
+from clinch.resources.errors import NO_OBJECT, ValidationError
+from clinch.resources.fields import Children, Choice, Integer, Lookup, Ref, Shown, Text
+from clinch.resources.query.tree import Equal, In, Or
+from clinch.resources.write.change import Change
+from clinch.resources.write.work import Load, Work
+
+_CUSTOMIZATIONS: dict[Operation, str] = {
+    "create": "manage_customizations",
+    "update": "manage_customizations",
+    "delete": "manage_customizations",
+}
+
+
+def statuses_to_order(changes: list[Change]) -> Iterable[Load]:
+    for change in changes:
+        listed = _listed(change)
+        if listed is not None:
+            here = Equal(OpportunityStatus.pipeline, change.id)
+            where = Or((here, In(OpportunityStatus.id, tuple(listed))))
+            yield Load(OpportunityStatus, where, "for no key update", order="position")
+
+
+def order_statuses(work: Work, changes: list[Change]) -> None:
+    """The statuses listed come first and into this pipeline; those left out keep their order."""
+    for change in changes:
+        listed = _listed(change)
+        if listed is None:
+            continue
+        known = {row["id"]: row for row in work.known(OpportunityStatus)}
+        if any(id not in known for id in listed):
+            raise ValidationError({"statuses": NO_OBJECT})
+        rest = [id for id, row in known.items() if row["pipeline_id"] == change.id]
+        for position, id in enumerate(dict.fromkeys([*listed, *rest])):
+            place = {"position": position, "pipeline_id": change.id}
+            work.update(OpportunityStatus, id, place)
+        work.touch(Pipeline, change.id, "statuses")
+
+
+def _listed(change: Change) -> list[str] | None:
+    """The ids of the statuses that an update lists, or None when it lists none."""
+    listed: Any = change.body.get("statuses") if change.kind == "update" else None
+    if not isinstance(listed, list):
+        return None
+    ids = [entry.get("id") if isinstance(entry, dict) else None for entry in listed]
+    if not all(isinstance(id, str) for id in ids):
+        raise ValidationError({"statuses": NO_OBJECT})
+    return [str(id) for id in ids]
+
+
+class Pipeline(Audited, path="pipeline", prefix="pipe"):
+    """A way that deals go, in steps."""
+
+    needs = _CUSTOMIZATIONS
+    default_order = "date_created"
+    create_status = 201
+    delete_status = 204
+    naive_times = True
+    loads = [statuses_to_order]
+    before = [order_statuses]
+
+    name = Text(required=True, max=200)
+    statuses = Children("opportunity_status", by="pipeline_id", order="position")
+
+
+def number_statuses(work: Work, changes: list[Change]) -> None:
+    """Statuses that are made together keep the order in which they were sent."""
+    created = [change for change in changes if change.kind == "create"]
+    for number, change in enumerate(created):
+        change.set(OpportunityStatus.position, change.get(OpportunityStatus.position) + number)
+
+
+class OpportunityStatus(Audited, path="status/opportunity", prefix="stat"):
+    """A step of a pipeline: still open, won or lost."""
+
+    needs = _CUSTOMIZATIONS
+    default_order = "position"
+    indexes = (Index(("organization_id", "pipeline_id", "position", "id")),)
+    before = [number_statuses]
+
+    label = Text(required=True, max=200)
+    type = Choice("active", "won", "lost", required=True, writable="create")
+    pipeline = Ref(Pipeline, writable="create", lookup=Lookup(order="date_created"))
+    pipeline_name = Shown(pipeline, Pipeline.name, shown=False)
+    pipeline_started = Shown(pipeline, Pipeline.date_created, shown=False)
+    position = Integer(
+        shown=False, writable="never", default=lambda actor: int(actor.clock().timestamp() * 1000)
+    )
+
+
+def first_pipeline() -> Change:
+    """The pipeline that a new organization starts with."""
+    types = {"Active": "active", "Won": "won", "Lost": "lost"}
+    statuses = [{"label": label, "type": type} for label, type in types.items()]
+    return Change.create(Pipeline, {"name": "Sales", "statuses": statuses})

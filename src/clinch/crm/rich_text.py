@@ -1,0 +1,87 @@
+"""Rich text: a harmless subset of HTML in one `<body>`, and its plain twin.
+
+Writing either side derives the other; where both are sent, the HTML counts.
+"""
+
+import html
+import re
+from html.parser import HTMLParser
+from typing import Any
+
+import nh3
+
+from clinch.resources.actor import Actor
+from clinch.resources.fields import Text
+from clinch.resources.write.change import Change
+
+_BLOCKS = ("p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "li", "blockquote", "pre")
+_TAGS = {*_BLOCKS, "b", "strong", "i", "em", "u", "s", "code", "hr", "a", "img", "span", "br"}
+_ATTRIBUTES = {
+    "*": {"style"},
+    "a": {"href"},
+    "img": {"src", "alt"},
+    "span": {"data-type", "data-id", "data-label", "class"},
+}
+_STYLES = {"color", "background-color", "text-align", "font-weight", "font-style"}
+
+
+class RichText(Text):
+    """A fragment of HTML, made harmless and wrapped in `<body>`; null when there is none."""
+
+    def read(self, value: Any, actor: Actor) -> Any:
+        value = super().read(value, actor)
+        if not value:
+            return value
+        inner = re.sub(r"</?body[^>]*>", "", value, flags=re.IGNORECASE)
+        clean = nh3.clean(
+            inner,
+            tags=_TAGS,
+            attributes=_ATTRIBUTES,
+            filter_style_properties=_STYLES,
+            url_schemes={"http", "https", "mailto", "tel"},
+            link_rel=None,
+        )
+        return (
+            f"<body>{clean}</body>" if re.search(r"<\w", clean) else f"<body><p>{clean}</p></body>"
+        )
+
+
+def keep_twins(change: Change, plain: Text, rich: RichText) -> None:
+    """Derive the side that was not sent from the one that was."""
+    if change.sets(rich):
+        change.set(plain, to_plain(change.get(rich) or ""))
+    elif change.sets(plain):
+        text = change.get(plain)
+        change.set(rich, to_rich(text) if text else None)
+
+
+def to_rich(text: str) -> str:
+    escaped = html.escape(text, quote=False).replace("\n", "<br />")
+    return f"<body><p>{escaped}</p></body>"
+
+
+def to_plain(rich: str) -> str:
+    """The text of a fragment, with lines where its blocks end and a mark before list items."""
+    parser = _Plain()
+    parser.feed(rich)
+    parser.close()
+    return re.sub(r"\n{3,}", "\n\n", "".join(parser.parts)).strip()
+
+
+class _Plain(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.parts: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag in ("br", "hr"):
+            self.parts.append("\n")
+        elif tag == "li":
+            self.parts.append("* ")
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in _BLOCKS:
+            self.parts.append("\n")
+
+    def handle_data(self, data: str) -> None:
+        self.parts.append(data)

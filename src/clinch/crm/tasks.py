@@ -1,0 +1,184 @@
+"""Tasks: what somebody is to do about a lead, and what waits in their inbox."""
+
+from datetime import UTC, datetime, time
+from typing import Any
+
+from clinch.crm.contacts import Contact
+from clinch.crm.leads import Lead
+from clinch.db.schema import Index
+from clinch.resources.actor import Actor
+from clinch.resources.declaration import Audited
+from clinch.resources.errors import NO_OBJECT, REQUIRED, ValidationError
+from clinch.resources.fields import (
+    EQ,
+    EQ_IN,
+    RANGE,
+    Boolean,
+    Choice,
+    Computed,
+    DateTime,
+    Id,
+    Output,
+    Ref,
+    Shown,
+    Text,
+    stored_time,
+)
+from clinch.resources.query.tree import And, Equal, In, Node, Not, Or, Range
+from clinch.resources.write.change import Change
+from clinch.resources.write.work import Work
+
+_MADE_BY_PEOPLE = ("lead", "outgoing_call")
+_TYPES = (
+    *_MADE_BY_PEOPLE,
+    "incoming_email",
+    "email_followup",
+    "missed_call",
+    "answered_detached_call",
+    "voicemail",
+    "opportunity_due",
+    "incoming_sms",
+)
+
+
+class DayOrTime(DateTime):
+    """A day, kept as its midnight in UTC, or a moment; `date_only` of the row says which."""
+
+    def read(self, value: Any, actor: Actor) -> Any:
+        if is_day(value):
+            return super().read(f"{value.strip()}T00:00:00+00:00", actor)
+        return super().read(value, actor)
+
+    def output(self, row: str, out: Output) -> str:
+        day = f"({row}.date at time zone 'UTC')::date::text"
+        return f"case when {row}.date_only then {day} else api_time({row}.date) end"
+
+
+def is_day(value: Any) -> bool:
+    return isinstance(value, str) and len(value.strip()) == 10
+
+
+def require_parts(work: Work, changes: list[Change]) -> None:
+    """A to-do has a lead and a text, a call to make has a lead and a contact of it."""
+    for change in changes:
+        if change.kind == "delete":
+            continue
+        problems = {}
+        if change.kind == "create" and change.get(Task.type) not in _MADE_BY_PEOPLE:
+            problems["_type"] = "Not a valid choice."
+        if change.get(Task.lead) is None:
+            problems["lead"] = REQUIRED
+        if change.get(Task.type) == "lead" and not change.get(Task.text):
+            problems["text"] = REQUIRED
+        if change.get(Task.type) == "outgoing_call" and change.get(Task.contact) is None:
+            problems["contact"] = REQUIRED
+        contact = work.row(Contact, change.get(Task.contact))
+        if contact is not None and contact["lead_id"] != change.get(Task.lead):
+            problems["contact"] = NO_OBJECT
+        if problems and (change.kind == "create" or set(problems) & _sent(change)):
+            raise ValidationError(problems)
+
+
+def _sent(change: Change) -> set[str]:
+    return {field.error_key for field in Task.stored_fields if change.sets(field)}
+
+
+def date_tasks(work: Work, changes: list[Change]) -> None:
+    """A task without a date is one of the day on which it is made."""
+    for change in changes:
+        if change.kind == "delete":
+            continue
+        sent = change.body.get("date", change.body.get("due_date"))
+        if sent is not None:
+            change.set(Task.date_only, is_day(sent))
+            change.set(Task.is_dateless, False)
+        elif change.kind == "create" or change.sets(Task.date):
+            today = datetime.combine(work.actor.today(), time(), UTC)
+            change.set(Task.date, stored_time(today))
+            change.set(Task.date_only, True)
+            change.set(Task.is_dateless, True)
+
+
+class Task(Audited, path="task", prefix="task"):
+    """Something to do: for a day, a moment, or whenever there is time."""
+
+    operations = ("list", "create", "bulk_update", "get", "update", "delete")
+    orders = ("date", "date_created")
+    default_order = "date"
+    max_limit = 1000
+    indexes = (
+        Index(("organization_id", "assigned_to", "is_complete", "date", "id")),
+        Index(("organization_id", "date", "id")),
+        Index(("organization_id", "lead_id", "date_created", "id")),
+    )
+    before = [require_parts, date_tasks]
+    list_parameters = {
+        "_type": "A type of task, or all; without it only to-dos are listed.",
+        "view": "inbox, future or archive, by the caller's day.",
+    }
+
+    id = Id(filters=EQ_IN)
+    type = Choice(*_TYPES, key="_type", default="lead", writable="create", filters=("in",))
+    lead = Ref(Lead, target_deleted="delete", nullable=True, locks=True, filters=EQ_IN)
+    lead_name = Shown(lead, Lead.display_name)
+    contact = Ref(Contact, target_deleted="clear", nullable=True, filters=EQ)
+    contact_name = Shown(contact, Contact.display_name)
+    assigned_to = Ref(
+        "user",
+        key="assigned_to",
+        nullable=True,
+        default=lambda actor: actor.user_id,
+        filters=EQ_IN,
+    )
+    assigned_to_name = Shown(assigned_to, "name")
+    text = Text(max=10_000)
+    priority = Choice("high", "medium", nullable=True)
+    date = DayOrTime(nullable=True, alias="due_date", filters=("eq", *RANGE))
+    date_only = Boolean(shown=False, writable="never")
+    due_date = Computed(
+        "case when {row}.is_dateless then null when {row}.date_only"
+        " then ({row}.date at time zone 'UTC')::date::text else api_time({row}.date) end",
+        nullable=True,
+        doc="Deprecated: the date, null when there was none.",
+    )
+    is_dateless = Boolean(writable="never")
+    is_complete = Boolean(filters=EQ)
+    view = Computed(
+        "case when {row}.is_complete then 'archive' when {row}.date >= case when {row}.date_only"
+        " then ({today} + 1)::timestamp at time zone 'UTC' else {tomorrow} end then 'future' else 'inbox' end",
+        doc="inbox, future or archive, by the caller's day.",
+    )
+    object_type = Text(nullable=True, writable="never")
+    object_id = Text(nullable=True, writable="never")
+    created_by_name = Shown("created_by", "name")
+    updated_by_name = Shown("updated_by", "name")
+    date_created = DateTime(writable="create", filters=RANGE)
+    date_updated = DateTime(writable="never", filters=RANGE)
+
+    @classmethod
+    def event_type(cls) -> str:
+        return "task.lead"
+
+    @classmethod
+    def narrow(cls, parameters: dict[str, str], actor: Actor) -> list[Node]:
+        """Only to-dos unless a type is named; `view` is the inbox, the future or the archive."""
+        nodes: list[Node] = []
+        wanted = parameters.get("_type") or ("all" if "_type__in" in parameters else "lead")
+        if wanted != "all":
+            nodes.append(In(cls.type, tuple(wanted.split(","))))
+        tomorrow = actor.tomorrow()
+        midnight = datetime.combine(tomorrow.date(), time(), UTC)
+        future = Or(
+            (
+                And((Equal(cls.date_only, True), Range(cls.date, "gte", midnight))),
+                And((Equal(cls.date_only, False), Range(cls.date, "gte", tomorrow))),
+            )
+        )
+        match parameters.get("view"):
+            case "inbox":
+                nodes += [Equal(cls.is_complete, False), Not(future)]
+            case "future":
+                nodes += [Equal(cls.is_complete, False), future]
+            case "archive":
+                nodes.append(Equal(cls.is_complete, True))
+        return nodes

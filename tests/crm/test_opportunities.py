@@ -1,0 +1,155 @@
+"""Opportunities over HTTP: their statuses, money, dates and totals."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from harness import Api
+
+
+def lead_of(api: Api, **values: Any) -> str:
+    return str(api.post("/lead/", {"name": "Harbour Tools", **values})["id"])
+
+
+@pytest.fixture
+def statuses(api: Api) -> dict[str, str]:
+    """The ids of the first pipeline's statuses, by label."""
+    [pipeline] = api.get("/pipeline/")["data"]
+    return {status["label"]: status["id"] for status in pipeline["statuses"]}
+
+
+def test_a_deal_starts_with_what_is_known_of_it(api: Api, statuses: dict[str, str]) -> None:
+    lead = lead_of(api)
+    deal = api.post("/opportunity/", {"lead_id": lead, "value": 50000, "value_period": "monthly"})
+    assert deal["status_id"] == statuses["Active"]
+    assert (deal["status_label"], deal["status_type"]) == ("Active", "active")
+    assert (deal["pipeline_name"], deal["status_display_name"]) == ("Sales", "Active")
+    assert (deal["user_id"], deal["user_name"]) == (api.user_id, "Sam Reed")
+    assert (deal["lead_name"], deal["contact_id"], deal["contact_name"]) == (
+        "Harbour Tools",
+        None,
+        None,
+    )
+    assert (deal["value_formatted"], deal["value_currency"]) == ("$500 monthly", "USD")
+    assert (deal["confidence"], deal["expected_value"]) == (50, 25000)
+    assert (deal["annualized_value"], deal["annualized_expected_value"]) == (600000, 300000)
+    assert (deal["note"], deal["note_html"], deal["date_won"]) == ("", None, None)
+    assert api.get(f"/opportunity/{deal['id']}/") == deal
+    assert api.get(f"/lead/{lead}/")["opportunities"] == [deal]
+
+
+@pytest.mark.parametrize(
+    ("value", "period", "text"),
+    [
+        (None, "one_time", ""),
+        (0, "one_time", "$0"),
+        (20000, "one_time", "$200"),
+        (100000000, "one_time", "$1,000,000"),
+        (125050, "one_time", "$1,250.50"),
+        (500, "monthly", "$5 monthly"),
+        (500, "annual", "$5 annual"),
+    ],
+)
+def test_money_is_written_as_people_write_it(
+    api: Api, value: int | None, period: str, text: str
+) -> None:
+    deal = api.post("/opportunity/", {"value": value, "value_period": period})
+    assert deal["value_formatted"] == text
+
+
+def test_winning_dates_the_deal_where_the_user_is(api: Api, statuses: dict[str, str]) -> None:
+    deal = api.post("/opportunity/", {"lead_id": lead_of(api)})
+    path = f"/opportunity/{deal['id']}/"
+    api.headers["x-tz-offset"] = "14"
+    won = api.put(path, {"status_id": statuses["Won"]})
+    east = datetime.now(UTC).timestamp() + 14 * 3600
+    assert won["date_won"] == datetime.fromtimestamp(east, UTC).date().isoformat()
+    assert api.put(path, {"status": "Active"})["date_won"] == won["date_won"]
+    lost = api.put(path, {"status": "Lost"})
+    assert lost["date_lost"] is not None
+    assert api.put(path, {"status": "Active"})["date_lost"] is None
+    sent = api.post("/opportunity/", {"status": "Won", "date_won": "2026-01-31"})
+    assert sent["date_won"] == "2026-01-31"
+
+
+def test_a_status_belongs_to_the_pipeline_that_is_sent(api: Api, statuses: dict[str, str]) -> None:
+    steps = [{"label": "Trial", "type": "active"}, {"label": "Live", "type": "won"}]
+    other = api.post("/pipeline/", {"name": "Partners", "statuses": steps})
+    assert [status["label"] for status in other["statuses"]] == ["Trial", "Live"]
+    deal = api.post("/opportunity/", {"pipeline_id": other["id"]})
+    assert (deal["status_label"], deal["pipeline_id"]) == ("Trial", other["id"])
+    assert deal["status_display_name"] == "Partners: Trial"
+    refused = api(
+        "POST", "/opportunity/", {"pipeline_id": other["id"], "status_id": statuses["Won"]}
+    )
+    assert refused.json()["field-errors"] == {"pipeline": "Object does not exist."}
+    unknown = api("POST", "/opportunity/", {"pipeline_id": "pipe_none"})
+    assert unknown.json()["field-errors"]["pipeline"] == "Object does not exist."
+    assert api.get("/opportunity/")["total_results"] == 1
+
+
+def test_a_contact_belongs_to_the_lead_and_is_let_go(api: Api) -> None:
+    lead = api.post("/lead/", {"name": "Harbour Tools", "contacts": [{"name": "Ada Moss"}]})
+    contact = lead["contact_ids"][0]
+    deal = api.post("/opportunity/", {"lead_id": lead["id"], "contact_id": contact})
+    assert deal["contact_name"] == "Ada Moss"
+    stranger = api.post("/contact/", {"name": "Bo"})["id"]
+    refused = api("PUT", f"/opportunity/{deal['id']}/", {"contact_id": stranger})
+    assert refused.json()["field-errors"] == {"contact": "Object does not exist."}
+    api.delete(f"/contact/{contact}/")
+    assert api.get(f"/opportunity/{deal['id']}/")["contact_id"] is None
+    api.delete(f"/lead/{lead['id']}/")
+    assert api("GET", f"/opportunity/{deal['id']}/").status_code == 404
+
+
+def test_lists_answer_totals_of_all_that_fits(api: Api, statuses: dict[str, str]) -> None:
+    empty = api.get("/opportunity/")
+    assert empty["count_by_value_period"] == {}
+    assert (empty["total_value_monthly"], empty["total_value_monthly_formatted"]) == (0, None)
+    for value, period, confidence, status in [
+        (300000, "one_time", 75, "Active"),
+        (10000, "monthly", 50, "Active"),
+        (40000, "annual", 100, "Won"),
+    ]:
+        api.post(
+            "/opportunity/",
+            {
+                "value": value,
+                "value_period": period,
+                "confidence": confidence,
+                "status_id": statuses[status],
+            },
+        )
+    page = api.get("/opportunity/", _limit="1")
+    assert (len(page["data"]), page["has_more"], page["total_results"]) == (1, True, 3)
+    assert page["count_by_value_period"] == {"one_time": 1, "monthly": 1, "annual": 1}
+    assert page["total_value_annualized"] == 300000 + 120000 + 40000
+    assert page["expected_value_one_time"] == 225000
+    assert page["expected_value_one_time_formatted"] == "$2,250"
+    won = api.get("/opportunity/", status_type="won")
+    assert (won["total_results"], won["total_value_annual"]) == (1, 40000)
+    assert won["count_by_value_period"] == {"annual": 1}
+    labels = api.get("/opportunity/", status_label__in="Won,Lost", _order_by="-value")
+    assert labels["total_results"] == 1
+    assert api.get("/opportunity/", date_won__gte="2000-01-01")["total_results"] == 1
+    assert api.get("/opportunity/", _total="0").keys() == {"data", "has_more"}
+
+
+def test_a_note_and_its_html_are_twins(api: Api) -> None:
+    deal = api.post("/opportunity/", {"note": "close <soon>\nor never"})
+    assert deal["note_html"] == "<body><p>close &lt;soon&gt;<br />or never</p></body>"
+    path = f"/opportunity/{deal['id']}/"
+    rich = api.put(
+        path,
+        {
+            "note": "ignored",
+            "note_html": "<body><p onclick='x()'>Call <b>Ada</b><script>alert(1)</script></p>"
+            "<ul><li>one</li><li>two</li></ul></body>",
+        },
+    )
+    assert rich["note_html"] == (
+        "<body><p>Call <b>Ada</b></p><ul><li>one</li><li>two</li></ul></body>"
+    )
+    assert rich["note"] == "Call Ada\n* one\n* two"
+    cleared = api.put(path, {"note_html": None})
+    assert (cleared["note"], cleared["note_html"]) == ("", None)

@@ -1,0 +1,59 @@
+"""Pipelines and their statuses over HTTP."""
+
+from harness import Api
+
+
+def labels(api: Api, pipeline: str) -> list[str]:
+    return [status["label"] for status in api.get(f"/pipeline/{pipeline}/")["statuses"]]
+
+
+def test_an_organization_starts_with_one_pipeline(api: Api) -> None:
+    [pipeline] = api.get("/pipeline/")["data"]
+    assert pipeline["name"] == "Sales"
+    assert labels(api, pipeline["id"]) == ["Active", "Won", "Lost"]
+    assert "+" not in pipeline["date_created"], "times of pipelines have no offset"
+    assert len(pipeline["date_created"]) == 26
+
+
+def test_statuses_are_ordered_and_moved_on_the_pipeline(api: Api) -> None:
+    [sales] = api.get("/pipeline/")["data"]
+    ids = {status["label"]: status["id"] for status in sales["statuses"]}
+    response = api("POST", "/pipeline/", {"name": "Partners"})
+    partners = response.json()["id"]
+    assert response.status_code == 201
+    assert response.headers["location"] == f"/api/v1/pipeline/{partners}/"
+
+    api.put(f"/pipeline/{sales['id']}/", {"statuses": [{"id": ids["Lost"]}]})
+    assert labels(api, sales["id"]) == ["Lost", "Active", "Won"]
+    api.put(f"/pipeline/{partners}/", {"statuses": [{"id": ids["Won"]}]})
+    assert (labels(api, partners), labels(api, sales["id"])) == (["Won"], ["Lost", "Active"])
+
+    refused = api("PUT", f"/pipeline/{partners}/", {"statuses": [{"id": "stat_none"}]})
+    assert refused.json()["field-errors"] == {"statuses": "Object does not exist."}
+    assert labels(api, partners) == ["Won"]
+
+
+def test_a_pipeline_with_statuses_stays(api: Api) -> None:
+    [sales] = api.get("/pipeline/")["data"]
+    assert api("DELETE", f"/pipeline/{sales['id']}/").status_code == 400
+    assert labels(api, sales["id"]) == ["Active", "Won", "Lost"]
+    empty = api.post("/pipeline/", {"name": "Empty"})["id"]
+    gone = api("DELETE", f"/pipeline/{empty}/")
+    assert (gone.status_code, gone.content) == (204, b"")
+
+
+def test_a_status_in_use_stays_and_is_renamed_everywhere(api: Api) -> None:
+    deal = api.post("/opportunity/", {})
+    path = f"/status/opportunity/{deal['status_id']}/"
+    assert api("DELETE", path).status_code == 400
+    assert api.put(path, {"label": "Open", "type": "won"})["type"] == "active"
+    assert api.get(f"/opportunity/{deal['id']}/")["status_label"] == "Open"
+
+
+def test_a_new_status_goes_last_into_the_first_pipeline(api: Api) -> None:
+    status = api.post("/status/opportunity/", {"label": "Paused", "type": "active"})
+    [sales] = api.get("/pipeline/")["data"]
+    assert status["pipeline_id"] == sales["id"]
+    assert labels(api, sales["id"])[-1] == "Paused"
+    refused = api("POST", "/status/opportunity/", {"label": "Odd", "type": "open"})
+    assert refused.json()["field-errors"] == {"type": "Not a valid choice."}

@@ -1,0 +1,112 @@
+"""Tasks over HTTP: days and moments, views, and many at once."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from harness import Api
+
+
+@pytest.fixture
+def lead(api: Api) -> dict[str, Any]:
+    made: dict[str, Any] = api.post(
+        "/lead/", {"name": "Harbour Tools", "contacts": [{"name": "Ada Moss"}]}
+    )
+    return made
+
+
+def day(offset: int) -> str:
+    return (datetime.now(UTC) + timedelta(days=offset)).date().isoformat()
+
+
+def test_a_task_without_a_date_is_one_of_today(api: Api, lead: dict[str, Any]) -> None:
+    task = api.post("/task/", {"lead_id": lead["id"], "text": "Send the quote"})
+    assert task["_type"] == "lead"
+    assert (task["date"], task["due_date"], task["is_dateless"]) == (day(0), None, True)
+    assert (task["view"], task["is_complete"]) == ("inbox", False)
+    assert (task["assigned_to"], task["assigned_to_name"]) == (api.user_id, "Sam Reed")
+    assert api.get(f"/task/{task['id']}/") == task
+    assert api.get(f"/lead/{lead['id']}/")["tasks"] == [task]
+
+
+def test_days_and_moments_are_answered_as_they_were_sent(api: Api, lead: dict[str, Any]) -> None:
+    body = {"lead_id": lead["id"], "text": "x"}
+    on_day = api.post("/task/", {**body, "date": "2026-03-05"})
+    assert (on_day["date"], on_day["due_date"]) == ("2026-03-05", "2026-03-05")
+    at = api.post("/task/", {**body, "due_date": "2026-03-05T10:00:00+02:00"})
+    assert at["date"] == "2026-03-05T08:00:00.000000+00:00"
+    changed = api.put(f"/task/{at['id']}/", {"date": "2026-03-06"})
+    assert changed["date"] == "2026-03-06"
+    assert changed["is_dateless"] is False
+
+
+def test_views_go_by_the_callers_day(api: Api, lead: dict[str, Any]) -> None:
+    body = {"lead_id": lead["id"]}
+    api.post("/task/", {**body, "text": "late", "date": day(-3)})
+    api.post("/task/", {**body, "text": "soon", "date": day(1)})
+    api.post("/task/", {**body, "text": "far", "date": day(9)})
+    api.post("/task/", {**body, "text": "done", "date": day(9), "is_complete": True})
+
+    def view(name: str) -> list[str]:
+        tasks = api.get("/task/", view=name)["data"]
+        assert {task["view"] for task in tasks} == {name}
+        return [task["text"] for task in tasks]
+
+    assert view("archive") == ["done"]
+    assert view("future")[-1] == "far"
+    assert "late" in view("inbox")
+    assert len(view("inbox")) + len(view("future")) == 3
+    api.headers["x-tz-offset"] = "-12"
+    assert "soon" in view("future")
+    texts = [task["text"] for task in api.get(f"/lead/{lead['id']}/")["tasks"]]
+    assert texts == ["late", "soon", "far"]
+
+
+def test_only_to_dos_are_listed_unless_types_are_named(api: Api, lead: dict[str, Any]) -> None:
+    contact = lead["contact_ids"][0]
+    api.post("/task/", {"lead_id": lead["id"], "text": "to do"})
+    call = {"_type": "outgoing_call", "lead_id": lead["id"], "contact_id": contact}
+    made = api.post("/task/", call)
+    assert made["contact_name"] == "Ada Moss"
+    assert [task["_type"] for task in api.get("/task/")["data"]] == ["lead"]
+    assert len(api.get("/task/", _type="all")["data"]) == 2
+    assert [t["id"] for t in api.get("/task/", _type__in="outgoing_call,voicemail")["data"]] == [
+        made["id"]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("body", "problems"),
+    [
+        ({"text": "x"}, {"lead": "This field is required."}),
+        ({"text": "x", "lead_id": "lead_none"}, {"lead": "Object does not exist."}),
+        ({"lead_id": "LEAD"}, {"text": "This field is required."}),
+        ({"lead_id": "LEAD", "_type": "outgoing_call"}, {"contact": "This field is required."}),
+        ({"lead_id": "LEAD", "_type": "voicemail"}, {"_type": "Not a valid choice."}),
+        (
+            {"lead_id": "LEAD", "text": "x", "date": "soon"},
+            {"date": "Invalid ISO 8601 datetime."},
+        ),
+    ],
+)
+def test_what_is_missing_is_told(
+    api: Api, lead: dict[str, Any], body: dict[str, str], problems: dict[str, str]
+) -> None:
+    sent = {key: lead["id"] if value == "LEAD" else value for key, value in body.items()}
+    refused = api("POST", "/task/", sent)
+    assert (refused.status_code, refused.json()["field-errors"]) == (400, problems)
+    assert api.get("/task/", _type="all")["data"] == []
+
+
+def test_many_tasks_change_at_once(api: Api, lead: dict[str, Any]) -> None:
+    ids = [
+        api.post("/task/", {"lead_id": lead["id"], "text": str(number)})["id"]
+        for number in range(3)
+    ]
+    body = {"_params": {"id__in": ",".join(ids[:2])}, "is_complete": True}
+    assert api.put("/task/", body) == {"ok": True, "count": 2}
+    open_tasks = api.get("/task/", is_complete="false")["data"]
+    assert [task["id"] for task in open_tasks] == ids[2:]
+    refused = api("PUT", "/task/", {"date": "soon"}, id=ids[2])
+    assert refused.status_code == 400
+    assert api.get(f"/task/{ids[2]}/")["date"] == day(0)
