@@ -33,6 +33,7 @@ from clinch.resources.store import Store
 from clinch.resources.write.log import log_tables
 from clinch.resources.write.rows import SEARCH_TEXT
 from clinch.server.application import Application
+from clinch.server.custom_field_schema import custom_field_schema_routes
 from clinch.server.log import log_as_lines, log_failure
 from clinch.server.me import me_routes
 from clinch.server.pages import pages
@@ -93,7 +94,7 @@ def application(store: Store, rate_limit: int = 1000) -> Application:
 
     return Application(
         Authenticator(store.database),
-        Routes([*me_routes(store), *routes]),
+        Routes([*me_routes(store), *custom_field_schema_routes(store), *routes]),
         pages(store.declared, ready),
         RateLimit(rate_limit),
     )

@@ -8,6 +8,7 @@ from clinch.crm.addresses import Email, Phone, Url
 from clinch.crm.leads import Lead
 from clinch.db.schema import Index
 from clinch.resources.actor import Actor
+from clinch.resources.custom_fields import CustomFields
 from clinch.resources.declaration import Audited
 from clinch.resources.errors import Invalid
 from clinch.resources.fields import EQ_IN, Computed, ListOf, Ref, Text
@@ -70,6 +71,7 @@ class Contact(Audited, path="contact", prefix="cont"):
     phones = ListOf(Phone)
     urls = ListOf(Url)
     timezone = TimeZone(nullable=True, max=64)
+    custom = CustomFields("contact_custom_field")
     timezone_source = Computed(
         "case when {row}.timezone is not null then 'manual' end", nullable=True
     )

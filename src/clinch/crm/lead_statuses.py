@@ -8,7 +8,8 @@ from clinch.resources.errors import BadRequest
 from clinch.resources.fields import Integer, Text
 from clinch.resources.query.tree import In, Not
 from clinch.resources.write.change import Change
-from clinch.resources.write.work import Load, Work
+from clinch.resources.write.load import Load
+from clinch.resources.write.work import Work
 
 
 def other_statuses(changes: list[Change]) -> Iterable[Load]:

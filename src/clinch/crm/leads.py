@@ -6,6 +6,7 @@ from typing import Any
 from clinch.crm.addresses import Address
 from clinch.crm.lead_statuses import LeadStatus
 from clinch.db.schema import Index
+from clinch.resources.custom_fields import CustomFields
 from clinch.resources.declaration import Audited
 from clinch.resources.fields import Children, Computed, ListOf, Lookup, Ref, Shown, Text, Url
 
@@ -79,6 +80,7 @@ class Lead(Audited, path="lead", prefix="lead"):
         nullable=True,
         optional=True,
     )
+    custom = CustomFields("lead_custom_field")
     created_by_name = Shown("created_by", "name")
     updated_by_name = Shown("updated_by", "name")
 

@@ -5,6 +5,7 @@ from clinch.crm.leads import Lead
 from clinch.crm.pipelines import OpportunityStatus
 from clinch.crm.rich_text import RichText, keep_twins
 from clinch.db.schema import Index
+from clinch.resources.custom_fields import CustomFields
 from clinch.resources.declaration import Audited
 from clinch.resources.errors import NO_OBJECT, ValidationError
 from clinch.resources.fields import (
@@ -188,6 +189,7 @@ class Opportunity(Audited, path="opportunity", prefix="oppo"):
     note_html = RichText(nullable=True)
     date_won = Date(nullable=True, filters=("eq", *RANGE), doc="Won on, or expected to close.")
     date_lost = DateTime(nullable=True, writable="never")
+    custom = CustomFields("opportunity_custom_field")
     created_by_name = Shown("created_by", "name")
     updated_by_name = Shown("updated_by", "name")
     date_created = DateTime(writable="create", filters=("eq", *RANGE))

@@ -9,7 +9,8 @@ from clinch.resources.errors import NO_OBJECT, ValidationError
 from clinch.resources.fields import Children, Choice, Integer, Lookup, Ref, Shown, Text
 from clinch.resources.query.tree import Equal, In, Or
 from clinch.resources.write.change import Change
-from clinch.resources.write.work import Load, Work
+from clinch.resources.write.load import Load
+from clinch.resources.write.work import Work
 
 _CUSTOMIZATIONS: dict[Operation, str] = {
     "create": "manage_customizations",

@@ -53,6 +53,9 @@ class DayOrTime(DateTime):
         day = f"({row}.date at time zone 'UTC')::date::text"
         return f"case when {row}.date_only then {day} else api_time({row}.date) end"
 
+    def schema(self) -> dict[str, Any]:
+        return super().schema() | {"format": "date-time or date"}
+
 
 def is_day(value: Any) -> bool:
     return isinstance(value, str) and len(value.strip()) == 10
@@ -145,7 +148,8 @@ class Task(Audited, path="task", prefix="task"):
     is_complete = Boolean(filters=EQ)
     view = Computed(
         "case when {row}.is_complete then 'archive' when {row}.date >= case when {row}.date_only"
-        " then ({today} + 1)::timestamp at time zone 'UTC' else {tomorrow} end then 'future' else 'inbox' end",
+        " then ({today} + 1)::timestamp at time zone 'UTC' else {tomorrow} end"
+        " then 'future' else 'inbox' end",
         doc="inbox, future or archive, by the caller's day.",
     )
     object_type = Text(nullable=True, writable="never")

@@ -143,8 +143,11 @@ class Database:
             self._release(connection, usable=settled)
 
     async def _acquire(self) -> asyncpg.Connection:
-        if self._free:
-            return self._free.pop()
+        while self._free:
+            connection = self._free.pop()
+            if not connection.is_closed():
+                return connection
+            self._room += 1  # the server has gone since it was last used
         if self._room > 0:
             self._room -= 1
             return await self._open()

@@ -147,7 +147,7 @@ class Authenticator:
             raise Unauthorized
         organization, country, role = found[0]
         permissions = None if role == "admin" else PERMISSIONS[role]
-        return Actor(tenant, organization, user_id, permissions, country=country)
+        return Actor(tenant, organization, user_id, role, permissions, country=country)
 
 
 def _hash(text: str) -> bytes:

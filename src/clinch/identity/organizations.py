@@ -56,12 +56,22 @@ def set_symbol(work: Work, changes: list[Change]) -> None:
         change.set(Organization.currency_symbol, _SYMBOLS.get(currency, f"{currency} "))
 
 
+def refresh_actors(work: Work, changes: list[Change]) -> None:
+    """An actor remembers the country of the organization: all of them must be read anew."""
+    if any(change.moved(Organization.country) for change in changes):
+        work.also(
+            "update credential set version = version + 1 where organization_id = $1",
+            work.actor.organization_id,
+        )
+
+
 class Organization(Audited, path="organization", prefix="orga"):
     """A company that works here: its name, its currency, its people."""
 
     operations = ("get", "update")
     needs = {"update": "manage_organization"}
     before = [set_symbol]
+    within = [refresh_actors]
 
     organization_id = Computed("{row}.id", shown=False)
     name = Text(required=True, max=200)

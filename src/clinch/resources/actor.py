@@ -27,13 +27,15 @@ def _now() -> datetime:
 class Actor:
     """An organization, a user of it, their rights, their time zone and their clock.
 
-    `user_id` is None for the system itself. `permissions` are the role's words, or None for a
-    role that may do everything. `country` is the ISO code that local phone numbers are read in.
+    `user_id` and `role` are None for the system itself. `permissions` are the role's words, or
+    None for a role that may do everything. `country` is the ISO code that local phone numbers are
+    read in.
     """
 
     tenant: Tenant
     organization: str
     user_id: str | None = None
+    role: str | None = None
     permissions: frozenset[str] | None = None
     grant: frozenset[OperationClass] = EVERY_CLASS
     utc_offset: timedelta = timedelta()

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from clinch.db.schema import Column, ForeignKey, Index, Table, id_column, tenant_table
 from clinch.resources.actor import OperationClass
+from clinch.resources.custom_fields import CustomFields
 from clinch.resources.fields import Children, Computed, DateTime, Field, Id, Ref
 
 if TYPE_CHECKING:
     from clinch.resources.query.tree import Node
     from clinch.resources.write.change import Change
-    from clinch.resources.write.work import Load, Work
+    from clinch.resources.write.load import Load
+    from clinch.resources.write.work import Work
 
 Operation = Literal["list", "get", "create", "update", "bulk_update", "delete"]
 Rule = Callable[["Work", "list[Change]"], None]
@@ -41,6 +43,7 @@ class Resource:
       `search_lead` names the column of the lead it is found with.
     - `counted`: the number of objects is kept, and lists answer `total_results`; `totals` are more
       that they answer, over everything that fits: aggregates in SQL over `{row}`, by name.
+    - `also_at`: further paths by which older clients know the resource.
     - `list_parameters`: what `narrow` reads besides the fields' filters, with a line on each.
     - `naive_times`: times are answered without an offset, as some resources of the API have it.
     """
@@ -57,6 +60,9 @@ class Resource:
     """The columns that events carry: all but the derived ones."""
     time_columns: ClassVar[tuple[str, ...]] = ()
     refs: ClassVar[tuple[Ref, ...]] = ()
+    custom_fields: ClassVar[CustomFields | None] = None
+    only: ClassVar[dict[str, str]] = {}
+    """Where several resources share a table: the columns, and their words, of this one's rows."""
 
     operations: ClassVar[tuple[Operation, ...]] = ("list", "get", "create", "update", "delete")
     needs: ClassVar[dict[Operation, str]] = {}
@@ -73,6 +79,7 @@ class Resource:
     before: ClassVar[list[Rule]] = []
     within: ClassVar[list[Rule]] = []
     list_parameters: ClassVar[dict[str, str]] = {}
+    also_at: ClassVar[tuple[str, ...]] = ()
     naive_times: ClassVar[bool] = False
     search_lead: ClassVar[str | None] = None
 
@@ -82,7 +89,14 @@ class Resource:
         doc="The organization that the object belongs to.",
     )
 
-    def __init_subclass__(cls, *, path: str = "", prefix: str = "", table: str = "") -> None:
+    def __init_subclass__(
+        cls,
+        *,
+        path: str = "",
+        prefix: str = "",
+        table: str = "",
+        only: dict[str, str] | None = None,
+    ) -> None:
         inherited = {
             name: value
             for parent in reversed(cls.__mro__[1:])
@@ -101,6 +115,8 @@ class Resource:
         cls.stored_fields = tuple(field for field in cls.fields.values() if field.stored)
         cls.logged_columns = tuple(f.column for f in cls.stored_fields if not f.derived)
         cls.time_columns = tuple(f.column for f in cls.stored_fields if isinstance(f, DateTime))
+        cls.only = only or {}
+        cls.custom_fields = next((f for f in bound.values() if isinstance(f, CustomFields)), None)
         cls.refs = tuple(f for f in cls.stored_fields if isinstance(f, Ref))
 
     @classmethod
@@ -170,7 +186,8 @@ class Declarations:
         ]
 
     def tables(self) -> list[Table]:
-        return [self._table(resource) for resource in self]
+        """A table a resource; resources that share one are declared alike in what they share."""
+        return list({resource.table: self._table(resource) for resource in self}.values())
 
     def counters(self) -> list[str]:
         """The columns of the organization's clock that count the objects of a resource."""
@@ -196,6 +213,8 @@ class Declarations:
         for resource in self:
             for field in resource.fields.values():
                 target = field.target if isinstance(field, Ref | Children) else None
+                if isinstance(field, CustomFields):
+                    target = field.definitions
                 if target is not None and target not in self._by_name:
                     raise ValueError(f"{resource.__name__}.{field.name}: no resource {target!r}")
 

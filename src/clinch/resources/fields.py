@@ -324,7 +324,10 @@ class DateTime(Field):
         return f"left({time}, 26)" if self.resource.naive_times else time
 
     def schema(self) -> dict[str, Json]:
-        return super().schema() | {"format": "date-time"}
+        # A time without an offset is not what the format means.
+        bound = getattr(self, "resource", None)
+        naive = bound is not None and bound.naive_times
+        return super().schema() | ({} if naive else {"format": "date-time"})
 
 
 class Date(Field):

@@ -16,7 +16,7 @@ from clinch.db.database import Busy, CredentialChanged
 from clinch.db.ids import new_id
 from clinch.identity.credentials import Authenticator, Unauthorized
 from clinch.resources.actor import Actor, Provenance
-from clinch.resources.errors import ApiError, BadRequest
+from clinch.resources.errors import ApiError, BadRequest, Forbidden
 from clinch.server.http import (
     BAD_JSON,
     Headers,
@@ -49,6 +49,7 @@ _UNAVAILABLE = (
     asyncpg.CrashShutdownError,
     asyncpg.TooManyConnectionsError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # so it says that the connection was lost just then
     asyncpg.QueryCanceledError,
     asyncpg.DeadlockDetectedError,
 )
@@ -117,10 +118,13 @@ class Application:
         handler = match.handler(request.method)
         try:
             response = await handler(request)
-        except CredentialChanged:
+        except (CredentialChanged, Forbidden) as refusal:
             # Revoked, or only changed: what holds now is read, and decides.
             self._authenticator.forget(key)
+            remembered = request.actor
             request.actor = exchange.located(await self._authenticator.actor(key))
+            if isinstance(refusal, Forbidden) and request.actor == remembered:
+                raise
             try:
                 response = await handler(request)
             except CredentialChanged:

@@ -22,6 +22,7 @@ MAX_SKIP = 250_000
 DEFAULT_LIMIT = 100
 MOST_AT_ONCE = 1000
 
+_CUSTOM = re.compile(r"custom\.\w{1,80}", re.ASCII)
 _INTEGER = re.compile(r"[+-]?\d+")
 
 
@@ -50,6 +51,8 @@ class ResourceRoutes:
                 return response
 
             yield Route(method, path, handler)
+            for other in resource.also_at:
+                yield Route(method, path.replace(resource.path, other, 1), handler)
 
     async def _list(self, resource: type[Resource], request: Request) -> Response:
         allow(request.actor, resource, "list")
@@ -169,7 +172,10 @@ def read_keys(resource: type[Resource], fields: str | None) -> Keys:
     if not fields:
         return None
     named = set(fields.split(","))
-    return tuple(key for key in resource.fields if "_all" in named or key in named)
+    keys = [key for key in resource.fields if "_all" in named or key in named]
+    if resource.custom_fields is not None and "custom" not in keys:
+        keys += sorted(name for name in named if _CUSTOM.fullmatch(name))
+    return tuple(keys)
 
 
 def read_filters(resource: type[Resource], parameters: dict[str, str], actor: Actor) -> Node:

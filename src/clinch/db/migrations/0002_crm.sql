@@ -175,6 +175,7 @@ create table contact (
     phones jsonb not null,
     urls jsonb not null,
     timezone text,
+    custom jsonb not null,
     constraint contact_pkey primary key (organization_id, id)
 );
 
@@ -188,6 +189,36 @@ create policy contact_tenant on contact using (organization_id = app_org()) with
 
 grant select, insert, update, delete on contact to clinch_app;
 
+create table custom_field (
+    organization_id uuid not null,
+    id text collate "C" not null,
+    created_by text collate "C",
+    updated_by text collate "C",
+    date_created timestamp with time zone not null,
+    date_updated timestamp with time zone not null,
+    name text not null,
+    description text,
+    type text not null,
+    choices jsonb,
+    accepts_multiple_values boolean not null,
+    editable_with_roles jsonb not null,
+    referenced_custom_type_id text,
+    back_reference_is_visible boolean,
+    kind text not null,
+    position bigint not null,
+    constraint custom_field_pkey primary key (organization_id, id)
+);
+
+create unique index custom_field_kind_name on custom_field using btree (organization_id, kind, name);
+
+create index custom_field_kind_position_id on custom_field using btree (organization_id, kind, position, id);
+
+alter table custom_field enable row level security;
+
+create policy custom_field_tenant on custom_field using (organization_id = app_org()) with check (organization_id = app_org());
+
+grant select, insert, update, delete on custom_field to clinch_app;
+
 create table lead (
     organization_id uuid not null,
     id text collate "C" not null,
@@ -200,6 +231,7 @@ create table lead (
     url text,
     status_id text collate "C" not null,
     addresses jsonb not null,
+    custom jsonb not null,
     constraint lead_pkey primary key (organization_id, id)
 );
 
@@ -277,6 +309,7 @@ create table opportunity (
     note_html text,
     date_won date,
     date_lost timestamp with time zone,
+    custom jsonb not null,
     constraint opportunity_pkey primary key (organization_id, id)
 );
 

@@ -48,6 +48,19 @@ class Composer:
         ]
         return ", ".join(f'{field.output(row, self)} as "{field.key}"' for field in fields)
 
+    def object(self, resource: type[Resource], row: str, keys: Iterable[str] | None) -> str:
+        """SQL for the text of one object's JSON, with its custom values."""
+        columns = self.columns(resource, row, keys)
+        plain = f"(select row_to_json(o)::text from (select {columns}) o)"
+        custom = resource.custom_fields
+        if custom is None:
+            return plain
+        definitions = self._declarations[custom.definitions]
+        values = custom.text(row, definitions.table, definitions.only["kind"], keys)
+        if not columns:
+            return f"('{{' || substr({values}, 2) || '}}')"
+        return f"(left({plain}, -1) || {values} || '}}')"
+
     def one(self, target: str, row_id: str, key: str) -> str:
         resource = self._declarations[target]
         field = resource.fields[key]
@@ -56,13 +69,21 @@ class Composer:
         row = self._alias()
         return (
             f"(select {field.output(row, self)} from {resource.table} {row}"
-            f" where {row}.organization_id = $1 and {row}.id = {row_id})"
+            f" where {row}.organization_id = $1 and {row}.id = {row_id}{self._only(resource, row)})"
         )
 
     def many(self, children: Children, row_id: str) -> str:
         resource = self._declarations[children.target]
         row, item = self._alias(), self._alias()
         link = f" and {row}.{children.by} = {row_id}" if children.by else ""
+        link += self._only(resource, row)
+        if resource.custom_fields is not None:
+            return (
+                f"('[' || coalesce((select string_agg({self.object(resource, row, None)}, ','"
+                f" order by {row}.{children.order}, {row}.id) from {resource.table} {row}"
+                f" where {row}.organization_id = $1{link} and {children.only.format(row=row)}), '')"
+                " || ']')::json"
+            )
         return (
             f"coalesce((select json_agg({item}) from (select {self.columns(resource, row, None)}"
             f" from {resource.table} {row} where {row}.organization_id = $1{link}"
@@ -73,6 +94,10 @@ class Composer:
     def _alias(self) -> str:
         self._aliases += 1
         return f"q{self._aliases}"
+
+    @staticmethod
+    def _only(resource: type[Resource], row: str) -> str:
+        return "".join(f" and {row}.{name} = '{word}'" for name, word in resource.only.items())
 
 
 class Conditions:
@@ -92,6 +117,7 @@ class Conditions:
         """SQL that holds for the rows that meet the node and that the actor may see."""
         visible = resource.visible(self._actor)
         conditions = [f"{row}.organization_id = $1"]
+        conditions += [f"{row}.{name} = '{word}'" for name, word in resource.only.items()]
         if visible is not None:
             conditions.append(self._compile(visible, row))
         if node != And():

@@ -40,8 +40,8 @@ class ReadPath:
 
     def __init__(self, declarations: Declarations) -> None:
         self.declarations = declarations
-        self._columns: dict[_Shape, str] = {}
-        self._objects: dict[_Shape, str] = {}
+        self._texts: dict[_Shape, str] = {}
+        self._statements: dict[_Shape, str] = {}
         self._totals: OrderedDict[tuple[object, ...], tuple[int, str]] = OrderedDict()
 
     async def get(
@@ -54,18 +54,17 @@ class ReadPath:
     ) -> bytes:
         """The JSON of one object; raises NotFound, also for what the actor may not see."""
         shape = self._shape(actor, resource, keys)
-        sql = self._objects.get(shape)
+        sql = self._statements.get(shape)
         if sql is None or resource.visible(actor) is not None:
             query = Conditions(self.declarations, actor)
             where = query.where(resource, "r", And((Equal(resource.fields["id"], id),)))
-            columns = self._select_list(actor, resource, keys)
             sql = (
-                "select convert_to(row_to_json(o)::text, 'UTF8')"
-                f" from (select {columns} from {resource.table} r where {where}) o"
+                f"select convert_to({self._object(actor, resource, keys)}, 'UTF8')"
+                f" from {resource.table} r where {where}"
             )
             arguments = query.parameters
             if resource.visible(actor) is None:
-                self._objects[shape] = sql
+                self._statements[shape] = sql
         else:
             arguments = [actor.organization_id, id]
         body: bytes | None = await transaction.value(sql, *arguments)
@@ -84,10 +83,9 @@ class ReadPath:
         """The JSON of those of the objects that the actor may see, by id, in one statement."""
         query = Conditions(self.declarations, actor)
         where = query.where(resource, "r", In(resource.fields["id"], tuple(ids)))
-        columns = self._select_list(actor, resource, keys)
         rows = await transaction.rows(
-            f"select r.id, convert_to((select row_to_json(o)::text from (select {columns}) o),"
-            f" 'UTF8') from {resource.table} r where {where}",
+            f"select r.id, convert_to({self._object(actor, resource, keys)}, 'UTF8')"
+            f" from {resource.table} r where {where}",
             *query.parameters,
         )
         return {row[0]: row[1] for row in rows}
@@ -103,7 +101,7 @@ class ReadPath:
         query = Conditions(self.declarations, actor)
         where = query.where(resource, "r", page.where)
         order = query.order(resource, "r", page.order or resource.default_order)
-        columns = self._select_list(actor, resource, page.keys)
+        json = self._object(actor, resource, page.keys)
         last = query.bind(page.skip + page.limit)
         end = query.bind(page.limit + 1)
         start = query.bind(page.skip)
@@ -115,7 +113,7 @@ class ReadPath:
             f" from {resource.table} r where {where} order by {order} limit {end} offset {start})"
             f"{total.table} select convert_to('{{\"data\":[' || coalesce((select"
             " string_agg(o.json, ',' order by o.page_row) from (select"
-            f" (select row_to_json(x)::text from (select {columns}) x) as json, r.page_row"
+            f" {json} as json, r.page_row"
             f" from page r where r.page_row <= {last}) o), '')"
             f" || '],\"has_more\":' || (select count(*) > {end} - 1 from page)::text"
             f"{total.text} {'' if total.closed else closing}, 'UTF8'){total.columns}"
@@ -161,17 +159,18 @@ class ReadPath:
         if len(self._totals) > _REMEMBERED:
             self._totals.popitem(last=False)
 
-    def _select_list(self, actor: Actor, resource: type[Resource], keys: Keys) -> str:
+    def _object(self, actor: Actor, resource: type[Resource], keys: Keys) -> str:
+        """SQL for the text of an object's JSON, the row being called `r`."""
         shape = self._shape(actor, resource, keys)
-        columns = self._columns.get(shape)
-        if columns is None:
+        text = self._texts.get(shape)
+        if text is None:
             # Whoever asks for ever new sets of fields, or a new day, must not fill the memory.
-            if len(self._columns) > _SHAPES:
-                self._columns.clear()
-                self._objects.clear()
-            columns = Composer(self.declarations, actor).columns(resource, "r", keys)
-            self._columns[shape] = columns
-        return columns
+            if len(self._texts) > _SHAPES:
+                self._texts.clear()
+                self._statements.clear()
+            text = Composer(self.declarations, actor).object(resource, "r", keys)
+            self._texts[shape] = text
+        return text
 
     def _shape(self, actor: Actor, resource: type[Resource], keys: Keys) -> "_Shape":
         return (resource.noun, keys, self._hidden(actor), actor.tomorrow())

@@ -2,6 +2,7 @@
 
 from typing import Any, Literal
 
+from clinch.resources.custom_fields import Sent
 from clinch.resources.declaration import Resource
 from clinch.resources.fields import Field
 
@@ -14,10 +15,21 @@ class Change:
 
     `body` is what was sent; `before` and `after` are rows (column to JSON value) once they are
     known, None where there is no object. `touched` adds names to those that the event reports as
-    changed, for what an object shows of others.
+    changed, for what an object shows of others. `custom` are the custom values that were sent.
     """
 
-    __slots__ = ("after", "before", "body", "id", "inner", "kind", "resource", "sent", "touched")
+    __slots__ = (
+        "after",
+        "before",
+        "body",
+        "custom",
+        "id",
+        "inner",
+        "kind",
+        "resource",
+        "sent",
+        "touched",
+    )
 
     def __init__(
         self, kind: ChangeKind, resource: type[Resource], id: str, body: dict[str, Any]
@@ -29,6 +41,7 @@ class Change:
         self.sent: frozenset[str] = frozenset()
         self.before: Row | None = None
         self.after: Row | None = None
+        self.custom: list[Sent] = []
         self.touched: tuple[str, ...] = ()
         self.inner = False
 

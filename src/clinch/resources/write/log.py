@@ -162,12 +162,22 @@ def _event(change: Change, number: int) -> dict[str, Any]:
         "object_id": change.id,
         "lead_id": row["id"] if change.resource.noun == "lead" else row.get("lead_id"),
         "action": ACTIONS[change.kind],
-        "changed": sorted({*changed, *change.touched}),
+        "changed": sorted({*_names(change, changed), *change.touched}),
         "digest": digest(salt, before, after),
         "before": before.decode() if before is not None else None,
         "after": after.decode() if after is not None else None,
         "salt": salt.hex(),
     }
+
+
+def _names(change: Change, changed: list[str]) -> list[str]:
+    """The changed fields as the API names them: custom values one by one."""
+    custom = change.resource.custom_fields
+    if custom is None or custom.column not in changed:
+        return changed
+    before, after = change.was(custom), change.get(custom)
+    moved = (id for id in before | after if before.get(id) != after.get(id))
+    return [*(name for name in changed if name != custom.column), *(f"custom.{id}" for id in moved)]
 
 
 def digest(salt: bytes, before: bytes | None, after: bytes | None) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 from clinch.db.ids import new_id
 from clinch.resources.actor import Actor
+from clinch.resources.custom_fields import sent_values
 from clinch.resources.declaration import Audited, Declarations, Resource
 from clinch.resources.errors import REQUIRED, Invalid, ValidationError, wrong_type
 from clinch.resources.fields import Children, Field, Ref, read_each, stored_time
@@ -38,6 +39,11 @@ def read_body(
     nested: list[Change] = []
     values, problems = _values(change, actor)
     change.sent = frozenset(values)
+    if change.resource.custom_fields is not None:
+        try:
+            change.custom = sent_values(change.body)
+        except Invalid as error:
+            problems["custom"] = error.problem
     if change.kind == "create":
         change.id = change.id or new_id(change.resource.prefix)
         values = _new_row(change, actor, now, values, problems)
@@ -71,11 +77,11 @@ def _values(change: Change, actor: Actor) -> tuple[Row, Problems]:
 
 
 def _new_row(change: Change, actor: Actor, now: str, values: Row, problems: Problems) -> Row:
-    row: Row = {"id": change.id}
+    row: Row = {"id": change.id, **change.resource.only}
     for field in change.resource.stored_fields:
         if field.column in values:
             row[field.column] = values[field.column]
-        elif field.key != "id":
+        elif field.column not in row:
             row[field.column] = _initial(field, actor, change, problems)
     if issubclass(change.resource, Audited):
         row["created_by"] = row["created_by"] or actor.user_id
@@ -92,8 +98,8 @@ def _initial(field: Field, actor: Actor, change: Change, problems: Problems) -> 
 
 
 def _found_later(field: Field, change: Change) -> bool:
-    """Whether the object itself is still to be looked up: nested in its parent, or by default."""
-    return change.inner or (isinstance(field, Ref) and field.lookup is not None)
+    """Whether it is a reference still to be filled in: to the object's parent, or by default."""
+    return isinstance(field, Ref) and (change.inner or field.lookup is not None)
 
 
 def _nested(

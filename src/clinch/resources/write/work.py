@@ -1,7 +1,6 @@
 """What one write works on: the changes, the rows they meet, and one statement that reads those."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property, partial
 from typing import Any
@@ -16,22 +15,13 @@ from clinch.resources.fields import Children, Ref, stored_time
 from clinch.resources.query.compiler import Conditions
 from clinch.resources.query.tree import And, Equal, In, Node, Related
 from clinch.resources.write.change import Change, Row
+from clinch.resources.write.custom import CustomValues, definitions
+from clinch.resources.write.load import Load
 from clinch.resources.write.read_body import read_body
 
 Key = tuple[str, str]
 
 _decode = partial(msgspec.json.decode, type=dict[str, Any])
-
-
-@dataclass(frozen=True, slots=True)
-class Load:
-    """Rows of `resource` to read before the write: those that meet `where`, locked or not."""
-
-    resource: type[Resource]
-    where: Node
-    lock: str = ""
-    order: str = "id"
-    limit: int | None = None
 
 
 class Work:
@@ -51,6 +41,7 @@ class Work:
         self.rows: dict[Key, Row | None] = {}
         self.found: dict[Load, list[Row]] = {}
         self.statements: list[tuple[str, tuple[Any, ...]]] = []
+        self._custom = CustomValues(self)
         self._changes = {(c.resource.noun, c.id): c for c in changes}
         self._new = {(c.resource.noun, c.id) for c in changes if c.kind == "create"}
 
@@ -105,8 +96,15 @@ class Work:
         return change
 
     async def read(self, transaction: Transaction) -> None:
-        """Read and lock every row that the changes meet, in one statement."""
-        loads = self._loads()
+        """Read and lock every row that the changes meet, in one statement.
+
+        A second one is needed where an object came to another parent while its lock was awaited,
+        and for what custom values refer to.
+        """
+        await self._read(transaction, self._loads())
+        await self._read(transaction, [*self._later_parents(), *self._custom.loads()])
+
+    async def _read(self, transaction: Transaction, loads: list[Load]) -> None:
         if not loads:
             return
         query = Conditions(self.declarations, self.actor)
@@ -143,6 +141,7 @@ class Work:
             *self._references(),
             *self._lookups(),
             *self._declared(),
+            *definitions(self),
         ]:
             loads.setdefault(load)
         return list(loads)
@@ -165,6 +164,24 @@ class Work:
                         Children(resource.noun, ref.column), In(resource.fields["id"], ids)
                     )
                     yield Load(self.declarations[ref.target], where, "for no key update")
+
+    def _later_parents(self) -> list[Load]:
+        """The parents that objects have by now, where those were not read as such."""
+        ids: dict[str, dict[str, None]] = {}
+        for resource, _, changed in self._asked():
+            for ref in resource.refs:
+                for row in filter(None, (self.row(resource, id) for id in changed)):
+                    parent = row[ref.column]
+                    if ref.locks and parent and (ref.target, parent) not in self.stored:
+                        ids.setdefault(ref.target, {})[parent] = None
+        return [
+            Load(
+                self.declarations[name],
+                In(self.declarations[name].fields["id"], tuple(found)),
+                "for no key update",
+            )
+            for name, found in ids.items()
+        ]
 
     def _targets(self) -> Iterable[Load]:
         for resource, kind, ids in self._asked():
@@ -241,6 +258,7 @@ class Work:
                 raise NotFound(change.resource.__name__)
         for change in asked:
             self._resolve_references(change)
+            self._custom.resolve(change)
             self._settle(change)
         for change in asked:
             if change.kind == "delete":

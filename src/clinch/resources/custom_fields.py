@@ -1,0 +1,163 @@
+"""Fields that an organization adds by itself: how their values are read, stored and answered.
+
+A resource that has them declares `custom = CustomFields("lead_custom_field")`, naming the resource
+of their definitions. Values stand in one JSON column, by the definition's id. A body sets them as
+`custom.<id>`, `custom.<name>` or inside `custom`, and adds to or takes from a list with `.add` and
+`.remove`. They are answered as `custom.<id>` and, by name, inside `custom`.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from clinch.resources.actor import Actor
+from clinch.resources.errors import NO_CHOICE, Invalid, wrong_type
+from clinch.resources.fields import Field, parse_datetime, stored_time
+
+Row = dict[str, Any]
+
+MULTIPLE = ("user", "choices", "contact", "custom_object")
+REFERENCES = {"user": "user", "contact": "contact"}
+TYPES = ("text", "textarea", "number", "date", "datetime", "hidden", *MULTIPLE)
+
+_NUMBER = re.compile(r"-?\d{1,30}(\.\d{1,30})?")
+
+
+class CustomFields(Field):
+    """The column with the values; `definitions` is the noun of the resource that defines them."""
+
+    sql_type = "jsonb"
+
+    def __init__(self, definitions: str) -> None:
+        super().__init__(shown=False, writable="never", doc="Values by the field's name.")
+        self.definitions = definitions
+
+    def empty(self) -> Any:
+        return {}
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "object", "description": self.doc}
+
+    def text(self, row: str, table: str, kind: str, keys: Iterable[str] | None) -> str:
+        """SQL for the text that joins the values to the object's JSON, each after a comma."""
+        wanted = None if keys is None or "custom" in keys else _named_ids(keys)
+        if wanted == []:
+            return "''"
+        named = ", ".join(f"'{id}'" for id in wanted or ())
+        only = "" if wanted is None else f" and f.id in ({named})"
+        objects = f"coalesce(json_object_agg(f.name, {row}.custom -> f.id)::text, '{{}}')"
+        by_name = f" || ',\"custom\":' || {objects}" if wanted is None else ""
+        return (
+            "(select coalesce(string_agg(',' || to_json('custom.' || f.id)::text || ':'"
+            f" || ({row}.custom -> f.id)::text, '' order by f.position, f.id), ''){by_name}"
+            f" from {table} f where f.organization_id = $1 and f.kind = '{kind}'"
+            f" and {row}.custom ? f.id{only})"
+        )
+
+
+def _named_ids(keys: Iterable[str]) -> list[str]:
+    ids = (key.removeprefix("custom.") for key in keys if key.startswith("custom."))
+    return [id for id in ids if re.fullmatch(r"\w{1,80}", id, re.ASCII)]
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A value that a body sets: the key it came under, the field's id or name, what to do."""
+
+    key: str
+    name: str
+    verb: str
+    value: Any
+
+
+def sent_values(body: dict[str, Any]) -> list[Sent]:
+    """The custom values in a body, those by name first; raises Invalid with the key's problem."""
+    found = []
+    by_name = body.get("custom")
+    if by_name is not None:
+        if not isinstance(by_name, dict):
+            raise wrong_type("dict")
+        found += [Sent(f"custom.{name}", name, "set", value) for name, value in by_name.items()]
+    for key, value in body.items():
+        if key.startswith("custom."):
+            name, verb = key.removeprefix("custom."), "set"
+            for ending in ("add", "remove"):
+                if name.endswith(f".{ending}"):
+                    name, verb = name.removesuffix(f".{ending}"), ending
+            found.append(Sent(key, name, verb, value))
+    return found
+
+
+def find_definition(definitions: Iterable[Row], name: str) -> Row:
+    """The definition with this id or, else, this name; raises Invalid."""
+    by_name = None
+    for definition in definitions:
+        if definition["id"] == name:
+            return definition
+        if definition["name"] == name:
+            by_name = definition
+    if by_name is None:
+        raise Invalid("Unknown custom field.")
+    return by_name
+
+
+def apply(definition: Row, sent: Sent, current: Any, actor: Actor) -> Any:
+    """The field's value after what was sent, None for none; raises Invalid."""
+    multiple = definition["accepts_multiple_values"]
+    if sent.verb == "set":
+        if sent.value is None or sent.value in ("", []):
+            return None
+        if not multiple:
+            return read_value(definition, sent.value, actor)
+        values = sent.value if isinstance(sent.value, list) else [sent.value]
+        return list(dict.fromkeys(read_value(definition, value, actor) for value in values))
+    if not multiple:
+        raise Invalid("This field does not accept multiple values.")
+    values = current if isinstance(current, list) else [] if current is None else [current]
+    named = sent.value if isinstance(sent.value, list) else [sent.value]
+    for value in (read_value(definition, one, actor) for one in named):
+        if sent.verb == "remove":
+            values = [kept for kept in values if kept != value]
+        elif value not in values:
+            values = [*values, value]
+    return values or None
+
+
+def read_value(definition: Row, value: Any, actor: Actor) -> Any:
+    """One value of the field's type, as it is stored; raises Invalid."""
+    kind = definition["type"]
+    if kind == "number":
+        return _read_number(value)
+    if not isinstance(value, str):
+        raise wrong_type("str")
+    if "\x00" in value:
+        raise Invalid("The value must not contain null characters.")
+    if len(value) > 100_000:
+        raise Invalid("The value must be no longer than 100000 characters.")
+    match kind:
+        case "date":
+            return _read_date(value)
+        case "datetime":
+            return stored_time(parse_datetime(value, actor))
+        case "choices" if value not in (definition["choices"] or ()):
+            raise Invalid(NO_CHOICE)
+    return value
+
+
+def _read_number(value: Any) -> int | float:
+    if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
+        value = float(value) if "." in value else int(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise wrong_type("int or float")
+    if abs(value) > 10**30:
+        raise Invalid("The value must not be larger than 1e30.")
+    return value
+
+
+def _read_date(value: str) -> str:
+    try:
+        return date.fromisoformat(value.strip()[:10]).isoformat()
+    except ValueError:
+        raise Invalid("Invalid ISO 8601 datetime.") from None
