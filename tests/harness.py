@@ -13,7 +13,7 @@ import uvicorn
 
 from clinch.crm.beginning import first_objects
 from clinch.db.database import Database
-from clinch.identity.credentials import create_key
+from clinch.identity.api_keys import create_key
 from clinch.identity.organizations import create_organization
 from clinch.identity.users import NewUser, create_user
 from clinch.main import application

@@ -27,12 +27,14 @@ from clinch.events.seal import EVENT_SEAL, SEAL
 from clinch.events.wake import SWEEP, Listener, Waker
 from clinch.identity.credentials import CREDENTIAL, Authenticator
 from clinch.identity.organizations import ORGANIZATION_DIRECTORY
+from clinch.identity.sessions import SIGN_IN_FAILURE
 from clinch.identity.users import LOGIN
 from clinch.resources.declaration import Declarations, Resource
 from clinch.resources.store import Store
 from clinch.resources.write.log import log_tables
 from clinch.resources.write.rows import SEARCH_TEXT
 from clinch.server.application import Application
+from clinch.server.events import event_routes
 from clinch.server.custom_field_schema import custom_field_schema_routes
 from clinch.server.log import log_as_lines, log_failure
 from clinch.server.me import me_routes
@@ -67,6 +69,7 @@ def tables(declared: Declarations) -> list[Table]:
         SCHEMA_MIGRATION,
         ORGANIZATION_DIRECTORY,
         LOGIN,
+        SIGN_IN_FAILURE,
         CREDENTIAL,
         *log_tables(declared),
         EVENT_CURSOR,
@@ -95,8 +98,9 @@ def application(store: Store, rate_limit: int = 1000) -> Application:
     return Application(
         Authenticator(store.database),
         Routes([*me_routes(store), *custom_field_schema_routes(store), *routes]),
-        pages(store.declared, ready),
+        pages(store, ready),
         RateLimit(rate_limit),
+        store.declared.public_url,
     )
 
 

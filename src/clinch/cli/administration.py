@@ -13,7 +13,7 @@ from typing import Any
 from clinch.crm.beginning import first_objects
 from clinch.crm.sample import PEOPLE, create_sample
 from clinch.events.seal import verify
-from clinch.identity.credentials import ApiKey, create_key
+from clinch.identity.api_keys import ApiKey, create_key
 from clinch.identity.organizations import create_organization, find_organization
 from clinch.identity.roles import PERMISSIONS
 from clinch.identity.users import NewUser, create_user

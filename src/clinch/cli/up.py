@@ -78,7 +78,8 @@ def _sample_lines(url: str, known: dict[str, Any]) -> list[str]:
     logins = [f"  {role:10} {email}" for role, email in known["logins"].items()]
     key = known["api_key"]
     return [
-        f"A sample organization is in it. Everybody's password is {known['password']}",
+        f"A sample organization is in it. Everybody's password is {known['password']}"
+        f" (sign in: POST {url}/session/)",
         *logins,
         f"  API key    {key}",
         "",

@@ -6,7 +6,7 @@ from random import Random
 from clinch.crm.beginning import first_objects
 from clinch.crm.leads import Lead
 from clinch.db.ids import new_secret
-from clinch.identity.credentials import create_key
+from clinch.identity.api_keys import create_key
 from clinch.identity.organizations import create_organization
 from clinch.identity.users import NewUser, create_user
 from clinch.resources.actor import Actor, Provenance

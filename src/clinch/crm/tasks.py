@@ -54,7 +54,9 @@ class DayOrTime(DateTime):
         return f"case when {row}.date_only then {day} else api_time({row}.date) end"
 
     def schema(self) -> dict[str, Any]:
-        return super().schema() | {"format": "date-time or date"}
+        schema = super().schema()
+        del schema["format"]
+        return schema
 
 
 def is_day(value: Any) -> bool:

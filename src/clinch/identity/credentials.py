@@ -1,26 +1,21 @@
-"""API keys, and how a key becomes an actor.
+"""Credentials: API keys and sessions, and how one becomes an actor.
 
-A key is `api_<22>.<22>`: the id that events name, and a secret of which only the hash is kept. The
-look-up table is read before the tenant is known. Its version moves with everything that changes
-what the key may do, and every transaction asserts it.
+A credential is handed out as `<id>.<secret>`; the id is what events name, and only the hash of the
+secret is kept. The look-up table is read before the tenant is known. Its version moves with
+everything that changes what the holder may do, and every transaction asserts it.
 """
 
 import hashlib
 import hmac
 from collections import OrderedDict
+from datetime import datetime
 
-from clinch.db.database import CredentialChanged, Database, Tenant
+from clinch.db.database import CredentialChanged, Database, Tenant, Transaction
 from clinch.db.ids import new_id, new_secret
 from clinch.db.schema import Column, Index, Table, id_column
 from clinch.identity.roles import PERMISSIONS
-from clinch.identity.users import User
-from clinch.resources.actor import Actor, Provenance
-from clinch.resources.declaration import Audited
+from clinch.resources.actor import Actor
 from clinch.resources.errors import ApiError
-from clinch.resources.fields import EQ, Ref, Shown, Text
-from clinch.resources.store import Store
-from clinch.resources.write.change import Change
-from clinch.resources.write.work import Work
 
 CREDENTIAL = Table(
     "credential",
@@ -31,6 +26,7 @@ CREDENTIAL = Table(
         id_column("user_id"),
         Column("hash", "bytea"),
         Column("version", "bigint", default="1"),
+        Column("expires_at", "timestamp with time zone", nullable=True),
     ),
     ("id",),
     indexes=(Index(("organization_id", "user_id")),),
@@ -48,51 +44,25 @@ class Unauthorized(ApiError):
         super().__init__({"error": "Unauthorized"})
 
 
-def revoke_credentials(work: Work, changes: list[Change]) -> None:
-    """A key that is deleted fails on the very next request."""
-    work.also(
-        "delete from credential where organization_id = $1 and id = any($2)",
-        work.actor.organization_id,
-        [change.id for change in changes if change.kind == "delete"],
-    )
-
-
-class ApiKey(Audited, path="api_key", prefix="api"):
-    """A key with the rights of one user in one organization; its secret is shown once."""
-
-    operations = ("list", "get", "delete")
-    needs = {
-        "list": "manage_organization",
-        "get": "manage_organization",
-        "delete": "manage_organization",
-    }
-    within = [revoke_credentials]
-
-    user = Ref(User, writable="create", filters=EQ)
-    user_name = Shown(user, User.name)
-    label = Text(max=200, doc="What the key is for.")
-
-
-async def create_key(
-    store: Store,
-    actor: Actor,
+async def issue(
+    transaction: Transaction,
+    prefix: str,
+    organization_id: str,
     user_id: str,
-    label: str,
-    provenance: Provenance,
-) -> str:
-    """Make a key for a user of the actor's organization; the key itself, never seen again."""
-    id, secret = new_id(ApiKey.prefix), new_secret()
-    make = Change.create(ApiKey, {"user_id": user_id, "label": label}, id=id)
-    async with store.database.tenant(actor.tenant) as transaction:
-        await transaction.execute(
-            "insert into credential (id, organization_id, user_id, hash) values ($1, $2, $3, $4)",
-            id,
-            actor.organization_id,
-            user_id,
-            _hash(secret),
-        )
-        await store.writes.write_within(transaction, actor, [make], provenance, answer=False)
-    return f"{id}.{secret}"
+    expires_at: datetime | None = None,
+) -> tuple[str, str]:
+    """A new credential of a user: its id, and the secret text that is handed out once."""
+    id, secret = new_id(prefix), new_secret()
+    await transaction.execute(
+        "insert into credential (id, organization_id, user_id, hash, expires_at)"
+        " values ($1, $2, $3, $4, $5)",
+        id,
+        organization_id,
+        user_id,
+        _hash(secret),
+        expires_at,
+    )
+    return id, f"{id}.{secret}"
 
 
 class Authenticator:

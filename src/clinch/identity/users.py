@@ -30,7 +30,12 @@ from clinch.resources.write.work import Work
 LOGIN = Table(
     "login",
     "reference",
-    (id_column("user_id"), Column("email", "text"), Column("password_hash", "text", nullable=True)),
+    (
+        id_column("user_id"),
+        Column("email", "text"),
+        Column("password_hash", "text", nullable=True),
+        Column("organization_ids", "uuid[]"),
+    ),
     ("user_id",),
     indexes=(Index(("lower(email)",), unique=True, name="login_email"),),
     rights="select, insert, update",
@@ -107,11 +112,14 @@ async def create_user(store: Store, actor: Actor, new: NewUser, provenance: Prov
     hashed = await hash_password(new.password) if new.password is not None else None
     async with store.database.tenant(actor.tenant) as transaction:
         user_id: str = await transaction.value(
-            "insert into login (user_id, email, password_hash) values ($1, $2, $3)"
-            " on conflict ((lower(email))) do update set email = login.email returning user_id",
+            "insert into login (user_id, email, password_hash, organization_ids)"
+            " values ($1, $2, $3, array[$4::uuid]) on conflict ((lower(email)))"
+            " do update set organization_ids = login.organization_ids || excluded.organization_ids"
+            " returning user_id",
             new_id("user"),
             _read_email(new.email, actor),
             hashed,
+            actor.organization_id,
         )
         profile = {"email": new.email, "first_name": new.first_name, "last_name": new.last_name}
         changes = [

@@ -14,6 +14,7 @@ import msgspec
 
 from clinch.db.database import Busy, CredentialChanged
 from clinch.db.ids import new_id
+from clinch.identity.api_keys import ApiKey
 from clinch.identity.credentials import Authenticator, Unauthorized
 from clinch.resources.actor import Actor, Provenance
 from clinch.resources.errors import ApiError, BadRequest, Forbidden
@@ -31,6 +32,7 @@ from clinch.server.http import (
 from clinch.server.log import log, log_failure
 from clinch.server.rate_limit import RateLimit
 from clinch.server.routes import Match, Routes
+from clinch.server.session import from_elsewhere, session_of
 
 Scope = dict[str, Any]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -59,10 +61,15 @@ class Application:
     """An ASGI application: the API below `/api/v1`, all else handed to `pages`."""
 
     def __init__(
-        self, authenticator: Authenticator, routes: Routes, pages: Asgi, rate_limit: RateLimit
+        self,
+        authenticator: Authenticator,
+        routes: Routes,
+        pages: Asgi,
+        rate_limit: RateLimit,
+        public_url: str,
     ) -> None:
         self._authenticator, self._routes, self._pages = authenticator, routes, pages
-        self._rate_limit = rate_limit
+        self._rate_limit, self._public_url = rate_limit, public_url
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -87,6 +94,18 @@ class Application:
             key=exchange.key_id,
         )
 
+    def _credential(self, exchange: "_Exchange") -> str:
+        """The API key of HTTP Basic or the session of a cookie; raises Unauthorized."""
+        headers = exchange.http_headers
+        if b"authorization" in headers:
+            return _basic_key(headers)
+        session = session_of(headers)
+        if session is None:
+            raise Unauthorized
+        if from_elsewhere(exchange.method, headers, self._public_url):
+            raise ApiError({"error": "This request comes from another site."}, 403)
+        return session
+
     async def _respond(self, exchange: "_Exchange") -> Response:
         try:
             return await self._answer(exchange)
@@ -103,7 +122,7 @@ class Application:
             return _error(500, f"Internal server error (request {exchange.request_id}).", exchange)
 
     async def _answer(self, exchange: "_Exchange") -> Response:
-        key = _basic_key(exchange.http_headers)
+        key = self._credential(exchange)
         actor = await self._authenticator.actor(key)
         exchange.organization, exchange.key_id = actor.organization, actor.tenant.credential_id
         remaining = self._rate_limit.take(actor.tenant.credential_id or "")
@@ -142,6 +161,7 @@ class _Exchange:
         "headers",
         "http_headers",
         "key_id",
+        "method",
         "organization",
         "pattern",
         "request_id",
@@ -150,6 +170,7 @@ class _Exchange:
 
     def __init__(self, scope: Scope, receive: Receive, segments: list[str]) -> None:
         self._scope, self._receive, self.segments = scope, receive, segments
+        self.method: str = scope["method"]
         self.http_headers: Headers = dict(scope["headers"])
         self.request_id = new_id("req")
         self.headers: list[tuple[bytes, bytes]] = []
@@ -159,7 +180,7 @@ class _Exchange:
 
     async def read(self, match: Match, actor: Actor) -> Request:
         """The request with its body read; raises ApiError."""
-        method: str = self._scope["method"]
+        method = self.method
         override = self.http_headers.get(b"x-http-method-override")
         body: dict[str, Any] = {}
         if method in ("POST", "PUT"):
@@ -185,7 +206,7 @@ class _Exchange:
             Provenance(
                 source="api",
                 request_id=self.request_id,
-                api_key_id=actor.tenant.credential_id,
+                api_key_id=_api_key_id(actor),
                 method=method,
                 path=f"/api/v1{match.pattern}/".replace("{}", "%s") % match.arguments,
             ),
@@ -197,6 +218,11 @@ class _Exchange:
         if not _OFFSET.fullmatch(offset) or abs(float(offset)) > 14:
             return actor
         return replace(actor, utc_offset=timedelta(hours=float(offset)))
+
+
+def _api_key_id(actor: Actor) -> str | None:
+    id = actor.tenant.credential_id
+    return id if id is not None and id.startswith(f"{ApiKey.prefix}_") else None
 
 
 def _basic_key(headers: Headers) -> str:
@@ -224,7 +250,7 @@ async def _send(send: Send, response: Response, exchange: _Exchange) -> None:
         (b"x-request-id", exchange.request_id.encode()),
         *response.headers,
     ]
-    if response.status == 401:
+    if response.status == 401 and b"cookie" not in exchange.http_headers:
         headers.append((b"www-authenticate", b'Basic realm="API key"'))
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
     await send({"type": "http.response.body", "body": response.body})

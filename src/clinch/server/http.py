@@ -1,7 +1,7 @@
 """Requests and responses as the handlers see them, and the rules for reading a body."""
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
@@ -15,7 +15,7 @@ MAX_BODY = 1_000_000
 MAX_DEPTH = 100
 
 Headers = dict[bytes, bytes]
-Receive = Callable[[], Awaitable[dict[str, Any]]]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 _JSON_TYPES = re.compile(rb"application/([\w.+-]*\+)?json\s*(;.*)?", re.IGNORECASE | re.DOTALL)
 # Possessive, and content with a string that never ends: the time is linear in the body.

@@ -12,15 +12,17 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from clinch import __version__
-from clinch.resources.declaration import Declarations
+from clinch.resources.store import Store
 from clinch.server.openapi import openapi
 from clinch.server.routes import NO_URL
+from clinch.server.session import session_routes
 
 Ready = Callable[[], Awaitable[bool]]
 
 
-def pages(declarations: Declarations, ready: Ready) -> Starlette:
+def pages(store: Store, ready: Ready) -> Starlette:
     """The pages; `ready` says whether the database answers and is at this program's schema."""
+    declarations = store.declared
     document = msgspec.json.encode(openapi(declarations))
     return Starlette(
         routes=[
@@ -28,6 +30,7 @@ def pages(declarations: Declarations, ready: Ready) -> Starlette:
             Route("/healthz", _health),
             Route("/readyz", partial(_readiness, ready)),
             Route("/api/openapi.json", partial(_document, document)),
+            *session_routes(store.database, declarations.public_url),
         ],
         exception_handlers={HTTPException: _refusal},
     )

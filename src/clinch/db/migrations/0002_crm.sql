@@ -13,6 +13,7 @@ create table login (
     user_id text collate "C" not null,
     email text not null,
     password_hash text,
+    organization_ids uuid[] not null,
     constraint login_pkey primary key (user_id)
 );
 
@@ -20,12 +21,22 @@ create unique index login_email on login using btree (lower(email));
 
 grant select, insert, update on login to clinch_app;
 
+create table sign_in_failure (
+    address bytea not null,
+    failures bigint not null,
+    last_at timestamp with time zone not null,
+    constraint sign_in_failure_pkey primary key (address)
+);
+
+grant select, insert, update, delete on sign_in_failure to clinch_app;
+
 create table credential (
     id text collate "C" not null,
     organization_id uuid not null,
     user_id text collate "C" not null,
     hash bytea not null,
     version bigint not null default 1,
+    expires_at timestamp with time zone,
     constraint credential_pkey primary key (id)
 );
 

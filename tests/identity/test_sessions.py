@@ -1,0 +1,173 @@
+"""Signing in with a password: the session it gives, and what keeps others out."""
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import asyncpg
+import pytest
+import requests
+from harness import TEST, Organization, make_organization
+
+from clinch.identity.users import NewUser, create_user
+from clinch.resources.write.change import Change
+
+PASSWORD = "correct horse"
+
+
+@pytest.fixture
+def email(organization: Organization) -> str:
+    """The address of somebody who signs in with PASSWORD."""
+    address = f"rosa.{organization.system.organization}@harbour.example"
+    new = NewUser(address, "Rosa", "Lind", "user", PASSWORD)
+    organization.program.run(
+        create_user(organization.program.store, organization.system, new, TEST)
+    )
+    return address
+
+
+@pytest.fixture
+def browser() -> Iterator[requests.Session]:
+    with requests.Session() as session:
+        yield session
+
+
+def sign_in(
+    organization: Organization, browser: requests.Session, email: str, **rest: Any
+) -> requests.Response:
+    body = {"email": email, "password": PASSWORD, **rest}
+    return browser.post(f"{organization.program.url}/session/", json=body, timeout=30)
+
+
+def test_a_session_acts_with_the_users_rights(
+    organization: Organization, browser: requests.Session, email: str
+) -> None:
+    api = f"{organization.program.url}/api/v1"
+    response = sign_in(organization, browser, email.upper())
+    assert response.status_code == 201
+    cookie = response.headers["set-cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=lax" in cookie
+    assert browser.get(f"{api}/me/", timeout=30).json()["first_name"] == "Rosa"
+    made = browser.post(f"{api}/lead/", json={"name": "x"}, timeout=30)
+    assert made.status_code == 200
+    refused = browser.post(f"{api}/status/lead/", json={"label": "x"}, timeout=30)
+    assert refused.status_code == 403
+
+
+def test_signing_out_ends_the_session_at_once(
+    organization: Organization, browser: requests.Session, email: str
+) -> None:
+    sign_in(organization, browser, email)
+    kept = browser.cookies.copy()
+    me = f"{organization.program.url}/api/v1/me/"
+    assert requests.get(me, cookies=kept, timeout=30).status_code == 200
+    assert browser.delete(f"{organization.program.url}/session/", timeout=30).status_code == 204
+    ended = requests.get(me, cookies=kept, timeout=30)
+    assert (ended.status_code, ended.json()) == (401, {"error": "Unauthorized"})
+
+
+def test_a_deactivated_member_is_out_at_once(
+    organization: Organization, browser: requests.Session, email: str
+) -> None:
+    from clinch.identity.users import Membership
+
+    program, system = organization.program, organization.system
+    sign_in(organization, browser, email)
+    me = f"{program.url}/api/v1/me/"
+    user_id = browser.get(me, timeout=30).json()["id"]
+
+    async def deactivate() -> None:
+        async with program.store.reading(system) as transaction:
+            id = await transaction.value(
+                "select id from membership where organization_id = $1 and user_id = $2",
+                system.organization_id,
+                user_id,
+            )
+        change = Change.update(Membership, id, {"active": False})
+        await program.store.write(system, [change], TEST, answer=False)
+
+    program.run(deactivate())
+    assert browser.get(me, timeout=30).status_code == 401
+    assert sign_in(organization, requests.Session(), email).status_code == 401
+
+
+def test_a_session_ends_by_itself(
+    organization: Organization, browser: requests.Session, email: str, cluster: str
+) -> None:
+    sign_in(organization, browser, email)
+    me = f"{organization.program.url}/api/v1/me/"
+    assert browser.get(me, timeout=30).status_code == 200
+
+    async def expire() -> None:
+        connection = await asyncpg.connect(cluster)
+        await connection.execute(
+            "update credential set expires_at = now() - interval '1 second'"
+            " where expires_at is not null and organization_id = $1",
+            organization.system.organization_id,
+        )
+        await connection.close()
+
+    asyncio.run(expire())
+    assert browser.get(me, timeout=30).status_code == 401
+
+
+def test_a_wrong_address_and_a_wrong_password_are_told_alike(
+    organization: Organization, email: str
+) -> None:
+    url = f"{organization.program.url}/session/"
+    answers = [
+        requests.post(url, json={"email": address, "password": password}, timeout=30)
+        for address, password in [(email, "wrong"), ("nobody@harbour.example", PASSWORD)]
+    ]
+    assert {answer.status_code for answer in answers} == {401}
+    assert answers[0].content == answers[1].content
+    assert all("set-cookie" not in answer.headers for answer in answers)
+
+
+def test_guessing_is_slowed_down(organization: Organization, email: str) -> None:
+    url = f"{organization.program.url}/session/"
+    for _ in range(5):
+        wrong = requests.post(url, json={"email": email, "password": "wrong"}, timeout=30)
+        assert wrong.status_code == 401
+    right = sign_in(organization, requests.Session(), email)
+    assert right.status_code == 429
+    assert 0 < int(right.headers["retry-after"]) <= 15 * 60
+
+
+@pytest.mark.parametrize(
+    "headers", [{"origin": "https://evil.example"}, {"sec-fetch-site": "cross-site"}]
+)
+def test_another_sites_page_cannot_use_the_session(
+    organization: Organization, browser: requests.Session, email: str, headers: dict[str, str]
+) -> None:
+    sign_in(organization, browser, email)
+    api = f"{organization.program.url}/api/v1/lead/"
+    before = organization.admin.get("/lead/")["total_results"]
+    refused = browser.post(api, json={"name": "x"}, headers=headers, timeout=30)
+    assert refused.status_code == 403
+    assert organization.admin.get("/lead/")["total_results"] == before
+    url = f"{organization.program.url}/session/"
+    assert browser.delete(url, headers=headers, timeout=30).status_code == 403
+    same = {"origin": organization.program.url}
+    assert browser.post(api, json={"name": "x"}, headers=same, timeout=30).status_code == 200
+
+
+def test_a_person_in_two_organizations_chooses_one(
+    organization: Organization, browser: requests.Session, email: str
+) -> None:
+    other = make_organization(organization.program, "Quay Sales")
+    again = NewUser(email, "Rosa", "Lind", "admin")
+    organization.program.run(create_user(other.program.store, other.system, again, TEST))
+    me = f"{organization.program.url}/api/v1/me/"
+    sign_in(organization, browser, email, organization_id=other.system.organization)
+    assert browser.get(me, timeout=30).json()["organizations"][0]["name"] == "Quay Sales"
+    sign_in(organization, browser, email)
+    assert browser.get(me, timeout=30).json()["organizations"][0]["name"] == "Harbour Sales"
+
+
+@pytest.mark.parametrize("body", [{}, {"email": "a@b.example"}, {"email": 1, "password": "x"}])
+def test_what_is_missing_is_told(organization: Organization, body: dict[str, Any]) -> None:
+    refused = requests.post(f"{organization.program.url}/session/", json=body, timeout=30)
+    assert refused.status_code == 400
+    assert set(refused.json()["field-errors"].values()) == {"This field is required."}
