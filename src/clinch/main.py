@@ -30,12 +30,12 @@ from clinch.identity.organizations import ORGANIZATION_DIRECTORY
 from clinch.identity.sessions import SIGN_IN_FAILURE
 from clinch.identity.users import LOGIN
 from clinch.resources.declaration import Declarations, Resource
+from clinch.resources.search_text import SEARCH_TEXT
 from clinch.resources.store import Store
 from clinch.resources.write.log import log_tables
-from clinch.resources.write.rows import SEARCH_TEXT
 from clinch.server.application import Application
-from clinch.server.events import event_routes
 from clinch.server.custom_field_schema import custom_field_schema_routes
+from clinch.server.events import event_routes
 from clinch.server.log import log_as_lines, log_failure
 from clinch.server.me import me_routes
 from clinch.server.pages import pages
@@ -97,7 +97,14 @@ def application(store: Store, rate_limit: int = 1000) -> Application:
 
     return Application(
         Authenticator(store.database),
-        Routes([*me_routes(store), *custom_field_schema_routes(store), *routes]),
+        Routes(
+            [
+                *me_routes(store),
+                *event_routes(store),
+                *custom_field_schema_routes(store),
+                *routes,
+            ]
+        ),
         pages(store, ready),
         RateLimit(rate_limit),
         store.declared.public_url,
@@ -191,9 +198,15 @@ async def administration(command: str, arguments: str) -> int:
         await database.close()
 
 
+async def sample() -> int:
+    """Make the sample organization in the home, unless it is there."""
+    return await administration("sample", json.dumps({"home": environ["CLINCH_HOME"]}))
+
+
 PROCESSES: dict[str, Callable[..., Coroutine[Any, Any, int | None]]] = {
     "migrate": migrate_database,
     "administer": administration,
+    "sample": sample,
     "web": web,
     "worker": worker,
 }

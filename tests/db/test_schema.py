@@ -229,7 +229,12 @@ def test_no_sql_function_reads_a_tenant_table(cluster: str) -> None:
         " join pg_language l on l.oid = p.prolang where p.pronamespace = 'public'::regnamespace"
         " and not exists (select from pg_depend d where d.objid = p.oid and d.deptype = 'e')",
     )
-    assert {name for name, _, _ in found} == {"app_org", "api_time", "api_money", "assert_credential"}
+    assert {name for name, _, _ in found} == {
+        "app_org",
+        "api_time",
+        "api_money",
+        "assert_credential",
+    }
     for name, language, source in found:
         read = set(re.findall(r"\bfrom\s+(\w+)", source)) & TENANT
         assert not (language == "sql" and read), name

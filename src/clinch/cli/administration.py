@@ -14,7 +14,11 @@ from clinch.crm.beginning import first_objects
 from clinch.crm.sample import PEOPLE, create_sample
 from clinch.events.seal import verify
 from clinch.identity.api_keys import ApiKey, create_key
-from clinch.identity.organizations import create_organization, find_organization
+from clinch.identity.organizations import (
+    create_organization,
+    delete_organization,
+    find_organization,
+)
 from clinch.identity.roles import PERMISSIONS
 from clinch.identity.users import NewUser, create_user
 from clinch.resources.actor import Actor, Provenance
@@ -38,6 +42,18 @@ async def organization_create(store: Store, arguments: Arguments) -> int:
     name = arguments["name"]
     system = await create_organization(store, name, FROM_CLI, first_objects())
     _tell(arguments, {"organization_id": system.organization, "name": name})
+    return 0
+
+
+async def organization_delete(store: Store, arguments: Arguments) -> int:
+    found = await _organization(store, arguments)
+    if not arguments["yes"]:
+        raise CommandError(
+            f"this deletes {found.organization} and everything in it for good; if that is meant,"
+            " add --yes"
+        )
+    await delete_organization(store, found.organization_id)
+    _tell(arguments, {"deleted": found.organization})
     return 0
 
 
@@ -185,6 +201,7 @@ def _line(arguments: Arguments, good: bool, text: str) -> None:
 
 COMMANDS: dict[str, Callable[[Store, Arguments], Awaitable[int]]] = {
     "organization create": organization_create,
+    "organization delete": organization_delete,
     "user create": user_create,
     "key create": key_create,
     "key list": key_list,

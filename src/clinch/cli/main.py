@@ -96,6 +96,13 @@ def _organization_create(parser: argparse.ArgumentParser) -> None:
     _json(parser)
 
 
+def _organization_delete(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("organization", metavar="ORGANIZATION", help="its id or name")
+    parser.add_argument("--yes", action="store_true", help="do it")
+    _where(parser)
+    _json(parser)
+
+
 def _user_create(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("email", metavar="EMAIL")
     parser.add_argument("--first-name", default="")
@@ -136,6 +143,12 @@ COMMANDS = (
         "make an organization",
         _administer("organization create"),
         _organization_create,
+    ),
+    Command(
+        "organization delete",
+        "delete an organization and all it has",
+        _administer("organization delete"),
+        _organization_delete,
     ),
     Command(
         "user create", "add a user to an organization", _administer("user create"), _user_create

@@ -263,7 +263,7 @@ class Parent:
         finally:
             end(process)
         if process.returncode != 0:
-            reason = _last_line(said) or describe(process.returncode)
+            reason = _last_line(said).removeprefix("clinch: ") or describe(process.returncode)
             raise ProcessError(f"`{name}` failed: {reason}")
 
     def _read(self, descriptor: int) -> bytes | None:

@@ -31,7 +31,7 @@ def up(arguments: dict[str, Any]) -> int:
     )
     prepare = [_process("migrate")]
     if arguments["sample"]:
-        prepare.append(_process("administer", "sample", json.dumps({"home": str(home)})))
+        prepare.append(_process("sample"))
     sample = home / "sample.json" if arguments["sample"] else None
     tell = _tell_programs if arguments["json"] else _tell_people
     return run(settings, Commands(prepare=prepare), lambda url: tell(url, sample))

@@ -93,6 +93,10 @@ class CustomField(Audited, table="custom_field"):
         shown=False, default=lambda actor: int(actor.clock().timestamp() * 1_000_000)
     )
 
+    @classmethod
+    def event_type(cls) -> str:
+        return cls.path.replace("custom_field/", "custom_fields.")
+
 
 class LeadCustomField(
     CustomField, path="custom_field/lead", prefix="cf", table="custom_field", only={"kind": "lead"}

@@ -1,10 +1,21 @@
 """A sample organization to look around in: the same one every time."""
 
-from datetime import UTC, datetime, timedelta
+import json
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
 from random import Random
+from typing import Any
 
 from clinch.crm.beginning import first_objects
+from clinch.crm.custom_fields import (
+    ContactCustomField,
+    LeadCustomField,
+    OpportunityCustomField,
+)
 from clinch.crm.leads import Lead
+from clinch.crm.opportunities import Opportunity
+from clinch.crm.pipelines import Pipeline
+from clinch.crm.tasks import Task
 from clinch.db.ids import new_secret
 from clinch.identity.api_keys import create_key
 from clinch.identity.organizations import create_organization
@@ -28,6 +39,7 @@ _PLACES = (("Leith", "GB"), ("Oslo", "NO"), ("Porto", "PT"), ("Austin", "US"), (
 _WORDS = ("Harbour", "North", "Silver", "Blue", "Stone", "River", "Bright", "Copper", "Cedar")
 _TRADES = ("Tools", "Freight", "Dental", "Robotics", "Foods", "Energy", "Textiles", "Labs")
 _TITLES = ("Buyer", "Head of Sales", "Operations Lead", "Founder", "Office Manager", "CTO")
+_TO_DO = ("Send the quote", "Call about the offer", "Prepare the demo", "Ask for a reference")
 _STATUSES = ("Potential", "Qualified", "Customer", "Interested")
 
 FROM_SAMPLE = Provenance(source="sample")
@@ -47,13 +59,73 @@ async def create_sample(store: Store, leads: int = 120) -> dict[str, str]:
     key = await create_key(store, system, users["admin"], "sample", FROM_SAMPLE)
     actor = Actor(system.tenant, system.organization, users["rep"])
     random = Random(7)  # noqa: S311 (the same companies every time, nothing secret)
-    await store.write(
+    people = list(users.values())
+    await store.write(actor, _definitions(), FROM_SAMPLE, answer=False)
+    made = await store.write(
         actor,
-        [_lead(random, number, sorted(users.values())) for number in range(leads)],
+        [_lead(random, number, people) for number in range(leads)],
         FROM_SAMPLE,
-        answer=False,
+        answer=("id", "contact_ids"),
     )
+    work = [
+        change
+        for written in made
+        for change in _work(random, json.loads(written.body), people, actor.today())
+    ]
+    await store.write(actor, work, FROM_SAMPLE, answer=False)
     return {"organization_id": system.organization, "api_key": key, "password": password}
+
+
+def _definitions() -> list[Change]:
+    """The custom fields of the sample."""
+    return [
+        Change.create(
+            LeadCustomField, {"name": "Industry", "type": "choices", "choices": list(_TRADES)}
+        ),
+        Change.create(LeadCustomField, {"name": "Employees", "type": "number"}),
+        Change.create(ContactCustomField, {"name": "Birthday", "type": "date"}),
+        Change.create(OpportunityCustomField, {"name": "Competitor", "type": "text"}),
+        _pipeline("Partners", "Introduced", "Joint plan"),
+        _pipeline("Renewals", "Due", "In talks"),
+    ]
+
+
+def _pipeline(name: str, *steps: str) -> Change:
+    statuses = [{"label": step, "type": "active"} for step in steps]
+    ends = [{"label": "Won", "type": "won"}, {"label": "Lost", "type": "lost"}]
+    return Change.create(Pipeline, {"name": name, "statuses": [*statuses, *ends]})
+
+
+def _work(random: Random, lead: dict[str, Any], people: list[str], today: date) -> Iterator[Change]:
+    """The deals and the tasks of one lead: some late, some for today, some to come."""
+    for _ in range(random.choice((0, 1, 1, 2))):
+        status = random.choice(("Active", "Active", "Won", "Lost", "Introduced", "Due"))
+        closes = today + timedelta(days=random.randint(-60, 90))
+        yield Change.create(
+            Opportunity,
+            {
+                "lead_id": lead["id"],
+                "contact_id": lead["contact_ids"][0],
+                "user_id": random.choice(people),
+                "status": status,
+                "value": random.randint(5, 400) * 10_000,
+                "value_period": random.choice(("one_time", "one_time", "monthly", "annual")),
+                "confidence": random.choice((20, 40, 50, 75, 90)),
+                "date_won": closes.isoformat() if status in ("Active", "Won") else None,
+            },
+        )
+    if random.random() < 0.6:
+        day = today + timedelta(days=random.randint(-4, 9))
+        yield Change.create(
+            Task,
+            {
+                "lead_id": lead["id"],
+                "text": random.choice(_TO_DO),
+                "assigned_to": random.choice(people),
+                "date": day.isoformat(),
+                "is_complete": random.random() < 0.2,
+            },
+        )
 
 
 def _lead(random: Random, number: int, users: list[str]) -> Change:
@@ -71,6 +143,7 @@ def _lead(random: Random, number: int, users: list[str]) -> Change:
             "contacts": [_contact(random, domain) for _ in range(random.randint(1, 3))],
             "created_by": random.choice(users),
             "date_created": made.isoformat(),
+            "custom": {"Industry": trade, "Employees": random.choice((8, 40, 120, 900))},
         },
     )
 

@@ -131,6 +131,12 @@ class Database:
             yield transaction
 
     @asynccontextmanager
+    async def owner(self) -> AsyncIterator[Transaction]:
+        """A transaction with all rights, for what concerns the installation as a whole."""
+        async with self._plain("set local statement_timeout = 0") as transaction:
+            yield transaction
+
+    @asynccontextmanager
     async def _plain(self, first: str) -> AsyncIterator[Transaction]:
         connection = await self._acquire()
         settled = False

@@ -84,18 +84,30 @@ async def migrate(
         pending = await _pending(connection, wanted)
         for migration in pending:
             on_step(f"migration {migration.number:04} {migration.name.replace('_', ' ')}")
-            async with connection.transaction():
-                for statement in migration.statements():
-                    await connection.execute(statement)
-                await connection.execute(
-                    "insert into schema_migration (number, name, checksum) values ($1, $2, $3)",
-                    migration.number,
-                    migration.name,
-                    migration.checksum,
-                )
+            await _apply(connection, migration)
         return len(pending)
+    except asyncpg.InsufficientPrivilegeError as error:
+        user = await connection.fetchval("select quote_ident(current_user)")
+        raise MigrationError(
+            f"the database user {user} may not do that ({error.message}); an administrator can help"
+            f" once with: create role clinch_app nologin; grant clinch_app to {user};"
+        ) from None
     finally:
         await connection.close()
+
+
+async def _apply(connection: asyncpg.Connection, migration: Migration) -> None:
+    async with connection.transaction():
+        # Nobody is to wait long for a lock that a migration holds or waits for.
+        await connection.execute("set local lock_timeout = '10s'")
+        for statement in migration.statements():
+            await connection.execute(statement)
+        await connection.execute(
+            "insert into schema_migration (number, name, checksum) values ($1, $2, $3)",
+            migration.number,
+            migration.name,
+            migration.checksum,
+        )
 
 
 async def _pending(connection: asyncpg.Connection, wanted: list[Migration]) -> list[Migration]:

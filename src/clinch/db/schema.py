@@ -181,6 +181,7 @@ select kind, of_table, name, definition from (
            string_agg(privilege_type, ', ' order by privilege_type)
       from information_schema.role_table_grants
      where table_schema = 'public' and grantee = 'clinch_app'
+       and table_name in (select tablename from pg_tables where schemaname = 'public')
      group by table_name, grantee
 ) found
 order by kind, of_table, name

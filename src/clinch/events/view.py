@@ -24,6 +24,8 @@ PRIVATE_AFTER = timedelta(hours=1)
 Json = dict[str, Any]
 Object = dict[str, msgspec.Raw]
 
+_NULL = msgspec.Raw(b"null")
+
 _decode = partial(msgspec.json.decode, type=Object)
 
 
@@ -71,7 +73,7 @@ async def get_event(transaction: Transaction, actor: Actor, reads: ReadPath, id:
 
 
 def _seen(actor: Actor, reads: ReadPath) -> Seen:
-    """Whoever may not read a resource does not read its events; raises Forbidden for all of them."""
+    """The resources that the actor may read, for so are their events; raises Forbidden."""
     if OperationClass.READ not in actor.grant:
         raise Forbidden(f"This grant does not allow {OperationClass.READ} operations.")
     return {
@@ -110,20 +112,25 @@ class _States:
 
     def differences(self, actor: Actor) -> tuple[list[str], Object]:
         """The names of the fields that an update changed, and the old values there are of them."""
+        told = {name for name in self.changed if _is_shown(self.resource, name, actor)}
         if len(self.answers) < 2:
-            return sorted(self.changed & _fields(self.resource, actor)), {}
+            return sorted(told), {}
         new, old = _decode(self.answers["data"]), _decode(self.answers["previous_data"])
-        moved = {key for key, value in old.items() if bytes(value) != bytes(new[key])}
-        changed = self.changed & _fields(self.resource, actor) | moved
-        return sorted(changed), {
-            key: value for key, value in old.items() if key in moved | self.kept & changed
+        if self.resource.custom_fields is not None:
+            for values in (new, old):  # the same by name, which are there by id
+                values.pop(self.resource.custom_fields.key, None)
+        moved = {key for key in new | old if new.get(key, _NULL) != old.get(key, _NULL)}
+        back = {name for name in told if name in self.kept or name.startswith("custom.")}
+        return sorted(told | moved), {
+            key: old.get(key, _NULL) for key in old | new if key in moved | back
         }
 
 
-def _fields(resource: type[Resource], actor: Actor) -> set[str]:
-    return {
-        key for key, field in resource.fields.items() if field.shown and actor.may(field.seen_with)
-    }
+def _is_shown(resource: type[Resource], name: str, actor: Actor) -> bool:
+    field = resource.fields.get(name)
+    if field is None:
+        return resource.custom_fields is not None and name.startswith("custom.")
+    return field.shown and actor.may(field.seen_with)
 
 
 async def _events(

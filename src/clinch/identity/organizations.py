@@ -8,6 +8,7 @@ from typing import Any
 from clinch.db.database import Tenant
 from clinch.db.ids import new_id
 from clinch.db.schema import Column, Index, Table, id_column
+from clinch.identity.credentials import CREDENTIAL
 from clinch.resources.actor import Actor, Provenance
 from clinch.resources.declaration import Audited
 from clinch.resources.errors import NO_CHOICE, Invalid
@@ -109,6 +110,34 @@ async def create_organization(
             transaction, actor, [make, *start_with], provenance, answer=False
         )
     return actor
+
+
+async def delete_organization(store: Store, organization_id: str) -> None:
+    """Take an organization out of every table, with its log and its credentials; for good.
+
+    Who signs in nowhere else is forgotten too.
+    """
+    async with store.database.owner() as transaction:
+        tables = await transaction.rows(
+            "select relname::text from pg_class where relrowsecurity"
+            " and relnamespace = 'public'::regnamespace order by relname"
+        )
+        # One statement, because foreign keys are looked at when it ends.
+        parts = [
+            f"d{number} as (delete from {table} where organization_id = $1::uuid)"
+            for number, (table,) in enumerate(tables)
+        ]
+        await transaction.execute(f"with {', '.join(parts)} select 1", organization_id)
+        for table in (CREDENTIAL.name, ORGANIZATION_DIRECTORY.name):
+            await transaction.execute(
+                f"delete from {table} where organization_id = $1", organization_id
+            )
+        await transaction.execute(
+            "update login set organization_ids = array_remove(organization_ids, $1::uuid)"
+            " where $1::uuid = any(organization_ids)",
+            organization_id,
+        )
+        await transaction.execute("delete from login where organization_ids = '{}'")
 
 
 async def find_organization(store: Store, named: str | None) -> Actor | None:

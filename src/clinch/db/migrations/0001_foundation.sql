@@ -5,7 +5,10 @@ begin
     if not exists (select from pg_roles where rolname = 'clinch_app') then
         create role clinch_app nologin;
     end if;
-    execute format('grant clinch_app to %I', current_user);
+    -- Whoever may not create roles was given this one beforehand.
+    if not pg_has_role(current_user, 'clinch_app', 'member') then
+        execute format('grant clinch_app to %I', current_user);
+    end if;
 end $$;
 
 grant usage on schema public to clinch_app;

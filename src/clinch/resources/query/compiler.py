@@ -5,24 +5,31 @@ What the actor may not see is kept out here, once: hidden fields are refused in 
 orders and left out of the answer, invisible rows are not there.
 """
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from clinch.resources.actor import Actor
 from clinch.resources.declaration import Declarations, Resource
 from clinch.resources.errors import Forbidden
-from clinch.resources.fields import Children, Field, Ref, Text
+from clinch.resources.fields import Children, Field, ListOf, Ref, Text
 from clinch.resources.query.tree import (
+    WORD_BREAKS,
     And,
+    Count,
     Equal,
     Exists,
+    Fragment,
     In,
     Node,
     Not,
     Or,
     Range,
     Related,
+    Slice,
+    TextMatch,
 )
+from clinch.resources.search_text import SEARCHED, fold
 
 _SIGNS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 
@@ -137,7 +144,7 @@ class Conditions:
             case And(nodes):
                 return self._join(nodes, row, " and ", "true")
             case Or(nodes):
-                return self._join(nodes, row, " or ", "false")
+                return self._any(nodes, row)
             case Not(inner):
                 return f"({self._compile(inner, row)}) is not true"
             case Equal(field, None):
@@ -152,6 +159,16 @@ class Conditions:
                 return self._exists(field, row)
             case Related(field, inner):
                 return self._related(field, inner, row)
+            case Count(field, comparison, number):
+                counted = self._count(field, row)
+                return f"{counted} {_SIGNS[comparison]} {self.bind(number)}::bigint"
+            case TextMatch():
+                return self._text_match(node, row)
+            case Fragment():
+                return self._found((node,), row)
+            case Slice(field, part, parts):
+                hashed = f"hashtextextended({self._operand(field, row)}, 0) & {2**63 - 1}"
+                return f"({hashed}) % {self.bind(parts)}::bigint = {self.bind(part - 1)}::bigint"
 
     def _join(self, nodes: tuple[Node, ...], row: str, word: str, empty: str) -> str:
         if not nodes:
@@ -167,9 +184,17 @@ class Conditions:
         return f"{operand} is not null"
 
     def _related(self, field: Ref | Children, node: Node, row: str) -> str:
+        return f"exists (select {self._others(field, node, row)})"
+
+    def _count(self, field: Children | ListOf, row: str) -> str:
+        if isinstance(field, ListOf):
+            return f"jsonb_array_length({self._operand(field, row)})"
+        return f"(select count(*) {self._others(field, And(), row)})"
+
+    def _others(self, field: Ref | Children, node: Node, row: str) -> str:
+        """The `from` of the objects that the field leads to and that meet the node."""
         self._check(field)
-        self._aliases += 1
-        other = f"r{self._aliases}"
+        other = self._alias("r")
         target = self._declarations[field.target]
         link = (
             f"{other}.id = {row}.{field.column}"
@@ -177,7 +202,78 @@ class Conditions:
             else f"{other}.{field.by} = {row}.id"
         )
         where = self.where(target, other, node)
-        return f"exists (select from {target.table} {other} where {link} and {where})"
+        return f"from {target.table} {other} where {link} and {where}"
+
+    def _any(self, nodes: tuple[Node, ...], row: str) -> str:
+        """Any of the nodes; fragments of the same texts are looked for together."""
+        together: dict[tuple[str, str], list[Fragment]] = {}
+        for node in nodes:
+            if isinstance(node, Fragment):
+                together.setdefault((node.field.key, node.of), []).append(node)
+        rest = tuple(node for node in nodes if not isinstance(node, Fragment))
+        found = [self._found(fragments, row) for fragments in together.values()]
+        parts = [*found, *(self._compile(node, row) for node in rest)]
+        return f"({' or '.join(parts)})" if parts else "false"
+
+    def _found(self, fragments: Sequence[Fragment], row: str) -> str:
+        text, first = self._alias("s"), fragments[0]
+        held = "lead_id" if first.of == "lead" else "id"
+        tests = " or ".join(
+            "(" + " and ".join(self._contains(f"{text}.text", part) for part in one.fragments) + ")"
+            for one in fragments
+        )
+        return (
+            f"{self._operand(first.field, row)} in (select {text}.{held} from {SEARCHED} {text}"
+            f" where {text}.organization_id = $1 and ({tests}){self._seen_texts(text)})"
+        )
+
+    def _contains(self, text: str, fragment: str) -> str:
+        folded = fold([fragment])
+        pattern = escape_like(folded)
+        if _long_enough(folded):
+            return f"{text} like {self.bind(f'%{pattern}%')}"
+        starts = (f"{pattern}%", f"% {pattern}%", f"%\n{pattern}%")
+        return f"({' or '.join(f'{text} like {self.bind(start)}' for start in starts)})"
+
+    def _seen_texts(self, text: str) -> str:
+        """Keeps out the texts of objects that the actor may not see."""
+        conditions = ""
+        for resource in self._declarations:
+            if resource.search_lead is None or resource.visible(self._actor) is None:
+                continue
+            other = self._alias("r")
+            where = self.where(resource, other, And())
+            conditions += (
+                f" and (left({text}.id, {len(resource.prefix) + 1}) <> '{resource.prefix}_' or"
+                f" exists (select from {resource.table} {other} where {other}.id = {text}.id"
+                f" and {where}))"
+            )
+        return conditions
+
+    def _text_match(self, node: TextMatch, row: str) -> str:
+        operand = self._operand(node.field, row)
+        if not node.item:
+            return self._fits(operand, node)
+        entry = self._alias("e")
+        test = self._fits(f"({entry}.value ->> '{node.item}')", node)
+        return f"exists (select from jsonb_array_elements({operand}) {entry} where {test})"
+
+    def _fits(self, text: str, node: TextMatch) -> str:
+        pattern = escape_like(node.text)
+        match node.mode:
+            case "is":
+                return f"lower({text}) = lower({self.bind(node.text)}::text)"
+            case "ends":
+                return f"lower({text}) like lower({self.bind(f'%{pattern}')}::text)"
+            case "contains":
+                return f"lower({text}) like lower({self.bind(f'%{pattern}%')}::text)"
+        words = f" {' '.join(split_words(node.text))}" + (" " if node.mode == "words" else "")
+        spaced = f"regexp_replace(lower({text}), '{WORD_BREAKS}', ' ', 'g')"
+        return f"position(lower({self.bind(words)}::text) in ' ' || {spaced} || ' ') > 0"
+
+    def _alias(self, kind: str) -> str:
+        self._aliases += 1
+        return f"{kind}{self._aliases}"
 
     def _operand(self, field: Field, row: str) -> str:
         self._check(field)
@@ -186,3 +282,21 @@ class Conditions:
     def _check(self, field: Field) -> None:
         if not self._actor.may(field.seen_with):
             raise Forbidden(f"You do not have permission to use the field {field.key}.")
+
+
+def split_words(text: str) -> list[str]:
+    """The words of a text, as conditions on words tell them apart."""
+    return [word for word in re.split(WORD_BREAKS, text) if word]
+
+
+def escape_like(text: str) -> str:
+    return re.sub(r"([\\%_])", r"\\\1", text)
+
+
+def _long_enough(fragment: str) -> bool:
+    """Whether the index can find the fragment within words: it knows groups of three characters.
+
+    Scripts without spaces have words of two, and no other way to begin one.
+    """
+    longest = max(re.findall(r"[^\W_]+", fragment), key=len, default="")
+    return len(longest) >= 3 or (len(longest) == 2 and not fragment.isascii())

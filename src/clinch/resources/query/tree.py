@@ -3,9 +3,16 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from clinch.resources.fields import Children, Field, Ref
+from clinch.resources.fields import Children, Field, Id, ListOf, Ref
 
 Comparison = Literal["gt", "gte", "lt", "lte"]
+
+TextMode = Literal["is", "ends", "contains", "words", "word_start"]
+"""How a text fits: as a whole, by its end, anywhere, by whole words beside each other, or by such
+of which the last is only begun. Upper and lower case are the same."""
+
+WORD_BREAKS = r"[\s!-/:-@\[-`{-~]+"
+"""What stands between words, for PostgreSQL as for Python: white space and ASCII punctuation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +74,60 @@ class Related:
     node: "Node"
 
 
-Node = And | Or | Not | Equal | In | Range | Exists | Related
+@dataclass(frozen=True, slots=True)
+class Count:
+    """The number of entries of the list, or of the objects that refer here, compares so."""
+
+    field: Children | ListOf
+    comparison: Comparison
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class TextMatch:
+    """The field's text fits; in a list field it is that of `item`, in one entry at least."""
+
+    field: Field
+    mode: TextMode
+    text: str
+    item: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Fragment:
+    """One search text has all the fragments in it: that of the `object` whose id the field holds,
+    or one of the `lead` whose id it holds, which are its own and its contacts'.
+
+    A fragment too short for the index is looked for where words begin.
+    """
+
+    field: Field
+    fragments: tuple[str, ...]
+    of: Literal["lead", "object"]
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """The object is in the given part (from 1) of `parts`, always the same, of about equal size."""
+
+    field: Id
+    part: int
+    parts: int
+
+
+Node = (
+    And
+    | Or
+    | Not
+    | Equal
+    | In
+    | Range
+    | Exists
+    | Related
+    | Count
+    | TextMatch
+    | Fragment
+    | Slice
+)
 
 EVERYTHING = And()

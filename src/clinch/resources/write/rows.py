@@ -1,28 +1,15 @@
 """Writes the rows of a write in one statement: inserts, updates, deletes and search texts."""
 
-import unicodedata
-from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
 import msgspec
 
 from clinch.db.database import Transaction
-from clinch.db.schema import Column, Index, id_column, tenant_table
 from clinch.resources.declaration import Resource
+from clinch.resources.search_text import fold
 from clinch.resources.write.change import Change, Row
 from clinch.resources.write.work import Work
-
-SEARCH_TEXT = tenant_table(
-    "search_text",
-    id_column(),
-    id_column("lead_id"),
-    Column("text", "text"),
-    indexes=(
-        Index(("text gin_trgm_ops",), method="gin", name="search_text_trigrams"),
-        Index(("organization_id", "lead_id")),
-    ),
-)
 
 _KINDS = ("create", "update", "delete")
 Group = tuple[type[Resource], str]
@@ -119,8 +106,3 @@ def _search_row(change: Change) -> Row | None:
         ):
             return None
     return row
-
-
-def fold(texts: Iterable[str]) -> str:
-    """Texts as fragments are searched in: compatible forms joined, no case, one a line."""
-    return unicodedata.normalize("NFKC", "\n".join(text for text in texts if text)).casefold()
