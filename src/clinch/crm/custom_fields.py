@@ -1,21 +1,17 @@
 """The definitions of custom fields: one resource for each kind of object that may have them."""
 
-from typing import Any
 
 from clinch.db.schema import Index
 from clinch.identity.roles import PERMISSIONS
-from clinch.resources.actor import Actor
 from clinch.resources.custom_fields import MULTIPLE, TYPES
 from clinch.resources.declaration import Audited, Operation
 from clinch.resources.errors import (
     IMMUTABLE,
     NO_CHOICE,
     REQUIRED,
-    Invalid,
     ValidationError,
-    wrong_type,
 )
-from clinch.resources.fields import Boolean, Choice, Computed, Field, Integer, Text
+from clinch.resources.fields import Boolean, Choice, Computed, Integer, Text, Words
 from clinch.resources.write.change import Change
 from clinch.resources.write.work import Work
 
@@ -24,27 +20,6 @@ _CUSTOMIZATIONS: dict[Operation, str] = {
     "update": "manage_customizations",
     "delete": "manage_customizations",
 }
-
-
-class Words(Field):
-    """A list of texts without repetition, in the order sent."""
-
-    sql_type = "jsonb"
-    json_type = "array"
-
-    def empty(self) -> Any:
-        return None if self.nullable else []
-
-    def read(self, value: Any, actor: Actor) -> Any:
-        if not isinstance(value, list):
-            raise wrong_type("list")
-        if len(value) > 1000:
-            raise Invalid("List is too long.")
-        word = Text(max=1000, required=True)
-        return list(dict.fromkeys(word.parse(entry, actor) for entry in value))
-
-    def schema(self) -> dict[str, Any]:
-        return super().schema() | {"items": {"type": "string"}}
 
 
 def check_definitions(work: Work, changes: list[Change]) -> None:

@@ -229,11 +229,9 @@ class Conditions:
 
     def _contains(self, text: str, fragment: str) -> str:
         folded = fold([fragment])
-        pattern = escape_like(folded)
         if _long_enough(folded):
-            return f"{text} like {self.bind(f'%{pattern}%')}"
-        starts = (f"{pattern}%", f"% {pattern}%", f"%\n{pattern}%")
-        return f"({' or '.join(f'{text} like {self.bind(start)}' for start in starts)})"
+            return f"{text} like {self.bind(f'%{_escape_like(folded)}%')}"
+        return f"{text} ~ {self.bind(f'(^|[{WORD_BREAKS[1:-2]}]){re.escape(folded)}')}"
 
     def _seen_texts(self, text: str) -> str:
         """Keeps out the texts of objects that the actor may not see."""
@@ -259,7 +257,7 @@ class Conditions:
         return f"exists (select from jsonb_array_elements({operand}) {entry} where {test})"
 
     def _fits(self, text: str, node: TextMatch) -> str:
-        pattern = escape_like(node.text)
+        pattern = _escape_like(node.text)
         match node.mode:
             case "is":
                 return f"lower({text}) = lower({self.bind(node.text)}::text)"
@@ -289,7 +287,7 @@ def split_words(text: str) -> list[str]:
     return [word for word in re.split(WORD_BREAKS, text) if word]
 
 
-def escape_like(text: str) -> str:
+def _escape_like(text: str) -> str:
     return re.sub(r"([\\%_])", r"\\\1", text)
 
 

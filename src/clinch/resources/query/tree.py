@@ -115,19 +115,6 @@ class Slice:
     parts: int
 
 
-Node = (
-    And
-    | Or
-    | Not
-    | Equal
-    | In
-    | Range
-    | Exists
-    | Related
-    | Count
-    | TextMatch
-    | Fragment
-    | Slice
-)
+Node = And | Or | Not | Equal | In | Range | Exists | Related | Count | TextMatch | Fragment | Slice
 
 EVERYTHING = And()

@@ -1,0 +1,53 @@
+"""The kinds of field that a resource is declared with.
+
+A field knows its column, how a value from a request is read, how it is written as JSON by the
+database, which list filters it takes and how it is described to a client. `key` is its name in
+the API, `alias` another that bodies may use; `error_key` the name under which a mistake is
+reported.
+"""
+
+from clinch.resources.fields.field import EQ, EQ_IN, RANGE, Field, Json, Output
+from clinch.resources.fields.lists import Item, ListOf, Words, read_each
+from clinch.resources.fields.relations import Children, Computed, Lookup, Ref, Shown
+from clinch.resources.fields.values import (
+    Boolean,
+    Choice,
+    Date,
+    DateTime,
+    EmailAddress,
+    Id,
+    Integer,
+    Text,
+    Url,
+    parse_datetime,
+    stored_time,
+)
+
+__all__ = [
+    "EQ",
+    "EQ_IN",
+    "RANGE",
+    "Boolean",
+    "Children",
+    "Choice",
+    "Computed",
+    "Date",
+    "DateTime",
+    "EmailAddress",
+    "Field",
+    "Id",
+    "Integer",
+    "Item",
+    "Json",
+    "ListOf",
+    "Lookup",
+    "Output",
+    "Ref",
+    "Shown",
+    "Text",
+    "Url",
+    "Words",
+    "parse_datetime",
+    "read_each",
+    "stored_time",
+]

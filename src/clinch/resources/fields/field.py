@@ -1,0 +1,141 @@
+"""What every kind of field has in common."""
+
+import copy
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self
+
+from clinch.db.schema import Column
+from clinch.resources.actor import Actor
+from clinch.resources.errors import REQUIRED, Invalid
+
+if TYPE_CHECKING:
+    from clinch.resources.declaration import Resource
+    from clinch.resources.fields.relations import Children
+
+Json = Any
+Writable = Literal["always", "create", "never"]
+FilterOp = Literal["eq", "in", "gt", "gte", "lt", "lte"]
+
+EQ: tuple[FilterOp, ...] = ("eq",)
+EQ_IN: tuple[FilterOp, ...] = ("eq", "in")
+RANGE: tuple[FilterOp, ...] = ("gt", "gte", "lt", "lte")
+
+UNSET: Any = object()
+
+
+class Output(Protocol):
+    """What a field may ask of the composer that writes its JSON: links and other resources."""
+
+    @property
+    def public_url(self) -> str:
+        """The base of links, as a quoted SQL literal."""
+        ...
+
+    @property
+    def today(self) -> str:
+        """The day it is where the actor is, as a SQL literal."""
+        ...
+
+    @property
+    def tomorrow(self) -> str:
+        """The moment when that day ends, as a SQL literal."""
+        ...
+
+    def one(self, target: str, row_id: str, key: str) -> str:
+        """SQL for one field of the object of resource `target` whose id is the SQL `row_id`."""
+        ...
+
+    def many(self, children: "Children", row_id: str) -> str:
+        """SQL for the JSON list of the children of the object whose id is the SQL `row_id`."""
+        ...
+
+
+class Field:
+    """A stored value. Subclasses say how it is read; see the module's text for the names."""
+
+    type_name: ClassVar[str] = "str"
+    sql_type: ClassVar[str] = "text"
+    stored: ClassVar[bool] = True
+    json_type: ClassVar[str] = "string"
+
+    def __init__(
+        self,
+        *,
+        required: bool = False,
+        nullable: bool = False,
+        default: Json | Callable[[Actor], Json] = UNSET,
+        writable: Writable = "always",
+        filters: tuple[FilterOp, ...] = (),
+        seen_with: str | None = None,
+        optional: bool = False,
+        shown: bool = True,
+        derived: bool = False,
+        key: str | None = None,
+        alias: str = "",
+        doc: str = "",
+    ) -> None:
+        self.required = required
+        self.nullable = nullable
+        self.default = default
+        self.writable = writable
+        self.filters = filters
+        self.seen_with = seen_with
+        self.optional = optional
+        self.shown = shown
+        self.derived = derived
+        self.alias = alias
+        self.doc = doc
+        self._key = key
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+        self.key = self._key or name
+        self.error_key = name
+
+    def bound_to(self, resource: "type[Resource]") -> Self:
+        """A copy that belongs to `resource`, which inherits the field."""
+        bound = copy.copy(self)
+        bound.resource = resource
+        return bound
+
+    resource: "type[Resource]"
+
+    @property
+    def column(self) -> str:
+        return self.key
+
+    def columns(self) -> Sequence[Column]:
+        return (Column(self.column, self.sql_type, self.nullable),) if self.stored else ()
+
+    def initial(self, actor: Actor) -> Json:
+        """The value of a new row that says nothing of this field."""
+        if self.default is UNSET:
+            return self.empty()
+        return self.default(actor) if callable(self.default) else self.default
+
+    def empty(self) -> Json:
+        return None
+
+    def parse(self, value: Json, actor: Actor) -> Json:
+        """The value to store for `value` of a request's body; raises Invalid."""
+        if value is None:
+            if self.required:
+                raise Invalid(REQUIRED)
+            return self.empty()
+        return self.read(value, actor)
+
+    def read(self, value: Json, actor: Actor) -> Json:
+        raise NotImplementedError
+
+    def filter_value(self, text: str, actor: Actor) -> Json:
+        """The value that a list filter compares with, as the driver wants it; raises Invalid."""
+        return None if text == "" else text
+
+    def output(self, row: str, out: Output) -> str:
+        """SQL for the value as JSON, `row` being the alias of the table's row."""
+        return f"{row}.{self.column}"
+
+    def schema(self) -> dict[str, Json]:
+        """JSON Schema (2020-12) of the value."""
+        kind = [self.json_type, "null"] if self.nullable else self.json_type
+        return {"type": kind} | ({"description": self.doc} if self.doc else {})

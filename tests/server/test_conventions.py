@@ -1,0 +1,432 @@
+"""The conventions that hold for every resource: paths, parameters, pages, headers, documents."""
+
+import html
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import requests
+from harness import Api, Organization, Program, make_organization, serve
+from schemathesis.specs.openapi import definitions
+
+from clinch.main import declarations
+
+# How the official client reads the header of a 429; it matches at the start.
+OFFICIAL_RATE_LIMIT = re.compile(r"limit=(\d+), remaining=(\d+), reset=(\d+)")
+
+NOT_FOUND = (
+    "The requested URL was not found on the server. If you entered the URL manually please check"
+    " your spelling and try again."
+)
+
+
+@pytest.fixture(scope="module")
+def slow_organization(cluster: str) -> Iterator[Organization]:
+    """An organization of a server where a key may make five requests a second."""
+    with serve(cluster, declarations, rate_limit=5) as program:
+        yield make_organization(program)
+
+
+@pytest.fixture(scope="module")
+def without_database() -> Iterator[Program]:
+    """A server whose database is gone."""
+    with serve("postgresql://nobody@127.0.0.1:1/nothing", declarations) as program:
+        yield program
+
+
+def send(api: Api, method: str, path: str, body: Any = None, **headers: str) -> requests.Response:
+    """A request that follows no redirect; a word of a header is joined with `_` here."""
+    return requests.request(
+        method,
+        f"{api.program.url}{path}",
+        auth=(api.key, ""),
+        json=body,
+        headers={name.replace("_", "-"): value for name, value in headers.items()},
+        allow_redirects=False,
+        timeout=30,
+    )
+
+
+def make_lead(api: Api, **fields: Any) -> dict[str, Any]:
+    made: dict[str, Any] = api.post("/lead/", {"name": "Harbour Tools", **fields})
+    return made
+
+
+# Paths
+
+
+FORMS = ["/api/v1/{}/", "/api/v1/{}", "/api/v1//{}/", "/api//v1/{}//", "//api/v1///{}"]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_path_means_the_same_with_any_number_of_slashes(api: Api, form: str) -> None:
+    lead = make_lead(api)
+    one = form.format(f"lead/{lead['id']}")
+    assert send(api, "GET", one).json() == lead
+    listed = send(api, "GET", form.format("lead"))
+    assert (listed.status_code, listed.json()["data"]) == (200, [lead])
+    made = send(api, "POST", form.format("lead"), {"name": "North Foods"})
+    assert (made.status_code, made.json()["name"]) == (200, "North Foods")
+    changed = send(api, "PUT", one, {"name": "South Foods"})
+    assert (changed.status_code, changed.json()["name"]) == (200, "South Foods")
+    deleted = send(api, "DELETE", one)
+    assert (deleted.status_code, deleted.text) == (200, "{}")
+    assert [left["id"] for left in api.get("/lead/")["data"]] == [made.json()["id"]]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_path_of_several_words_means_the_same_with_any_number_of_slashes(
+    api: Api, form: str
+) -> None:
+    labels = [
+        status["label"] for status in send(api, "GET", form.format("status//lead")).json()["data"]
+    ]
+    assert labels[:2] == ["Potential", "Bad Fit"]
+
+
+def test_a_segment_is_decoded_once(api: Api) -> None:
+    lead = make_lead(api)
+    hidden = lead["id"].replace("_", "%5F")
+    twice = lead["id"].replace("_", "%255F")
+    assert send(api, "GET", f"/api/v1/lead/{hidden}/").json() == lead
+    assert send(api, "GET", f"/api/v1/lead/{twice}/").status_code == 404
+
+
+# Parameters in the body, and methods in a header
+
+
+def test_a_list_can_be_asked_for_with_post_and_params(api: Api) -> None:
+    lead, other = make_lead(api, contacts=[{"name": "Ada"}]), make_lead(api, contacts=[{}])
+    body = {"_params": {"lead_id": lead["id"], "_fields": ["id", "lead_id"], "_limit": 5}}
+    answer = send(api, "POST", "/api/v1/contact/", body, x_http_method_override="GET")
+    assert answer.json() == {
+        "data": [{"id": lead["contact_ids"][0], "lead_id": lead["id"]}],
+        "has_more": False,
+    }
+    assert other["contact_ids"]
+
+
+def test_params_replace_the_query_string(api: Api) -> None:
+    make_lead(api)
+    path = "/api/v1/lead/?_fields=id&_limit=0"
+    answer = send(api, "POST", path, {"_params": {"_fields": "name"}}, x_http_method_override="GET")
+    assert answer.json()["data"] == [{"name": "Harbour Tools"}]
+    without = send(api, "POST", path, {}, x_http_method_override="GET")
+    assert without.json()["data"] == []
+
+
+def test_params_shape_the_answer_of_an_ordinary_post_and_are_not_stored(api: Api) -> None:
+    body = {"name": "Harbour Tools", "_params": {"_fields": "name,url"}}
+    answer = send(api, "POST", "/api/v1/lead/?_fields=id", body)
+    assert answer.json() == {"name": "Harbour Tools", "url": None}
+
+
+def test_an_override_needs_no_body_where_the_method_needs_none(api: Api) -> None:
+    lead = make_lead(api)
+    path = f"{api.program.url}/api/v1/lead/{lead['id']}/"
+    for method, expected in (("GET", lead), ("delete", {})):
+        answer = requests.post(
+            path, auth=(api.key, ""), headers={"X-HTTP-Method-Override": method}, timeout=30
+        )
+        assert answer.json() == expected
+    assert api("GET", f"/lead/{lead['id']}/").status_code == 404
+
+
+def test_put_can_be_sent_as_post(api: Api) -> None:
+    lead = make_lead(api)
+    path = f"/api/v1/lead/{lead['id']}"
+    answer = send(api, "POST", path, {"name": "North Foods"}, x_http_method_override="PUT")
+    assert (answer.status_code, answer.json()["name"]) == (200, "North Foods")
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
+def test_only_a_post_can_be_overridden(api: Api, method: str) -> None:
+    lead = make_lead(api)
+    override = "GET" if method == "DELETE" else "DELETE"
+    path = f"/api/v1/lead/{lead['id']}/"
+    answer = send(api, method, path, {}, x_http_method_override=override)
+    assert answer.status_code == 200
+    assert (api("GET", f"/lead/{lead['id']}/").status_code == 404) is (method == "DELETE")
+
+
+def test_an_unknown_method_in_the_header_is_refused(api: Api) -> None:
+    answer = send(api, "POST", "/api/v1/lead/", {"name": "x"}, x_http_method_override="PATCH")
+    assert answer.status_code == 405
+    assert api.get("/lead/")["total_results"] == 0
+
+
+# Fields
+
+
+def test_fields_are_picked_on_lists_gets_posts_and_puts(api: Api) -> None:
+    picked = {"_fields": "name,nonsense,url"}
+    made = api.post("/lead/", {"name": "Harbour Tools"}, **picked)
+    assert made == {"name": "Harbour Tools", "url": None}
+    [listed] = api.get("/lead/", **picked)["data"]
+    assert listed == made
+    [lead] = api.get("/lead/")["data"]
+    assert api.get(f"/lead/{lead['id']}/", **picked) == made
+    assert api.put(f"/lead/{lead['id']}/", {"url": "a.example"}, **picked) == {
+        "name": "Harbour Tools",
+        "url": "http://a.example",
+    }
+    assert api.get("/me/", _fields="first_name,nonsense") == {"first_name": "Sam"}
+
+
+def test_fields_that_name_nothing_known_answer_nothing(api: Api) -> None:
+    lead = make_lead(api)
+    assert api.get(f"/lead/{lead['id']}/", _fields="nonsense") == {}
+    assert api.get("/lead/", _fields="nonsense")["data"] == [{}]
+
+
+def test_all_fields_include_the_optional_ones(api: Api) -> None:
+    lead = make_lead(api)
+    assert "primary_email" not in lead
+    everything = api.get(f"/lead/{lead['id']}/", _fields="_all")
+    assert everything == lead | {"primary_email": None, "primary_phone": None}
+
+
+def test_an_empty_choice_of_fields_is_none(api: Api) -> None:
+    lead = make_lead(api)
+    assert api.get(f"/lead/{lead['id']}/", _fields="") == lead
+
+
+# Pages
+
+
+def test_pages_follow_each_other_without_gaps(api: Api) -> None:
+    ids = [make_lead(api, name=str(number))["id"] for number in range(5)]
+    found: list[str] = []
+    for skip, more in ((0, True), (2, True), (4, False)):
+        page = api.get("/lead/", _limit=2, _skip=skip, _fields="id")
+        assert (page["has_more"], page["total_results"]) == (more, 5)
+        found += [lead["id"] for lead in page["data"]]
+    assert sorted(found) == sorted(ids)
+    assert api.get("/lead/", _limit=5)["has_more"] is False
+    assert api.get("/lead/", _skip=5) == {"data": [], "has_more": False, "total_results": 5}
+    assert api.get("/lead/", _skip=250_000)["data"] == []
+
+
+def test_a_limit_of_zero_counts(api: Api) -> None:
+    make_lead(api)
+    assert api.get("/lead/", _limit=0) == {"data": [], "has_more": True, "total_results": 1}
+
+
+def test_only_leads_have_a_total(api: Api) -> None:
+    for path in ("/contact/", "/user/", "/status/lead/", "/api_key/"):
+        assert set(api.get(path)) == {"data", "has_more"}
+
+
+def test_the_largest_limit_is_allowed_on_every_list(api: Api) -> None:
+    for path in ("/lead/", "/contact/", "/user/", "/status/lead/"):
+        assert api("GET", path, _limit=200).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value", "text"),
+    [
+        (
+            "_limit",
+            "201",
+            "The limit you set is larger than the maximum limit for this resource"
+            " (max_limit = 200).",
+        ),
+        (
+            "_limit",
+            "9" * 400,
+            "The limit you set is larger than the maximum limit for this resource"
+            " (max_limit = 200).",
+        ),
+        (
+            "_skip",
+            "250001",
+            "The skip you set is larger than the maximum skip for this resource"
+            " (max_skip = 250000).\nPlease refine your search query.",
+        ),
+        ("_limit", "abc", '_limit must be an integer (got "abc" instead).'),
+        ("_skip", "abc", '_skip must be an integer (got "abc" instead).'),
+        ("_limit", "1.5", '_limit must be an integer (got "1.5" instead).'),
+        ("_limit", "-1", '_limit must be a non-negative integer (got "-1" instead).'),
+        ("_skip", "-1", '_skip must be a non-negative integer (got "-1" instead).'),
+    ],
+)
+def test_a_bad_limit_or_skip_is_refused_in_the_known_words(
+    api: Api, parameter: str, value: str, text: str
+) -> None:
+    answer = api("GET", "/lead/", **{parameter: value})
+    assert (answer.status_code, answer.json()) == (400, {"error": text})
+    in_body = send(
+        api, "POST", "/api/v1/lead/", {"_params": {parameter: value}}, x_http_method_override="GET"
+    )
+    assert (in_body.status_code, in_body.json()) == (400, {"error": text})
+
+
+# Order and filters
+
+
+def test_known_orders_hold_and_others_are_passed_over(api: Api) -> None:
+    for date in ("2026-01-02", "2026-01-01", "2026-01-03"):
+        api.post("/contact/", {"name": date, "date_created": date})
+
+    def names(order: str) -> list[str]:
+        contacts = api.get("/contact/", _order_by=order)["data"]
+        return [contact["name"] for contact in contacts]
+
+    ascending = ["2026-01-01", "2026-01-02", "2026-01-03"]
+    assert names("date_created") == ascending
+    assert names("-date_created") == ascending[::-1]
+    for other in ("name", "-name", "id; drop table lead", "", "--date_created"):
+        assert names(other) == ascending[::-1]
+
+
+def test_contacts_are_filtered_by_their_leads(api: Api) -> None:
+    one, two, three = (make_lead(api, contacts=[{"name": n}]) for n in ("Ada", "Bo", "Cy"))
+
+    def names(**filters: str) -> list[str]:
+        return sorted(contact["name"] for contact in api.get("/contact/", **filters)["data"])
+
+    assert names(lead_id=one["id"]) == ["Ada"]
+    assert names(lead_id__in=f"{one['id']},{three['id']}") == ["Ada", "Cy"]
+    assert names(lead_id__in=two["id"]) == ["Bo"]
+    assert names(lead_id="lead_unknown") == names(lead_id="") == names(lead_id__in="") == []
+    assert names(nonsense="x", name="Ada", lead_id__gt="z") == ["Ada", "Bo", "Cy"]
+
+
+# Rate limits
+
+
+def test_every_answer_says_what_is_left_of_the_limit(slow_organization: Organization) -> None:
+    api = slow_organization.member("user")
+    answer = api("GET", "/me/")
+    told = OFFICIAL_RATE_LIMIT.match(answer.headers["RateLimit"])
+    assert told
+    assert told.groups() == ("5", "4", "1")
+    assert answer.headers["ratelimit-limit"] == "5"
+    assert answer.headers["ratelimit-remaining"] == "4"
+    assert answer.headers["ratelimit-reset"] == "1"
+    refused = api("GET", "/nothing/")
+    assert refused.status_code == 404
+    assert OFFICIAL_RATE_LIMIT.match(refused.headers["RateLimit"])
+
+
+def test_a_key_over_its_limit_is_told_so_in_words_all_clients_read(
+    slow_organization: Organization,
+) -> None:
+    api, other = slow_organization.member("user"), slow_organization.member("user")
+    # The window is a second: of so many requests some fall into one that is used up.
+    answers = [api("GET", "/me/") for _ in range(60)]
+    refused = [answer for answer in answers if answer.status_code == 429]
+    assert refused
+    assert {answer.status_code for answer in answers} == {200, 429}
+    answer = refused[0]
+    told = OFFICIAL_RATE_LIMIT.match(answer.headers["RateLimit"])
+    assert told
+    assert told.groups() == ("5", "0", "1")
+    assert answer.headers["retry-after"] == "1"
+    body = answer.json()
+    for level in (body, body["error"]):
+        assert float(level["rate_reset"]) == 1.0
+        assert level["rate_limit"] == 5
+        assert level["rate_window"] == 1
+        assert level["rate_limit_type"] == "key"
+        assert isinstance(level["message"], str)
+        assert isinstance(level["rate_endpoint_group"], str)
+    assert other("GET", "/me/").status_code == 200
+
+
+# Request ids, health, the front page, the document
+
+
+def test_every_answer_has_a_request_id_of_its_own(api: Api) -> None:
+    answers = [api("GET", path) for path in ("/me/", "/lead/", "/nothing/", "/lead/lead_x/")]
+    answers.append(requests.get(f"{api.program.url}/api/v1/me/", timeout=30))
+    ids = [answer.headers["x-request-id"] for answer in answers]
+    assert all(re.fullmatch(r"req_[0-9A-Za-z]{22}", id) for id in ids)
+    assert len(set(ids)) == len(ids)
+
+
+def test_the_events_of_a_request_carry_its_id(organization: Organization) -> None:
+    api = organization.admin
+    answer = api("POST", "/lead/", {"name": "Harbour Tools"})
+
+    async def found() -> Any:
+        async with organization.program.store.reading(organization.system) as transaction:
+            return await transaction.value(
+                "select request_id from event where organization_id = $1 and object_id = $2",
+                organization.system.organization_id,
+                answer.json()["id"],
+            )
+
+    assert organization.program.run(found()) == answer.headers["x-request-id"]
+
+
+def test_health_and_readiness_need_no_key(program: Program) -> None:
+    for path in ("/healthz", "/readyz"):
+        answer = requests.get(program.url + path, timeout=30)
+        assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+
+
+def test_without_a_database_the_server_is_healthy_but_not_ready(without_database: Program) -> None:
+    assert requests.get(f"{without_database.url}/healthz", timeout=30).status_code == 200
+    ready = requests.get(f"{without_database.url}/readyz", timeout=30)
+    assert ready.status_code == 503
+    assert "database" in ready.json()["status"]
+
+
+def test_without_a_database_a_request_may_be_tried_again(without_database: Program) -> None:
+    answer = requests.get(f"{without_database.url}/api/v1/me/", auth=("api_x.y", ""), timeout=30)
+    assert answer.status_code == 503
+    assert answer.json() == {"error": "The server is busy. Please try again."}
+    assert answer.headers["retry-after"] == "1"
+
+
+def test_an_unknown_page_is_refused_as_the_api_does(program: Program) -> None:
+    for path in ("/nothing", "/api", "/api/v2/lead/"):
+        answer = requests.get(program.url + path, timeout=30)
+        assert (answer.status_code, answer.json()) == (404, {"error": NOT_FOUND})
+    answer = requests.post(f"{program.url}/healthz", timeout=30)
+    assert answer.status_code == 405
+    assert answer.json() == {"error": "The method is not allowed for the requested URL."}
+
+
+def test_the_front_page_says_what_runs_and_its_commands_work(api: Api) -> None:
+    url = api.program.url
+    page = requests.get(url, timeout=30)
+    assert page.headers["content-type"].startswith("text/html")
+    assert "<h1>Clinch</h1>" in page.text
+    assert f"{url}/api/v1" in page.text
+    shown = re.search(r"<pre>(.*?)</pre>", page.text, re.DOTALL)
+    assert shown
+    script = html.unescape(shown[1])
+    assert script.count("curl ") == 3
+    ran = subprocess.run(
+        ["sh", "-ec", "curl() { command curl -sS --fail -w '\\n' \"$@\"; }\n" + script],
+        capture_output=True,
+        text=True,
+        env={"CLINCH_API_KEY": api.key, "PATH": "/usr/local/bin:/usr/bin:/bin", "NO_PROXY": "*"},
+        timeout=60,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    me, leads, lead = map(json.loads, re.sub(r"\}, ?\n \{", "}, {", ran.stdout).splitlines())
+    assert me["id"] == api.user_id
+    assert leads["data"] == []
+    assert api.get(f"/lead/{lead['id']}/")["name"] == "Harbour Tools"
+    for path in re.findall(r'<a href="([^"]+)"', page.text):
+        assert requests.get(url + path, timeout=30).status_code == 200
+
+
+def test_the_openapi_document_is_valid_and_has_every_route(program: Program) -> None:
+    document = requests.get(f"{program.url}/api/openapi.json", timeout=30).json()
+    assert document["openapi"].startswith("3.1")
+    definitions.OPENAPI_31_VALIDATOR.validate(document)
+    routes = {(method, path) for path, methods in document["paths"].items() for method in methods}
+    assert ("get", "/me/") in routes
+    assert {("get", "/lead/"), ("post", "/lead/")} <= routes
+    assert {(method, "/lead/{id}/") for method in ("get", "put", "delete")} <= routes
+    references = set(re.findall(r'"\$ref": ?"#/components/(\w+)/(\w+)"', json.dumps(document)))
+    for kind, name in references:
+        assert name in document["components"][kind]
