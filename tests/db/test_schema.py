@@ -69,6 +69,7 @@ def test_a_changed_declaration_becomes_a_migration(empty_database: str) -> None:
             id_column(),
             Column("a", "text", nullable=True),
             Column("b", "bigint", nullable=True),
+            Column("c", "text", fill="'new'"),
             indexes=(Index(("organization_id", "b")),),
         ),
         tenant_table("added", id_column()),
@@ -83,8 +84,10 @@ def test_a_changed_declaration_becomes_a_migration(empty_database: str) -> None:
         await connection.execute("drop table kept, added")
         for statement in create_all(before):
             await connection.execute(statement)
+        await connection.execute("insert into kept values (gen_random_uuid(), '1', 'a', 'g')")
         for statement in differences(await catalog(connection), wanted, after):
             await connection.execute(statement)
+        assert await connection.fetchval("select c from kept") == "new"
         assert await catalog(connection) == wanted
 
     ask(empty_database, change)

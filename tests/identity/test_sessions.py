@@ -84,7 +84,7 @@ def test_a_deactivated_member_is_out_at_once(
                 system.organization_id,
                 user_id,
             )
-        change = Change.update(Membership, id, {"active": False})
+        change = Change.update(Membership, id, {"active": False}, trusted=True)
         await program.store.write(system, [change], TEST, answer=False)
 
     program.run(deactivate())

@@ -177,7 +177,10 @@ async def _organization(store: Store, arguments: Arguments) -> Actor:
             " if there is none, make one with: clinch organization create NAME"
         )
     if found is None:
-        raise CommandError(f"there is no organization {arguments['organization']}")
+        raise CommandError(
+            f"not one organization is called {arguments['organization']}: give its id, which"
+            " `clinch doctor` tells"
+        )
     return found
 
 

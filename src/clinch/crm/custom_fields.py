@@ -1,6 +1,5 @@
 """The definitions of custom fields: one resource for each kind of object that may have them."""
 
-
 from clinch.db.schema import Index
 from clinch.identity.roles import PERMISSIONS
 from clinch.resources.custom_fields import MULTIPLE, TYPES
@@ -65,7 +64,9 @@ class CustomField(Audited, table="custom_field"):
     back_reference_is_visible = Boolean(nullable=True)
     kind = Text(shown=False, writable="never")
     position = Integer(
-        shown=False, default=lambda actor: int(actor.clock().timestamp() * 1_000_000)
+        shown=False,
+        writable="internally",
+        default=lambda actor: int(actor.clock().timestamp() * 1_000_000),
     )
 
     @classmethod

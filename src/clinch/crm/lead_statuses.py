@@ -45,7 +45,9 @@ class LeadStatus(Audited, path="status/lead", prefix="stat"):
     label = Text(required=True, max=200)
     color = Text(nullable=True, max=32)
     position = Integer(
-        shown=False, writable="create", default=lambda actor: int(actor.clock().timestamp() * 1000)
+        shown=False,
+        writable="internally",
+        default=lambda actor: int(actor.clock().timestamp() * 1000),
     )
 
 
@@ -53,6 +55,6 @@ def first_statuses() -> list[Change]:
     """The statuses that a new organization starts with."""
     labels = ("Potential", "Bad Fit", "Qualified", "Customer", "Interested", "Canceled")
     return [
-        Change.create(LeadStatus, {"label": label, "position": position})
+        Change.create(LeadStatus, {"label": label, "position": position}, trusted=True)
         for position, label in enumerate(labels)
     ]

@@ -22,6 +22,8 @@ class Column:
     type: str
     nullable: bool = False
     default: str | None = None
+    fill: str | None = None
+    """What rows get that are there before the column is, as a SQL literal."""
 
     def ddl(self) -> str:
         default = f" default {self.default}" if self.default is not None else ""
@@ -212,14 +214,17 @@ def differences(actual: Catalog, declared: Catalog, tables: Iterable[Table]) -> 
         kind, table, name = key
         if table in new | gone or actual.get(key) == declared.get(key):
             continue
-        statements += _alter(kind, table, name, actual.get(key), declared.get(key))
+        fill = next((c.fill for c in by_name[table].columns if c.name == name), None)
+        statements += _alter(kind, table, name, actual.get(key), declared.get(key), fill)
     for name in by_name:
         if name in new:
             statements += by_name[name].foreign_key_ddl()
     return statements + [f"drop table {name}" for name in sorted(gone)]
 
 
-def _alter(kind: str, table: str, name: str, was: str | None, now: str | None) -> list[str]:
+def _alter(
+    kind: str, table: str, name: str, was: str | None, now: str | None, fill: str | None
+) -> list[str]:
     drop = {
         "column": f"alter table {table} drop column {name}",
         "constraint": f"alter table {table} drop constraint {name}",
@@ -229,6 +234,11 @@ def _alter(kind: str, table: str, name: str, was: str | None, now: str | None) -
     }.get(kind)
     if kind == "column" and was is not None and now is not None:
         return _alter_column(table, name, was, now)
+    if kind == "column" and now is not None and fill is not None and now.endswith(" not null"):
+        return [
+            f"alter table {table} add column {name} {now} default {fill}",
+            f"alter table {table} alter column {name} drop default",
+        ]
     make = {
         "column": f"alter table {table} add column {name} {now}",
         "constraint": f"alter table {table} add constraint {name} {now}",

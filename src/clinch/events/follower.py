@@ -8,12 +8,15 @@ from typing import Any
 
 from clinch.db.database import Database, Tenant, Transaction
 from clinch.db.schema import Column, tenant_table
+from clinch.resources.write.log import EVENT
 
 EVENT_CURSOR = tenant_table(
     "event_cursor", Column("follower", "text"), Column("seq", "bigint"), key=("follower",)
 )
 
 BATCH = 500
+
+EVENT_COLUMNS = ", ".join(column.name for column in EVENT.columns[1:])
 
 Event = dict[str, Any]
 
@@ -22,8 +25,8 @@ Event = dict[str, Any]
 class Follower:
     """A name for the cursor, and what is done with the next events of one organization.
 
-    `handle` gets the transaction, the organization's uuid and the events in order (seq, id, at,
-    object_type, object_id, lead_id, action, changed, digest).
+    `handle` gets the transaction, the organization's uuid and the events in order, each with all
+    columns of its row but the organization.
     """
 
     name: str
@@ -67,8 +70,8 @@ async def _one_batch(database: Database, follower: Follower, organization_id: st
             follower.name,
         )
         rows = await transaction.rows(
-            "select seq, id, at, object_type, object_id, lead_id, action, changed, digest"
-            " from event where organization_id = $1 and seq > $2 order by seq limit $3",
+            f"select {EVENT_COLUMNS} from event"
+            " where organization_id = $1 and seq > $2 order by seq limit $3",
             organization_id,
             cursor,
             BATCH,

@@ -1,15 +1,18 @@
 """The seal: a hash chain over the log, which shows whether an event was altered or taken out.
 
-Each link is SHA-256 over the link before it and an event's digest; one link a batch is kept.
+Each link is SHA-256 over the link before it and an event's row; one link a batch is kept.
 `verify` computes the chain anew and says where it breaks.
 """
 
 import hashlib
 from itertools import pairwise
 
+import msgspec
+
 from clinch.db.database import Database, Tenant, Transaction
 from clinch.db.schema import Column, tenant_table
 from clinch.events.follower import Event, Follower
+from clinch.resources.write.log import EVENT, digest
 
 EVENT_SEAL = tenant_table(
     "event_seal",
@@ -20,11 +23,15 @@ EVENT_SEAL = tenant_table(
 )
 
 _START = bytes(32)
-_BATCH = 5_000
+_BATCH = 1_000
+_SAID = tuple(column.name for column in EVENT.columns[1:])
+_COLUMNS = ", ".join(f"e.{name}" for name in _SAID)
 
 
-def link(chain: bytes, digest: bytes) -> bytes:
-    return hashlib.sha256(chain + digest).digest()
+def link(chain: bytes, event: Event) -> bytes:
+    """The next link: over the last one and all that the event's row says, its digest included."""
+    said = msgspec.json.encode({name: event[name] for name in _SAID})
+    return hashlib.sha256(chain + said).digest()
 
 
 async def seal(transaction: Transaction, organization_id: str, events: list[Event]) -> None:
@@ -38,7 +45,7 @@ async def seal(transaction: Transaction, organization_id: str, events: list[Even
     if not new:
         return
     for event in new:
-        chain = link(chain, event["digest"])
+        chain = link(chain, event)
     await transaction.execute(
         "insert into event_seal (organization_id, seq, chain) values ($1, $2, $3)",
         organization_id,
@@ -51,7 +58,10 @@ SEAL = Follower("seal", seal)
 
 
 async def verify(database: Database, organization_id: str) -> str | None:
-    """None when the log is whole up to its last seal, else one line that says where it is not."""
+    """None when the log is whole up to its last seal, else one line that says where it is not.
+
+    Bodies are held against their digests; one that was erased is passed over.
+    """
     chain, reached = _START, 0
     async with database.tenant(Tenant(organization_id)) as transaction:
         rows = await transaction.rows(
@@ -62,8 +72,10 @@ async def verify(database: Database, organization_id: str) -> str | None:
         end = max(seals, default=0)
         while reached < end:
             events = await transaction.rows(
-                "select seq, digest from event where organization_id = $1 and seq > $2"
-                " and seq <= $3 order by seq limit $4",
+                f"select {_COLUMNS}, b.salt, b.before, b.after from event e"
+                " left join event_body b on b.organization_id = $1 and b.seq = e.seq"
+                " where e.organization_id = $1 and e.seq > $2 and e.seq <= $3"
+                " order by e.seq limit $4",
                 organization_id,
                 reached,
                 end,
@@ -73,9 +85,18 @@ async def verify(database: Database, organization_id: str) -> str | None:
             gap = next((b for a, b in pairwise(numbers) if b != a + 1), None)
             if gap is not None or not events:
                 return f"the log has a gap before event {gap or end}"
-            for event in events:
-                chain = link(chain, event["digest"])
+            for event in map(dict, events):
+                if event["salt"] is not None and _digest(event) != event["digest"]:
+                    return f"event {event['seq']} or its body was altered"
+                chain = link(chain, event)
                 if seals.get(event["seq"], chain) != chain:
                     return f"the log was altered at or before event {event['seq']}"
             reached = events[-1]["seq"]
     return None
+
+
+def _digest(event: Event) -> bytes:
+    before, after = (
+        text.encode() if text is not None else None for text in (event["before"], event["after"])
+    )
+    return bytes.fromhex(digest(event["salt"], before, after))

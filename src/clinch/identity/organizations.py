@@ -41,6 +41,16 @@ _SYMBOLS = {
 }
 
 
+class Country(Text):
+    """Two capital letters, as in ISO 3166."""
+
+    def read(self, value: Any, actor: Actor) -> Any:
+        value = super().read(value, actor).upper()
+        if not re.fullmatch("[A-Z]{2}", value):
+            raise Invalid(NO_CHOICE)
+        return value
+
+
 class Currency(Text):
     """Three capital letters, as in ISO 4217."""
 
@@ -78,9 +88,7 @@ class Organization(Audited, path="organization", prefix="orga"):
     name = Text(required=True, max=200)
     currency = Currency(default="USD", doc="ISO 4217 code of the currency.")
     currency_symbol = Text(default="$", writable="never")
-    country = Text(
-        default="US", min=2, max=2, doc="ISO 3166 code that local phone numbers are read in."
-    )
+    country = Country(default="US", doc="ISO 3166 code that local phone numbers are read in.")
     pipelines = Children("pipeline", by="", order="date_created", writable="never")
     lead_statuses = Children("lead_status", by="", order="position", writable="never")
     memberships = Children("membership", by="", only="{row}.active", writable="never")
@@ -143,7 +151,7 @@ async def delete_organization(store: Store, organization_id: str) -> None:
 async def find_organization(store: Store, named: str | None) -> Actor | None:
     """The system as an actor in the organization with this public id or name.
 
-    With None, in the only organization there is. None when nothing, or not one thing, fits.
+    With None, in the only organization there is. None when nothing, or more than one, fits.
     """
     async with store.database.installation() as transaction:
         rows = await transaction.rows(

@@ -90,7 +90,7 @@ class Membership(Audited, path="membership", prefix="memb"):
     user_last_name = Shown(user, User.last_name)
     user_full_name = Shown(user, User.name)
     role_id = Choice(*PERMISSIONS, default="user", doc="A built-in role.")
-    active = Boolean(default=True, shown=False)
+    active = Boolean(default=True, shown=False, writable="internally")
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,9 @@ ends a name, so the text is read in one pass, without a list of tokens in betwee
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, cast
 
 from clinch.resources.errors import BadRequest
 
@@ -219,7 +220,7 @@ class _Reader:
             if self.text.startswith("[", self.at):
                 self.at += 1
                 return Condition(name, "range", self._range())
-        return Condition(name, operator, (self._value(name),))  # type: ignore[arg-type]
+        return Condition(name, cast(Operator, operator), (self._value(name),))
 
     def _list(self) -> tuple[Value, ...]:
         values: list[Value] = []
@@ -292,16 +293,16 @@ class _Reader:
         slice = _SLICE.fullmatch(value)
         part, parts = map(int, slice.groups()) if slice else (0, 0)
         if not 1 <= part <= parts <= MOST_SLICES:
-            raise self._problem(f"a slice is written 1/{MOST_SLICES}: a part and how many there are")
+            raise self._problem(f"a slice is written 1/4, of at most {MOST_SLICES}")
         self.slices.append((part, parts))
         return True
 
-    def _deeper(self, read: "object", at: int) -> Expression:
+    def _deeper(self, read: Callable[[], Expression], at: int) -> Expression:
         self.at = at
         self.depth += 1
         if self.depth > DEEPEST:
             raise BadRequest(f"The query is nested deeper than {DEEPEST} levels.")
-        inner: Expression = read()  # type: ignore[operator]
+        inner = read()
         self.depth -= 1
         return inner
 

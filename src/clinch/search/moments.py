@@ -17,9 +17,7 @@ _NUMERIC = re.compile(
 )
 _AGO = re.compile(r"(\d{1,6}) (minute|hour|day|week|month|year)s? (ago|from now)", re.ASCII)
 _IN = re.compile(r"in (\d{1,6}) (minute|hour|day|week|month|year)s?", re.ASCII)
-_AROUND = re.compile(
-    r"(last|past|next) (\d{1,6}) (minute|hour|day|week|month|year)s?", re.ASCII
-)
+_AROUND = re.compile(r"(last|past|next) (\d{1,6}) (minute|hour|day|week|month|year)s?", re.ASCII)
 _CALENDAR = re.compile(r"(this|last|next) (day|week|month|quarter|year)")
 _NAMED = {"today": 0, "yesterday": -1, "tomorrow": 1}
 _MONTHS = {"month": 1, "quarter": 3, "year": 12}

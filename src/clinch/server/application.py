@@ -31,7 +31,7 @@ from clinch.server.http import (
 )
 from clinch.server.log import log, log_failure
 from clinch.server.rate_limit import RateLimit
-from clinch.server.routes import Match, Routes
+from clinch.server.routes import Match, MethodNotAllowed, Routes
 from clinch.server.session import from_elsewhere, session_of
 
 Scope = dict[str, Any]
@@ -110,6 +110,8 @@ class Application:
         try:
             return await self._answer(exchange)
         except ApiError as error:
+            if isinstance(error, MethodNotAllowed):
+                exchange.headers.append((b"allow", ", ".join(error.allowed).encode()))
             return Response(msgspec.json.encode(error.body), error.status, exchange.headers)
         except asyncpg.DataError:
             return _error(400, "A value in the request cannot be stored.", exchange)
@@ -192,7 +194,7 @@ class _Exchange:
                     raise BadRequest(BAD_JSON)
                 body = parse_body(self.http_headers, raw)
         if method not in _METHODS:
-            raise ApiError({"error": "The method is not allowed for the requested URL."}, 405)
+            raise MethodNotAllowed(sorted(match.handlers))
         if "_params" in body:
             parameters = text_parameters(body.pop("_params"))
         else:

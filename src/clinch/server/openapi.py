@@ -3,19 +3,24 @@
 from typing import Any
 
 from clinch import __version__
+from clinch.events.request import DATES, FILTERS, MAX_LIMIT
 from clinch.resources.declaration import Declarations, Operation, Resource
 from clinch.resources.fields import Children, Field
+from clinch.search.text import searchable
 from clinch.server.resource_routes import DEFAULT_LIMIT, MAX_SKIP
 
 Json = dict[str, Any]
 
 _ERROR = {"$ref": "#/components/responses/Error"}
 _INVALID = {"$ref": "#/components/responses/Invalid"}
+_SEARCH = (
+    "The search language: words, status:Potential, created > 2026-01-01, opportunity(value > 100)."
+)
 
 
 def openapi(declarations: Declarations) -> Json:
     """The document: a schema a resource, an operation a route, the errors that both share."""
-    paths: dict[str, Json] = {"/me/": {"get": _me()}}
+    paths: dict[str, Json] = {"/me/": {"get": _me()}, **_events()}
     schemas: Json = {}
     for resource in declarations:
         schemas[resource.noun] = _object(resource)
@@ -158,6 +163,8 @@ def _parameters(resource: type[Resource], operation: Operation, of_one: bool) ->
             orders = [sign + key for key in resource.orders for sign in ("", "-")]
             found.append(_query("_order_by", {"type": "string", "enum": orders}, "The order."))
     if operation in ("list", "bulk_update"):
+        if searchable(resource):
+            found.append(_query("query", {"type": "string"}, _SEARCH))
         for name, description in resource.list_parameters.items():
             found.append(_query(name, {"type": "string"}, description))
         for field in resource.fields.values():
@@ -190,6 +197,48 @@ def _me() -> Json:
         "summary": "Who the key is",
         "responses": {"200": _response("The user", {"type": "object"}), "401": _ERROR},
     }
+
+
+def _events() -> dict[str, Json]:
+    text = {"type": "string"}
+    fields = _query("_fields", text, "The fields to answer, with commas between.")
+    cursor = _query("_cursor", text, "A cursor that an earlier page has given.")
+    limit = {"type": "integer", "minimum": 0, "maximum": MAX_LIMIT, "default": MAX_LIMIT}
+    filters = [_query(name, text, description) for name, description in FILTERS.items()]
+    filters += [
+        _query(name, {"type": "string", "format": "date-time"}, f"Last changed {sign} this time.")
+        for name, sign in DATES.items()
+    ]
+    page = {
+        "type": "object",
+        "properties": {
+            "data": {"type": "array", "items": {"type": "object"}},
+            "cursor_next": {"type": ["string", "null"], "description": "To older events."},
+            "cursor_previous": {"type": ["string", "null"], "description": "To newer events."},
+        },
+        "required": ["data", "cursor_next", "cursor_previous"],
+    }
+    errors = {"400": _INVALID, "401": _ERROR, "403": _ERROR, "429": _ERROR, "503": _ERROR}
+    several = {
+        "operationId": "list_event",
+        "summary": "List what happened in the last 30 days, newest first",
+        "tags": ["event"],
+        "parameters": [
+            fields,
+            cursor,
+            _query("_limit", limit, "How many to answer."),
+            *filters,
+        ],
+        "responses": {"200": _response("The events", page)} | errors,
+    }
+    one = {
+        "operationId": "get_event",
+        "summary": "Get event",
+        "tags": ["event"],
+        "parameters": [{"name": "id", "in": "path", "required": True, "schema": text}, fields],
+        "responses": {"200": _response("The event", {"type": "object"}), "404": _ERROR} | errors,
+    }
+    return {"/event/": {"get": several}, "/event/{id}/": {"get": one}}
 
 
 def _response(description: str, schema: Json) -> Json:

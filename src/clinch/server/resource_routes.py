@@ -15,6 +15,7 @@ from clinch.resources.query.tree import And, Equal, In, Node, Range
 from clinch.resources.store import Store
 from clinch.resources.write.change import Change
 from clinch.resources.write.path import Mode, Written, allow
+from clinch.search.text import Search, parse, searchable
 from clinch.server.http import Request, Response, json_response
 from clinch.server.routes import Route
 
@@ -23,7 +24,7 @@ DEFAULT_LIMIT = 100
 MOST_AT_ONCE = 1000
 
 _CUSTOM = re.compile(r"custom\.\w{1,80}", re.ASCII)
-_INTEGER = re.compile(r"[+-]?\d+")
+_INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
 
 
 class ResourceRoutes:
@@ -88,7 +89,10 @@ class ResourceRoutes:
         """Change every object that fits the list filters, or none of them."""
         allow(request.actor, resource, "bulk_update")
         page = Page(
-            read_filters(resource, request.parameters, request.actor),
+            both(
+                read_filters(resource, request.parameters, request.actor),
+                read_search(resource, request.parameters, request.actor).where,
+            ),
             limit=MOST_AT_ONCE + 1,
             keys=("id",),
             total=False,
@@ -100,7 +104,9 @@ class ResourceRoutes:
             text = f"It's not allowed to update more than {MOST_AT_ONCE} objects at once"
             raise ApiError({"errors": [text]})
         changes = [Change.update(resource, id, request.body) for id in ids]
-        await self._store.write(request.actor, changes, request.provenance, answer=False)
+        await self._store.write(
+            request.actor, changes, request.provenance, mode=_mode(request), answer=False
+        )
         return json_response({"ok": True, "count": len(ids)})
 
     async def _delete(self, resource: type[Resource], request: Request) -> Response:
@@ -109,18 +115,20 @@ class ResourceRoutes:
         return Response(b"" if resource.delete_status == 204 else b"{}", resource.delete_status)
 
     async def _write(self, resource: type[Resource], request: Request, change: Change) -> Written:
-        mode: Mode = (
-            "dry_run" if request.parameters.get("_dry_run", "false") != "false" else "commit"
-        )
         keys = read_keys(resource, request.parameters.get("_fields"))
         [written] = await self._store.write(
             request.actor,
             [change],
             request.provenance,
-            mode=mode,
+            mode=_mode(request),
             answer=False if change.kind == "delete" else keys,
         )
         return written
+
+
+def _mode(request: Request) -> Mode:
+    wanted = request.parameters.get("_dry_run", "").lower() not in ("", "0", "false")
+    return "dry_run" if wanted else "commit"
 
 
 def _object_id(resource: type[Resource], request: Request) -> str:
@@ -146,9 +154,10 @@ def read_page(resource: type[Resource], parameters: dict[str, str], actor: Actor
         )
     order = parameters.get("_order_by", "")
     known = order.removeprefix("-") in resource.orders
+    search = read_search(resource, parameters, actor)
     return Page(
-        where=read_filters(resource, parameters, actor),
-        order=order if known else "",
+        where=both(read_filters(resource, parameters, actor), search.where),
+        order=order if known else search.order,
         skip=skip,
         limit=limit,
         keys=read_keys(resource, parameters.get("_fields")),
@@ -176,6 +185,18 @@ def read_keys(resource: type[Resource], fields: str | None) -> Keys:
     if resource.custom_fields is not None and "custom" not in keys:
         keys += sorted(name for name in named if _CUSTOM.fullmatch(name))
     return tuple(keys)
+
+
+def read_search(resource: type[Resource], parameters: dict[str, str], actor: Actor) -> Search:
+    """What the parameter `query` asks for, of resources that take one; raises BadRequest."""
+    text = parameters.get("query", "")
+    return parse(text, resource, actor) if text and searchable(resource) else Search()
+
+
+def both(first: Node, second: Node) -> Node:
+    """Both conditions, as one without needless levels: what asks for everything is known by it."""
+    nodes = tuple(node for node in (first, second) if node != And())
+    return nodes[0] if len(nodes) == 1 else And(nodes)
 
 
 def read_filters(resource: type[Resource], parameters: dict[str, str], actor: Actor) -> Node:

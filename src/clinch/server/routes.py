@@ -14,6 +14,16 @@ NO_URL = (
 )
 
 
+class MethodNotAllowed(ApiError):
+    """There is such a URL, but this is not done there; `allowed` is."""
+
+    status = 405
+
+    def __init__(self, allowed: list[str]) -> None:
+        super().__init__({"error": "The method is not allowed for the requested URL."})
+        self.allowed = allowed
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
     """One operation: `path` is below the base, `{}` stands for a segment that changes."""
@@ -47,7 +57,7 @@ class Match:
         if handler is None:
             if method == "POST" and self.arguments and "PUT" in self.handlers:
                 raise ApiError({"error": "404 Not Found: Did you mean to use PUT?"}, 404)
-            raise ApiError({"error": "The method is not allowed for the requested URL."}, 405)
+            raise MethodNotAllowed(sorted(self.handlers))
         return handler
 
 

@@ -39,6 +39,7 @@ create function assert_credential(credential_id text, known_version bigint) retu
 begin
     if not exists (
         select from credential c where c.id = credential_id and c.version = known_version
+        and c.organization_id = app_org()
         and (c.expires_at is null or c.expires_at > now())
     ) then
         raise exception 'the credential has changed' using errcode = 'invalid_authorization_specification';

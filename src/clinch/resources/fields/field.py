@@ -1,6 +1,7 @@
 """What every kind of field has in common."""
 
 import copy
+import json
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self
 
@@ -13,7 +14,8 @@ if TYPE_CHECKING:
     from clinch.resources.fields.relations import Children
 
 Json = Any
-Writable = Literal["always", "create", "never"]
+Writable = Literal["always", "create", "internally", "never"]
+"""Who may set a field: requests at any time, when creating, only the program itself, nobody."""
 FilterOp = Literal["eq", "in", "gt", "gte", "lt", "lte"]
 
 EQ: tuple[FilterOp, ...] = ("eq",)
@@ -105,7 +107,17 @@ class Field:
         return self.key
 
     def columns(self) -> Sequence[Column]:
-        return (Column(self.column, self.sql_type, self.nullable),) if self.stored else ()
+        if not self.stored:
+            return ()
+        return (Column(self.column, self.sql_type, self.nullable, fill=self._fill()),)
+
+    def _fill(self) -> str | None:
+        """The value of objects that are older than the field, as a SQL literal."""
+        value = self.empty() if self.default is UNSET or callable(self.default) else self.default
+        if value is None:
+            return None
+        text = value if isinstance(value, str) else json.dumps(value)
+        return "'" + text.replace("'", "''") + "'"
 
     def initial(self, actor: Actor) -> Json:
         """The value of a new row that says nothing of this field."""

@@ -31,6 +31,7 @@ from clinch.resources.query.tree import (
 )
 from clinch.resources.search_text import SEARCHED, fold
 
+_MOST_JOINS = 6
 _SIGNS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 
 
@@ -114,7 +115,7 @@ class Conditions:
         self._declarations, self._actor = declarations, actor
         self._composer = Composer(declarations, actor)
         self.parameters: list[Any] = [actor.organization_id]
-        self._aliases = 0
+        self._aliases = self._joins = 0
 
     def bind(self, value: Any) -> str:
         self.parameters.append(value)
@@ -184,7 +185,7 @@ class Conditions:
         return f"{operand} is not null"
 
     def _related(self, field: Ref | Children, node: Node, row: str) -> str:
-        return f"exists (select {self._others(field, node, row)})"
+        return self._joined(f"exists (select {self._others(field, node, row)})")
 
     def _count(self, field: Children | ListOf, row: str) -> str:
         if isinstance(field, ListOf):
@@ -222,10 +223,18 @@ class Conditions:
             "(" + " and ".join(self._contains(f"{text}.text", part) for part in one.fragments) + ")"
             for one in fragments
         )
-        return (
+        return self._joined(
             f"{self._operand(first.field, row)} in (select {text}.{held} from {SEARCHED} {text}"
             f" where {text}.organization_id = $1 and ({tests}){self._seen_texts(text)})"
         )
+
+    def _joined(self, condition: str) -> str:
+        """The condition, which is a join to the planner unless there are more than it can weigh.
+
+        The time to plan grows with the factorial of the joins; the rest are asked row by row.
+        """
+        self._joins += 1
+        return condition if self._joins <= _MOST_JOINS else f"({condition}) is true"
 
     def _contains(self, text: str, fragment: str) -> str:
         folded = fold([fragment])

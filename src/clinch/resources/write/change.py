@@ -29,6 +29,7 @@ class Change:
         "resource",
         "sent",
         "touched",
+        "trusted",
     )
 
     def __init__(
@@ -44,15 +45,27 @@ class Change:
         self.custom: list[Sent] = []
         self.touched: tuple[str, ...] = ()
         self.inner = False
+        self.trusted = False
 
     @classmethod
-    def create(cls, resource: type[Resource], body: dict[str, Any], id: str = "") -> "Change":
-        """A new object; its id is made, unless one is brought along."""
-        return cls("create", resource, id, body)
+    def create(
+        cls, resource: type[Resource], body: dict[str, Any], id: str = "", *, trusted: bool = False
+    ) -> "Change":
+        """A new object; its id is made, unless one is brought along.
+
+        A `trusted` body comes from the program itself and may set what requests may not.
+        """
+        change = cls("create", resource, id, body)
+        change.trusted = trusted
+        return change
 
     @classmethod
-    def update(cls, resource: type[Resource], id: str, body: dict[str, Any]) -> "Change":
-        return cls("update", resource, id, body)
+    def update(
+        cls, resource: type[Resource], id: str, body: dict[str, Any], *, trusted: bool = False
+    ) -> "Change":
+        change = cls("update", resource, id, body)
+        change.trusted = trusted
+        return change
 
     @classmethod
     def delete(cls, resource: type[Resource], id: str) -> "Change":

@@ -59,7 +59,9 @@ def _values(change: Change, actor: Actor) -> tuple[Row, Problems]:
     """What was sent, by column; names that mean nothing here are passed over."""
     values: Row = {}
     problems: Problems = {}
-    allowed = ("always",) if change.kind == "update" else ("always", "create")
+    allowed = {"always"} if change.kind == "update" else {"always", "create"}
+    if change.trusted:
+        allowed.add("internally")
     for key, value in change.body.items():
         field = change.resource.fields.get(key)
         if field is None or not field.stored:

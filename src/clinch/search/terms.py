@@ -1,0 +1,374 @@
+"""What it means to compare a field with a value of a query, by the kind of field.
+
+A term answers with conditions of the query tree and raises Invalid for a value that its field
+cannot have. An exact comparison is one with `=`, where `:` finds words.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, time
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from typing import Any
+
+from clinch.identity.users import User
+from clinch.resources.actor import Actor
+from clinch.resources.errors import Invalid
+from clinch.resources.fields import Children, Field, ListOf, Ref
+from clinch.resources.query.compiler import split_words
+from clinch.resources.query.tree import (
+    And,
+    Comparison,
+    Count,
+    Equal,
+    Exists,
+    Fragment,
+    Node,
+    Not,
+    Or,
+    Range,
+    Related,
+    TextMatch,
+    TextMode,
+)
+from clinch.search.grammar import Value
+from clinch.search.moments import read_span
+
+_NUMBER = re.compile(r"[+-]?\d{1,18}(\.\d{1,9})?", re.ASCII)
+_YES, _NO = ("yes", "true", "1"), ("no", "false", "0")
+
+
+class Term:
+    """A field as queries ask for it."""
+
+    def equal(self, value: Value, exact: bool, actor: Actor) -> Node:
+        raise NotImplementedError
+
+    def compare(self, comparison: Comparison, value: Value, actor: Actor) -> Node:
+        raise Invalid("It cannot be compared by size.")
+
+    def between(self, low: Value | None, high: Value | None, actor: Actor) -> Node:
+        """The field has a value from `low` to `high`, both included; None is no end."""
+        nodes = [self.compare("gte", low, actor)] if low else []
+        nodes += [self.compare("lte", high, actor)] if high else []
+        return And(tuple(nodes)) if nodes else self.given()
+
+    def given(self) -> Node:
+        """The field has any value."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class TextTerm(Term):
+    """Words in a text, or of `item` in a list field's entries; `*` at an end stands for anything.
+
+    `found_by` is the id of the object whose search text holds the text too, so that the index of
+    those finds it.
+    """
+
+    field: Field
+    item: str = ""
+    found_by: Field | None = None
+
+    def equal(self, value: Value, exact: bool, actor: Actor) -> Node:
+        text, open_start, open_end = _wildcards(value)
+        mode: TextMode
+        if open_start:
+            mode = "contains" if open_end else "ends"
+        elif not split_words(text):
+            mode = "contains"
+        else:
+            mode = "word_start" if open_end else "is" if exact else "words"
+        return self._match(mode, text)
+
+    def given(self) -> Node:
+        return self._match("contains", "") if self.item else Exists(self.field)
+
+    def _match(self, mode: TextMode, text: str) -> Node:
+        match = TextMatch(self.field, mode, text, self.item)
+        words = tuple(split_words(text))
+        if self.found_by is None or not words:
+            return match
+        return And((Fragment(self.found_by, words, "object"), match))
+
+
+@dataclass(frozen=True)
+class EmailTerm(TextTerm):
+    """A whole address where the value has an `@`, all of a domain after one, else words."""
+
+    def equal(self, value: Value, exact: bool, actor: Actor) -> Node:
+        text = value.text.strip()
+        if "@" not in text or "*" in text:
+            return super().equal(value, exact, actor)
+        return self._match("ends" if text.startswith("@") else "is", text)
+
+
+@dataclass(frozen=True)
+class PhoneTerm(TextTerm):
+    """A number however it is written, or some digits of it."""
+
+    def equal(self, value: Value, exact: bool, actor: Actor) -> Node:
+        digits = phone_digits(value.text)
+        return self._match("contains", digits) if digits else Or()
+
+
+def phone_digits(text: str) -> str:
+    """The digits of a number as typed, without the zeros that stand for a country's code."""
+    return re.sub(r"\D", "", text, flags=re.ASCII).lstrip("0")
+
+
+@dataclass(frozen=True)
+class LabelTerm(Term):
+    """One of a few words or labels, as a whole."""
+
+    field: Field
+
+    def equal(self, value: Value, exact: bool, actor: Actor) -> Node:
+        return TextMatch(self.field, "is", value.text.strip())
+
+    def given(self) -> Node:
+        return Exists(self.field)
+
+
+@dataclass(frozen=True)
+class IdTerm(Term):
+    """An id, letter by letter."""
+
+    field: Field
+
+    def equal(self, value: Value, exact: bool, actor: Actor) -> Node:
+        return Equal(self.field, value.text.strip())
+
+    def given(self) -> Node:
+        return Exists(self.field)
+
+
+@dataclass(frozen=True)
+class UserTerm(Term):
+    """A user by id, address or name; `me` is who asks."""
+
+    field: Ref
+
+    def equal(self, value: Value, exact: bool, actor: Actor) -> Node:
+        text = value.text.strip()
+        if text.lower() == "me":
+            return Or() if actor.user_id is None else Equal(self.field, actor.user_id)
+        if text.startswith(f"{User.prefix}_"):
+            return Equal(self.field, text)
+        names = (User.name, User.first_name, User.email)
+        return Related(self.field, Or(tuple(TextMatch(name, "is", text) for name in names)))
+
+    def given(self) -> Node:
+        return Exists(self.field)
+
+
+@dataclass(frozen=True)
+class NumberTerm(Term):
+    """A whole number; what is compared with it need not be one."""
+
+    field: Field
+
+    def equal(self, value: Value, exact: bool, actor: Actor) -> Node:
+        number = read_number(value)
+        return Equal(self.field, int(number)) if number == int(number) else Or()
+
+    def compare(self, comparison: Comparison, value: Value, actor: Actor) -> Node:
+        return Range(self.field, comparison, whole(comparison, read_number(value)))
+
+    def given(self) -> Node:
+        return Exists(self.field)
+
+
+@dataclass(frozen=True)
+class CountTerm(Term):
+    """How many entries a list has, or how many objects refer here."""
+
+    field: Children | ListOf
+
+    def equal(self, value: Value, exact: bool, actor: Actor) -> Node:
+        number = read_number(value)
+        if number == 0:
+            return Not(self.given())
+        if number != int(number):
+            return Or()
+        whole = int(number)
+        return And((Count(self.field, "gte", whole), Count(self.field, "lte", whole)))
+
+    def compare(self, comparison: Comparison, value: Value, actor: Actor) -> Node:
+        number = whole(comparison, read_number(value))
+        # That there is one is known from the first; the rest need not be counted.
+        if (comparison, number) in (("gt", 0), ("gte", 1)):
+            return self.given()
+        if (comparison, number) in (("lt", 1), ("lte", 0)):
+            return Not(self.given())
+        return Count(self.field, comparison, number)
+
+    def given(self) -> Node:
+        if isinstance(self.field, Children):
+            return Related(self.field, And())
+        return Exists(self.field)
+
+
+@dataclass(frozen=True)
+class FlagTerm(Term):
+    """yes or no."""
+
+    field: Field
+
+    def equal(self, value: Value, exact: bool, actor: Actor) -> Node:
+        word = value.text.strip().lower()
+        if word not in _YES + _NO:
+            raise Invalid("Write yes or no.")
+        return Equal(self.field, word in _YES)
+
+    def given(self) -> Node:
+        return Exists(self.field)
+
+
+@dataclass(frozen=True)
+class TimeTerm(Term):
+    """A moment, compared with spans: `:` is within one, `>` and `>=` go by its start, `<=` by its
+    end. So a client that goes on from the day where it stopped misses nothing of that day."""
+
+    field: Field
+
+    def equal(self, value: Value, exact: bool, actor: Actor) -> Node:
+        span = read_span(value.text, actor)
+        return And((self._range("gte", span.start), self._range("lt", span.end)))
+
+    def compare(self, comparison: Comparison, value: Value, actor: Actor) -> Node:
+        span = read_span(value.text, actor)
+        if comparison == "lte":
+            return self._range("lt", span.end)
+        return self._range(comparison, span.start)
+
+    def given(self) -> Node:
+        return Exists(self.field)
+
+    def _range(self, comparison: Comparison, moment: datetime) -> Node:
+        return Range(self.field, comparison, moment.astimezone(UTC))
+
+
+@dataclass(frozen=True)
+class DayTerm(TimeTerm):
+    """A day without a time, compared with the days of a span, all of them alike."""
+
+    def equal(self, value: Value, exact: bool, actor: Actor) -> Node:
+        first, after = read_span(value.text, actor).days
+        return And((Range(self.field, "gte", first), Range(self.field, "lt", after)))
+
+    def compare(self, comparison: Comparison, value: Value, actor: Actor) -> Node:
+        first, after = read_span(value.text, actor).days
+        match comparison:
+            case "lte":
+                return Range(self.field, "lt", after)
+            case "gt":
+                return Range(self.field, "gte", after)
+        return Range(self.field, comparison, first)
+
+
+@dataclass(frozen=True)
+class DayOrTimeTerm(TimeTerm):
+    """A moment, or where the flag `day_only` says so a day that is kept as its midnight in UTC."""
+
+    day_only: Field
+
+    def compare(self, comparison: Comparison, value: Value, actor: Actor) -> Node:
+        if comparison == "gt":
+            return self._range("gte", read_span(value.text, actor).end)
+        return super().compare(comparison, value, actor)
+
+    def _range(self, comparison: Comparison, moment: datetime) -> Node:
+        # A day counts from its start, so one that began before the moment is not after it.
+        day: Comparison = comparison
+        if moment.time() != time():
+            day = "lte" if comparison == "lt" else "gt"
+        midnight = datetime.combine(moment.date(), time(), UTC)
+        return Or(
+            (
+                And((Equal(self.day_only, True), Range(self.field, day, midnight))),
+                And((Equal(self.day_only, False), super()._range(comparison, moment))),
+            )
+        )
+
+
+@dataclass(frozen=True)
+class OtherTerm(Term):
+    """A field of another kind, which reads its values as its list filter does."""
+
+    field: Field
+
+    def equal(self, value: Value, exact: bool, actor: Actor) -> Node:
+        return Equal(self.field, self._read(value, actor))
+
+    def compare(self, comparison: Comparison, value: Value, actor: Actor) -> Node:
+        return Range(self.field, comparison, self._read(value, actor))
+
+    def given(self) -> Node:
+        return Exists(self.field)
+
+    def _read(self, value: Value, actor: Actor) -> Any:
+        return self.field.filter_value(value.text.strip(), actor)
+
+
+@dataclass(frozen=True)
+class Through(Term):
+    """A field of an object that refers here or is referred to, of one of them at least."""
+
+    link: Ref | Children
+    term: Term
+
+    def equal(self, value: Value, exact: bool, actor: Actor) -> Node:
+        return Related(self.link, self.term.equal(value, exact, actor))
+
+    def compare(self, comparison: Comparison, value: Value, actor: Actor) -> Node:
+        return Related(self.link, self.term.compare(comparison, value, actor))
+
+    def between(self, low: Value | None, high: Value | None, actor: Actor) -> Node:
+        return Related(self.link, self.term.between(low, high, actor))
+
+    def given(self) -> Node:
+        return Related(self.link, self.term.given())
+
+
+@dataclass(frozen=True)
+class AnyOf(Term):
+    """One of several fields."""
+
+    terms: tuple[Term, ...]
+
+    def equal(self, value: Value, exact: bool, actor: Actor) -> Node:
+        return self._any(lambda term: term.equal(value, exact, actor))
+
+    def compare(self, comparison: Comparison, value: Value, actor: Actor) -> Node:
+        return self._any(lambda term: term.compare(comparison, value, actor))
+
+    def between(self, low: Value | None, high: Value | None, actor: Actor) -> Node:
+        return self._any(lambda term: term.between(low, high, actor))
+
+    def given(self) -> Node:
+        return self._any(lambda term: term.given())
+
+    def _any(self, ask: Callable[[Term], Node]) -> Node:
+        return Or(tuple(ask(term) for term in self.terms))
+
+
+def read_number(value: Value) -> Decimal:
+    text = value.text.strip().replace(",", "")
+    if not _NUMBER.fullmatch(text):
+        raise Invalid(f'"{value.text[:100]}" is not a number.')
+    return Decimal(text)
+
+
+def whole(comparison: Comparison, number: Decimal) -> int:
+    """The whole number that compares with whole numbers as `number` does."""
+    rounding = ROUND_FLOOR if comparison in ("gt", "lte") else ROUND_CEILING
+    return int(number.to_integral_value(rounding))
+
+
+def _wildcards(value: Value) -> tuple[str, bool, bool]:
+    """The text between wildcards, and whether there is one before and after it."""
+    text = value.text.strip()
+    if value.quoted:
+        return text, False, False
+    return text.strip("*"), text.startswith("*"), text.endswith("*")

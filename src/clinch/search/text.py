@@ -1,0 +1,168 @@
+"""The search language of a list's `query` parameter: from what people type to conditions."""
+
+import string
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from clinch.resources.actor import Actor
+from clinch.resources.declaration import Resource
+from clinch.resources.errors import BadRequest, Invalid
+from clinch.resources.fields import Field, Id
+from clinch.resources.query.tree import EVERYTHING, And, Comparison, Node, Not, Or, Related, Slice
+from clinch.search.grammar import (
+    All,
+    Condition,
+    Either,
+    Expression,
+    Nested,
+    No,
+    Operator,
+    Query,
+    Value,
+    Words,
+    read_query,
+)
+from clinch.search.terms import Term
+from clinch.search.vocabulary import Vocabulary, term_of, vocabulary
+
+CustomField = Callable[[type[Resource], str], Field | None]
+"""Finds a field that the organization added to a resource, by its id or name."""
+
+_COMPARISONS: dict[Operator, Comparison] = {">": "gt", ">=": "gte", "<": "lt", "<=": "lte"}
+_PUNCTUATION = frozenset(string.punctuation)
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What a text asks for: a condition, and an order as `Page.order` has it, "" for the usual."""
+
+    where: Node = EVERYTHING
+    order: str = ""
+
+
+def no_custom_fields(resource: type[Resource], name: str) -> Field | None:
+    return None
+
+
+def searchable(resource: type[Resource]) -> bool:
+    """Whether a list of the resource takes a `query`."""
+    return vocabulary(resource.noun) is not None
+
+
+def parse(
+    text: str,
+    resource: type[Resource],
+    actor: Actor,
+    custom_field: CustomField = no_custom_fields,
+) -> Search:
+    """What the text asks for; raises BadRequest for one that cannot be read.
+
+    Dates are read with the actor's clock and zone, `me` is the actor's user. What the actor may
+    see is left to the compiler of the tree.
+    """
+    known = vocabulary(resource.noun)
+    if known is None:
+        raise BadRequest(f"There is no search language for {resource.noun}.")
+    query = read_query(text)
+    where = _Translator(known, actor, custom_field).node(query.expression)
+    id = resource.fields["id"]
+    if query.slices and isinstance(id, Id):
+        where = And((where, *(Slice(id, part, parts) for part, parts in query.slices)))
+    return Search(where, _order(query, known))
+
+
+def _order(query: Query, known: Vocabulary) -> str:
+    keys = []
+    for name in query.sorts:
+        key = known.sorts.get(_spelled(name.removeprefix("-")))
+        if key is None:
+            raise BadRequest(f'The query sorts by "{name[:100]}", which is no order.')
+        keys.append(("-" if name.startswith("-") else "") + key)
+    return ",".join(dict.fromkeys(keys))
+
+
+def _spelled(name: str) -> str:
+    return name.strip().lower().replace(" ", "_")
+
+
+@dataclass(frozen=True, slots=True)
+class _Translator:
+    """Gives the names of an expression their meaning, for one resource."""
+
+    known: Vocabulary
+    actor: Actor
+    custom_field: CustomField
+
+    def node(self, expression: Expression) -> Node:
+        match expression:
+            case Words(text):
+                return self._words(text)
+            case All(parts):
+                return And(tuple(map(self.node, parts)))
+            case Either(parts):
+                return Or(tuple(map(self.node, parts)))
+            case No(part):
+                return Not(self.node(part))
+            case Nested(name, inner):
+                return self._nested(name, inner)
+            case Condition(name, operator, values):
+                return self._condition(name, operator, values)
+
+    def _words(self, text: str) -> Node:
+        text = text.strip().strip("*")
+        # A dash or an ampersand between words is how names are written, not what is looked for.
+        return EVERYTHING if set(text) <= _PUNCTUATION else self.known.free(text)
+
+    def _nested(self, name: str, inner: Expression) -> Node:
+        link = self.known.scopes.get(_spelled(name))
+        other = vocabulary(link.target) if link else None
+        if link is None or other is None:
+            raise _unknown(name)
+        return Related(link, replace(self, known=other).node(inner))
+
+    def _condition(self, name: str, operator: Operator, values: tuple[Value, ...]) -> Node:
+        try:
+            if _spelled(name) == "has":
+                return Or(tuple(self._has(value.text) for value in values))
+            return _asked(self._term(name), operator, values, self.actor)
+        except Invalid as error:
+            raise BadRequest(f"The query's {name[:100]}: {error.problem}") from None
+
+    def _has(self, name: str) -> Node:
+        link = self.known.scopes.get(_spelled(name))
+        return Related(link, EVERYTHING) if link else self._term(name).given()
+
+    def _term(self, name: str) -> Term:
+        term = self.known.terms.get(_spelled(name))
+        if term is None:
+            own = self.custom_field(self.known.resource, name.removeprefix("custom."))
+            term = term_of(own) if own is not None else None
+        if term is None:
+            raise _unknown(name)
+        return term
+
+
+def _asked(term: Term, operator: Operator, values: tuple[Value, ...], actor: Actor) -> Node:
+    match operator:
+        case "range":
+            low, high = (None if _is_any(value) else value for value in values)
+            return term.between(low, high, actor)
+        case ">" | ">=" | "<" | "<=":
+            return term.compare(_COMPARISONS[operator], values[0], actor)
+        case "!=":
+            return Not(_equal(term, values[0], True, actor))
+    return Or(tuple(_equal(term, value, operator == "=", actor) for value in values))
+
+
+def _equal(term: Term, value: Value, exact: bool, actor: Actor) -> Node:
+    if _is_any(value):
+        return term.given()
+    return term.equal(value, exact, actor) if value.text.strip() else Not(term.given())
+
+
+def _is_any(value: Value) -> bool:
+    return value.text.strip("*") == "" and value.text != "" and not value.quoted
+
+
+def _unknown(name: str) -> BadRequest:
+    return BadRequest(f'The query asks for "{name[:100]}", which is no field here.')
