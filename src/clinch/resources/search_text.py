@@ -21,6 +21,7 @@ SEARCHED = "searched_text"
 
 PostgreSQL evaluates a policy before an operator that is not leakproof, so `like` could not be an
 index condition. The view's owner is exempt from the policy, and the view itself holds the tenant.
+Compare its organization by `= any(array[$1])`: see the migration that makes it.
 """
 
 

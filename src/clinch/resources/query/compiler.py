@@ -225,7 +225,7 @@ class Conditions:
         )
         return self._joined(
             f"{self._operand(first.field, row)} in (select {text}.{held} from {SEARCHED} {text}"
-            f" where {text}.organization_id = $1 and ({tests}){self._seen_texts(text)})"
+            f" where {text}.organization_id = any(array[$1::uuid]) and ({tests}){self._seen_texts(text)})"
         )
 
     def _joined(self, condition: str) -> str:

@@ -102,8 +102,7 @@ class ReadPath:
             f"select convert_to({self._object(actor, resource, None)}, 'UTF8')"
             " from jsonb_array_elements($2::jsonb) with ordinality l(row, place)"
             f" left join {resource.table} t on t.organization_id = $1 and t.id = l.row ->> 'id'"
-            " cross join lateral jsonb_populate_record(t, l.row"
-            " || jsonb_build_object('organization_id', $1::uuid)) r order by l.place",
+            " cross join lateral jsonb_populate_record(t, l.row) r order by l.place",
             actor.organization_id,
             (b"[" + b",".join(rows) + b"]").decode(),
         )
