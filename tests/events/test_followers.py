@@ -201,10 +201,22 @@ async def put_all(transaction: Transaction, organization_id: str, events: list[E
         await put(transaction, organization_id, event)
 
 
-async def keep_writing(store: Store, actor: Actor) -> None:
-    while True:
-        await write(store, actor, 3)
-        await asyncio.sleep(0.005)
+@asynccontextmanager
+async def writing(store: Store, actor: Actor) -> AsyncIterator[None]:
+    """Events are being written; at the end the last write has been answered."""
+    stopped = asyncio.Event()
+
+    async def keep_writing() -> None:
+        while not stopped.is_set():
+            await write(store, actor, 3)
+            await asyncio.sleep(0.005)
+
+    task = asyncio.create_task(keep_writing())
+    try:
+        yield
+    finally:
+        stopped.set()
+        await task
 
 
 async def end(task: asyncio.Task[None]) -> None:
@@ -216,17 +228,16 @@ async def end(task: asyncio.Task[None]) -> None:
 async def test_a_process_that_is_killed_again_and_again_misses_and_repeats_nothing(
     store: Store, actor: Actor
 ) -> None:
-    writing = asyncio.create_task(keep_writing(store, actor))
     choose = random.Random(11)
-    for _ in range(KILLS):
-        process = await start_following(store)
-        try:
-            await until_effects_grow(store, process)
-            await asyncio.sleep(choose.random() / 20)  # to be killed elsewhere each time
-        finally:
-            process.kill()
-            assert await process.wait() == -signal.SIGKILL
-    await end(writing)
+    async with writing(store, actor):
+        for _ in range(KILLS):
+            process = await start_following(store)
+            try:
+                await until_effects_grow(store, process)
+                await asyncio.sleep(choose.random() / 20)  # to be killed elsewhere each time
+            finally:
+                process.kill()
+                assert await process.wait() == -signal.SIGKILL
     # The server may still be about to notice that its client has gone, and holds the lock so long.
     await catch_up(store.database, Follower("killed", put_all), actor.organization_id)
     done = await effects(store, actor)
@@ -234,13 +245,12 @@ async def test_a_process_that_is_killed_again_and_again_misses_and_repeats_nothi
 
 
 async def test_two_processes_under_one_name_do_not_double(store: Store, actor: Actor) -> None:
-    writing = asyncio.create_task(keep_writing(store, actor))
     processes = [await start_following(store) for _ in range(2)]
     try:
-        for _ in range(20):
-            for process in processes:
-                await until_effects_grow(store, process)
-        await end(writing)
+        async with writing(store, actor):
+            for _ in range(20):
+                for process in processes:
+                    await until_effects_grow(store, process)
         await until_nothing_is_behind(store)
     finally:
         for process in processes:
@@ -413,9 +423,8 @@ async def test_a_waker_whose_connection_was_lost_wakes_again(
     async with waking(store) as (waking_store, listener), asyncio.timeout(PATIENCE):
         lost = await until_connected(store, "notify")
         await end_backend(store, lost)
-        writing = asyncio.create_task(keep_writing(waking_store, actor))
-        await until_connected(store, "notify", but_for=lost)
-        await end(writing)
+        async with writing(waking_store, actor):
+            await until_connected(store, "notify", but_for=lost)
         monkeypatch.setattr(wake, "SWEEP", FAR)
         waiting = asyncio.create_task(listener.wait())
         await write(waking_store, actor)

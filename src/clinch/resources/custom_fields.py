@@ -14,7 +14,7 @@ from typing import Any
 
 from clinch.resources.actor import Actor
 from clinch.resources.errors import NO_CHOICE, Invalid, wrong_type
-from clinch.resources.fields import Field, parse_datetime, stored_time
+from clinch.resources.fields import Field, Output, parse_datetime, stored_time
 
 Row = dict[str, Any]
 
@@ -31,7 +31,7 @@ class CustomFields(Field):
     sql_type = "jsonb"
 
     def __init__(self, definitions: str) -> None:
-        super().__init__(shown=False, writable="never", doc="Values by the field's name.")
+        super().__init__(writable="never", doc="Values by the field's name.")
         self.definitions = definitions
 
     def empty(self) -> Any:
@@ -40,20 +40,35 @@ class CustomFields(Field):
     def schema(self) -> dict[str, Any]:
         return {"type": "object", "description": self.doc}
 
-    def text(self, row: str, table: str, kind: str, keys: Iterable[str] | None) -> str:
-        """SQL for the text that joins the values to the object's JSON, each after a comma."""
-        wanted = None if keys is None or "custom" in keys else _named_ids(keys)
-        if wanted == []:
-            return "''"
-        named = ", ".join(f"'{id}'" for id in wanted or ())
-        only = "" if wanted is None else f" and f.id in ({named})"
-        objects = f"coalesce(json_object_agg(f.name, {row}.custom -> f.id)::text, '{{}}')"
-        by_name = f" || ',\"custom\":' || {objects}" if wanted is None else ""
+    def output(self, row: str, out: Output) -> str:
+        values = f"json_object_agg(f.name, {row}.custom -> f.id order by f.position, f.id)"
         return (
-            "(select coalesce(string_agg(',' || to_json('custom.' || f.id)::text || ':'"
-            f" || ({row}.custom -> f.id)::text, '' order by f.position, f.id), ''){by_name}"
-            f" from {table} f where f.organization_id = $1 and f.kind = '{kind}'"
-            f" and {row}.custom ? f.id{only})"
+            f"case when {row}.custom = '{{}}' then '{{}}'"
+            f" else (select coalesce({values}, '{{}}') {self._defined(row, out)}) end"
+        )
+
+    def flat(self, row: str, out: Output, keys: Iterable[str] | None) -> str | None:
+        """SQL for the text of the values, each with its key before and a comma behind it.
+
+        None when `keys` are given and name no value.
+        """
+        only = ""
+        if keys is not None and "custom" not in keys:
+            wanted = ", ".join(f"'{id}'" for id in _named_ids(keys))
+            if not wanted:
+                return None
+            only = f" and f.id in ({wanted})"
+        value = f"to_json('custom.' || f.id)::text || ':' || ({row}.custom -> f.id)::text || ','"
+        return (
+            f"(select coalesce(string_agg({value}, '' order by f.position, f.id), '')"
+            f" {self._defined(row, out)}{only})"
+        )
+
+    def _defined(self, row: str, out: Output) -> str:
+        table, kind = out.definitions(self.definitions)
+        return (
+            f"from {table} f where f.organization_id = $1 and f.kind = '{kind}'"
+            f" and {row}.custom ? f.id"
         )
 
 

@@ -7,7 +7,6 @@ cannot have. An exact comparison is one with `=`, where `:` finds words.
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, time
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any
 
@@ -15,7 +14,6 @@ from clinch.identity.users import User
 from clinch.resources.actor import Actor
 from clinch.resources.errors import Invalid
 from clinch.resources.fields import Children, Field, ListOf, Ref
-from clinch.resources.query.compiler import split_words
 from clinch.resources.query.tree import (
     And,
     Comparison,
@@ -31,8 +29,8 @@ from clinch.resources.query.tree import (
     TextMatch,
     TextMode,
 )
+from clinch.resources.query.words import split_words
 from clinch.search.grammar import Value
-from clinch.search.moments import read_span
 
 _NUMBER = re.compile(r"[+-]?\d{1,18}(\.\d{1,9})?", re.ASCII)
 _YES, _NO = ("yes", "true", "1"), ("no", "false", "0")
@@ -223,73 +221,6 @@ class FlagTerm(Term):
 
     def given(self) -> Node:
         return Exists(self.field)
-
-
-@dataclass(frozen=True)
-class TimeTerm(Term):
-    """A moment, compared with spans: `:` is within one, `>` and `>=` go by its start, `<=` by its
-    end. So a client that goes on from the day where it stopped misses nothing of that day."""
-
-    field: Field
-
-    def equal(self, value: Value, exact: bool, actor: Actor) -> Node:
-        span = read_span(value.text, actor)
-        return And((self._range("gte", span.start), self._range("lt", span.end)))
-
-    def compare(self, comparison: Comparison, value: Value, actor: Actor) -> Node:
-        span = read_span(value.text, actor)
-        if comparison == "lte":
-            return self._range("lt", span.end)
-        return self._range(comparison, span.start)
-
-    def given(self) -> Node:
-        return Exists(self.field)
-
-    def _range(self, comparison: Comparison, moment: datetime) -> Node:
-        return Range(self.field, comparison, moment.astimezone(UTC))
-
-
-@dataclass(frozen=True)
-class DayTerm(TimeTerm):
-    """A day without a time, compared with the days of a span, all of them alike."""
-
-    def equal(self, value: Value, exact: bool, actor: Actor) -> Node:
-        first, after = read_span(value.text, actor).days
-        return And((Range(self.field, "gte", first), Range(self.field, "lt", after)))
-
-    def compare(self, comparison: Comparison, value: Value, actor: Actor) -> Node:
-        first, after = read_span(value.text, actor).days
-        match comparison:
-            case "lte":
-                return Range(self.field, "lt", after)
-            case "gt":
-                return Range(self.field, "gte", after)
-        return Range(self.field, comparison, first)
-
-
-@dataclass(frozen=True)
-class DayOrTimeTerm(TimeTerm):
-    """A moment, or where the flag `day_only` says so a day that is kept as its midnight in UTC."""
-
-    day_only: Field
-
-    def compare(self, comparison: Comparison, value: Value, actor: Actor) -> Node:
-        if comparison == "gt":
-            return self._range("gte", read_span(value.text, actor).end)
-        return super().compare(comparison, value, actor)
-
-    def _range(self, comparison: Comparison, moment: datetime) -> Node:
-        # A day counts from its start, so one that began before the moment is not after it.
-        day: Comparison = comparison
-        if moment.time() != time():
-            day = "lte" if comparison == "lt" else "gt"
-        midnight = datetime.combine(moment.date(), time(), UTC)
-        return Or(
-            (
-                And((Equal(self.day_only, True), Range(self.field, day, midnight))),
-                And((Equal(self.day_only, False), super()._range(comparison, moment))),
-            )
-        )
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from clinch.search.grammar import (
     Words,
     read_query,
 )
-from clinch.search.terms import Term
+from clinch.search.terms import OtherTerm, Term
 from clinch.search.vocabulary import Vocabulary, term_of, vocabulary
 
 CustomField = Callable[[type[Resource], str], Field | None]
@@ -136,7 +136,7 @@ class _Translator:
         term = self.known.terms.get(_spelled(name))
         if term is None:
             own = self.custom_field(self.known.resource, name.removeprefix("custom."))
-            term = term_of(own) if own is not None else None
+            term = (term_of(own) or OtherTerm(own)) if own is not None else None
         if term is None:
             raise _unknown(name)
         return term

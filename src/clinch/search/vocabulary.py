@@ -37,8 +37,6 @@ from clinch.resources.query.tree import Fragment, Node, Or, TextMatch
 from clinch.search.terms import (
     AnyOf,
     CountTerm,
-    DayOrTimeTerm,
-    DayTerm,
     EmailTerm,
     FlagTerm,
     IdTerm,
@@ -48,10 +46,10 @@ from clinch.search.terms import (
     Term,
     TextTerm,
     Through,
-    TimeTerm,
     UserTerm,
     phone_digits,
 )
+from clinch.search.time_terms import DayOrTimeTerm, DayTerm, TimeTerm
 
 _NUMBER = re.compile(r"[+(\d][\d\s().\-/]*", re.ASCII)
 

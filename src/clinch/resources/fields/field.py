@@ -11,7 +11,7 @@ from clinch.resources.errors import REQUIRED, Invalid
 
 if TYPE_CHECKING:
     from clinch.resources.declaration import Resource
-    from clinch.resources.fields.relations import Children
+    from clinch.resources.fields.relations import Children, Ref
 
 Json = Any
 Writable = Literal["always", "create", "internally", "never"]
@@ -43,8 +43,16 @@ class Output(Protocol):
         """The moment when that day ends, as a SQL literal."""
         ...
 
-    def one(self, target: str, row_id: str, key: str) -> str:
-        """SQL for one field of the object of resource `target` whose id is the SQL `row_id`."""
+    def joined(self, ref: "Ref", row: str) -> str:
+        """The alias of the row that `ref` of `row` points to; its columns are null without one."""
+        ...
+
+    def field_of(self, target: str, key: str) -> "Field | None":
+        """A field of the resource `target`, or None when the actor may not see it."""
+        ...
+
+    def definitions(self, noun: str) -> tuple[str, str]:
+        """The table in which custom fields are defined, and the kind of these."""
         ...
 
     def many(self, children: "Children", row_id: str) -> str:

@@ -84,7 +84,14 @@ class Shown(Field):
 
     def output(self, row: str, out: Output) -> str:
         key = self._target_key if isinstance(self._target_key, str) else self._target_key.key
-        return out.one(self.ref.target, f"{row}.{self.ref.column}", key)
+        field = out.field_of(self.ref.target, key)
+        if field is None:
+            return "null"
+        other = out.joined(self.ref, row)
+        value = field.output(other, out)
+        # What is made of the columns of no object would not be null by itself.
+        guarded = self.ref.nullable and not field.stored
+        return f"case when {other}.id is not null then {value} end" if guarded else value
 
 
 class Computed(Field):

@@ -1,20 +1,19 @@
-"""From a tree of conditions to SQL with bound parameters, and from a resource to its JSON.
+"""From a tree of conditions to SQL with bound parameters.
 
 `$1` is always the organization; every table of every statement, at every level, is held to it.
 What the actor may not see is kept out here, once: hidden fields are refused in conditions and
-orders and left out of the answer, invisible rows are not there.
+orders, invisible rows are not there.
 """
 
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from clinch.resources.actor import Actor
 from clinch.resources.declaration import Declarations, Resource
 from clinch.resources.errors import Forbidden
 from clinch.resources.fields import Children, Field, ListOf, Ref, Text
+from clinch.resources.query.composer import Composer
 from clinch.resources.query.tree import (
-    WORD_BREAKS,
     And,
     Count,
     Equal,
@@ -29,83 +28,11 @@ from clinch.resources.query.tree import (
     Slice,
     TextMatch,
 )
-from clinch.resources.search_text import SEARCHED, fold
+from clinch.resources.query.words import contains, fits
+from clinch.resources.search_text import SEARCHED
 
 _MOST_JOINS = 6
 _SIGNS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
-
-
-class Composer:
-    """Writes the JSON of objects as SQL, for one set of rights."""
-
-    def __init__(self, declarations: Declarations, actor: Actor) -> None:
-        self._declarations, self._actor = declarations, actor
-        self._aliases = 0
-        self.public_url = "'" + declarations.public_url.replace("'", "''") + "'"
-        self.today = f"date '{actor.today().isoformat()}'"
-        self.tomorrow = f"timestamptz '{actor.tomorrow().isoformat()}'"
-
-    def columns(self, resource: type[Resource], row: str, keys: Iterable[str] | None) -> str:
-        """The select list of one object: `keys`, or what is answered when none are named."""
-        fields = [
-            field
-            for field in resource.fields.values()
-            if field.shown
-            and self._actor.may(field.seen_with)
-            and (not field.optional if keys is None else field.key in keys)
-        ]
-        return ", ".join(f'{field.output(row, self)} as "{field.key}"' for field in fields)
-
-    def object(self, resource: type[Resource], row: str, keys: Iterable[str] | None) -> str:
-        """SQL for the text of one object's JSON, with its custom values."""
-        columns = self.columns(resource, row, keys)
-        plain = f"(select row_to_json(o)::text from (select {columns}) o)"
-        custom = resource.custom_fields
-        if custom is None:
-            return plain
-        definitions = self._declarations[custom.definitions]
-        values = custom.text(row, definitions.table, definitions.only["kind"], keys)
-        if not columns:
-            return f"('{{' || substr({values}, 2) || '}}')"
-        return f"(left({plain}, -1) || {values} || '}}')"
-
-    def one(self, target: str, row_id: str, key: str) -> str:
-        resource = self._declarations[target]
-        field = resource.fields[key]
-        if not self._actor.may(field.seen_with):
-            return "null"
-        row = self._alias()
-        return (
-            f"(select {field.output(row, self)} from {resource.table} {row}"
-            f" where {row}.organization_id = $1 and {row}.id = {row_id}{self._only(resource, row)})"
-        )
-
-    def many(self, children: Children, row_id: str) -> str:
-        resource = self._declarations[children.target]
-        row, item = self._alias(), self._alias()
-        link = f" and {row}.{children.by} = {row_id}" if children.by else ""
-        link += self._only(resource, row)
-        if resource.custom_fields is not None:
-            return (
-                f"('[' || coalesce((select string_agg({self.object(resource, row, None)}, ','"
-                f" order by {row}.{children.order}, {row}.id) from {resource.table} {row}"
-                f" where {row}.organization_id = $1{link} and {children.only.format(row=row)}), '')"
-                " || ']')::json"
-            )
-        return (
-            f"coalesce((select json_agg({item}) from (select {self.columns(resource, row, None)}"
-            f" from {resource.table} {row} where {row}.organization_id = $1{link}"
-            f" and {children.only.format(row=row)} order by {row}.{children.order}, {row}.id)"
-            f" {item}), '[]')"
-        )
-
-    def _alias(self) -> str:
-        self._aliases += 1
-        return f"q{self._aliases}"
-
-    @staticmethod
-    def _only(resource: type[Resource], row: str) -> str:
-        return "".join(f" and {row}.{name} = '{word}'" for name, word in resource.only.items())
 
 
 class Conditions:
@@ -220,12 +147,15 @@ class Conditions:
         text, first = self._alias("s"), fragments[0]
         held = "lead_id" if first.of == "lead" else "id"
         tests = " or ".join(
-            "(" + " and ".join(self._contains(f"{text}.text", part) for part in one.fragments) + ")"
+            "("
+            + " and ".join(contains(f"{text}.text", part, self.bind) for part in one.fragments)
+            + ")"
             for one in fragments
         )
         return self._joined(
             f"{self._operand(first.field, row)} in (select {text}.{held} from {SEARCHED} {text}"
-            f" where {text}.organization_id = any(array[$1::uuid]) and ({tests}){self._seen_texts(text)})"
+            f" where {text}.organization_id = any(array[$1::uuid]) and ({tests})"
+            f"{self._seen_texts(text)})"
         )
 
     def _joined(self, condition: str) -> str:
@@ -235,12 +165,6 @@ class Conditions:
         """
         self._joins += 1
         return condition if self._joins <= _MOST_JOINS else f"({condition}) is true"
-
-    def _contains(self, text: str, fragment: str) -> str:
-        folded = fold([fragment])
-        if _long_enough(folded):
-            return f"{text} like {self.bind(f'%{_escape_like(folded)}%')}"
-        return f"{text} ~ {self.bind(f'(^|[{WORD_BREAKS[1:-2]}]){re.escape(folded)}')}"
 
     def _seen_texts(self, text: str) -> str:
         """Keeps out the texts of objects that the actor may not see."""
@@ -260,23 +184,10 @@ class Conditions:
     def _text_match(self, node: TextMatch, row: str) -> str:
         operand = self._operand(node.field, row)
         if not node.item:
-            return self._fits(operand, node)
+            return fits(operand, node.mode, node.text, self.bind)
         entry = self._alias("e")
-        test = self._fits(f"({entry}.value ->> '{node.item}')", node)
+        test = fits(f"({entry}.value ->> '{node.item}')", node.mode, node.text, self.bind)
         return f"exists (select from jsonb_array_elements({operand}) {entry} where {test})"
-
-    def _fits(self, text: str, node: TextMatch) -> str:
-        pattern = _escape_like(node.text)
-        match node.mode:
-            case "is":
-                return f"lower({text}) = lower({self.bind(node.text)}::text)"
-            case "ends":
-                return f"lower({text}) like lower({self.bind(f'%{pattern}')}::text)"
-            case "contains":
-                return f"lower({text}) like lower({self.bind(f'%{pattern}%')}::text)"
-        words = f" {' '.join(split_words(node.text))}" + (" " if node.mode == "words" else "")
-        spaced = f"regexp_replace(lower({text}), '{WORD_BREAKS}', ' ', 'g')"
-        return f"position(lower({self.bind(words)}::text) in ' ' || {spaced} || ' ') > 0"
 
     def _alias(self, kind: str) -> str:
         self._aliases += 1
@@ -284,26 +195,8 @@ class Conditions:
 
     def _operand(self, field: Field, row: str) -> str:
         self._check(field)
-        return f"{row}.{field.column}" if field.stored else field.output(row, self._composer)
+        return f"{row}.{field.column}" if field.stored else self._composer.alone(field, row)
 
     def _check(self, field: Field) -> None:
         if not self._actor.may(field.seen_with):
             raise Forbidden(f"You do not have permission to use the field {field.key}.")
-
-
-def split_words(text: str) -> list[str]:
-    """The words of a text, as conditions on words tell them apart."""
-    return [word for word in re.split(WORD_BREAKS, text) if word]
-
-
-def _escape_like(text: str) -> str:
-    return re.sub(r"([\\%_])", r"\\\1", text)
-
-
-def _long_enough(fragment: str) -> bool:
-    """Whether the index can find the fragment within words: it knows groups of three characters.
-
-    Scripts without spaces have words of two, and no other way to begin one.
-    """
-    longest = max(re.findall(r"[^\W_]+", fragment), key=len, default="")
-    return len(longest) >= 3 or (len(longest) == 2 and not fragment.isascii())

@@ -10,7 +10,8 @@ from clinch.db.database import Transaction
 from clinch.resources.actor import Actor
 from clinch.resources.declaration import Declarations, Resource, counter
 from clinch.resources.errors import NotFound
-from clinch.resources.query.compiler import Composer, Conditions
+from clinch.resources.query.compiler import Conditions
+from clinch.resources.query.composer import Composed, Composer
 from clinch.resources.query.tree import EVERYTHING, And, Equal, In, Node
 
 Keys = tuple[str, ...] | None
@@ -40,7 +41,7 @@ class ReadPath:
 
     def __init__(self, declarations: Declarations) -> None:
         self.declarations = declarations
-        self._texts: dict[_Shape, str] = {}
+        self._texts: dict[_Shape, Composed] = {}
         self._statements: dict[_Shape, str] = {}
         self._totals: OrderedDict[tuple[object, ...], tuple[int, str]] = OrderedDict()
 
@@ -58,9 +59,10 @@ class ReadPath:
         if sql is None or resource.visible(actor) is not None:
             query = Conditions(self.declarations, actor)
             where = query.where(resource, "r", And((Equal(resource.fields["id"], id),)))
+            object = self._object(actor, resource, keys)
             sql = (
-                f"select convert_to({self._object(actor, resource, keys)}, 'UTF8')"
-                f" from {resource.table} r where {where}"
+                f"select convert_to({object.text}, 'UTF8')"
+                f" from {resource.table} r {object.joins} where {where}"
             )
             arguments = query.parameters
             if resource.visible(actor) is None:
@@ -83,9 +85,10 @@ class ReadPath:
         """The JSON of those of the objects that the actor may see, by id, in one statement."""
         query = Conditions(self.declarations, actor)
         where = query.where(resource, "r", In(resource.fields["id"], tuple(ids)))
+        object = self._object(actor, resource, keys)
         rows = await transaction.rows(
-            f"select r.id, convert_to({self._object(actor, resource, keys)}, 'UTF8')"
-            f" from {resource.table} r where {where}",
+            f"select r.id, convert_to({object.text}, 'UTF8')"
+            f" from {resource.table} r {object.joins} where {where}",
             *query.parameters,
         )
         return {row[0]: row[1] for row in rows}
@@ -98,11 +101,13 @@ class ReadPath:
         What a row does not say (a derived column, a newer one) is as the database has it now.
         Whether the actor may see the objects is for the caller to know.
         """
+        object = self._object(actor, resource, None)
         found = await transaction.rows(
-            f"select convert_to({self._object(actor, resource, None)}, 'UTF8')"
+            f"select convert_to({object.text}, 'UTF8')"
             " from jsonb_array_elements($2::jsonb) with ordinality l(row, place)"
             f" left join {resource.table} t on t.organization_id = $1 and t.id = l.row ->> 'id'"
-            " cross join lateral jsonb_populate_record(t, l.row) r order by l.place",
+            f" cross join lateral jsonb_populate_record(t, l.row) r {object.joins}"
+            " order by l.place",
             actor.organization_id,
             (b"[" + b",".join(rows) + b"]").decode(),
         )
@@ -119,7 +124,7 @@ class ReadPath:
         query = Conditions(self.declarations, actor)
         where = query.where(resource, "r", page.where)
         order = query.order(resource, "r", page.order or resource.default_order)
-        json = self._object(actor, resource, page.keys)
+        object = self._object(actor, resource, page.keys)
         last = query.bind(page.skip + page.limit)
         end = query.bind(page.limit + 1)
         start = query.bind(page.skip)
@@ -131,8 +136,8 @@ class ReadPath:
             f" from {resource.table} r where {where} order by {order} limit {end} offset {start})"
             f"{total.table} select convert_to('{{\"data\":[' || coalesce((select"
             " string_agg(o.json, ',' order by o.page_row) from (select"
-            f" {json} as json, r.page_row"
-            f" from page r where r.page_row <= {last}) o), '')"
+            f" {object.text} as json, r.page_row"
+            f" from page r {object.joins} where r.page_row <= {last}) o), '')"
             f" || '],\"has_more\":' || (select count(*) > {end} - 1 from page)::text"
             f"{total.text} {'' if total.closed else closing}, 'UTF8'){total.columns}"
         )
@@ -177,7 +182,7 @@ class ReadPath:
         if len(self._totals) > _REMEMBERED:
             self._totals.popitem(last=False)
 
-    def _object(self, actor: Actor, resource: type[Resource], keys: Keys) -> str:
+    def _object(self, actor: Actor, resource: type[Resource], keys: Keys) -> Composed:
         """SQL for the text of an object's JSON, the row being called `r`."""
         shape = self._shape(actor, resource, keys)
         text = self._texts.get(shape)

@@ -11,12 +11,6 @@ TextMode = Literal["is", "ends", "contains", "words", "word_start"]
 """How a text fits: as a whole, by its end, anywhere, by whole words beside each other, or by such
 of which the last is only begun. Upper and lower case are the same."""
 
-WORD_BREAKS = r"[ \t\n\r!-/:-@\[-`{-~]+"
-"""What stands between words, for PostgreSQL as for Python: white space and ASCII punctuation.
-
-The index of search texts reads the same class, which it could not with every space there is.
-"""
-
 
 @dataclass(frozen=True, slots=True)
 class And:

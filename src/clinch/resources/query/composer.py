@@ -1,0 +1,137 @@
+"""From a resource to the SQL of its JSON: which columns, which other tables, which objects inside.
+
+`$1` is always the organization; every table, at every level, is held to it. What the actor may
+not see is left out.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from clinch.resources.actor import Actor
+from clinch.resources.declaration import Declarations, Resource
+from clinch.resources.fields import Children, Field, Ref
+
+
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """SQL for the text of an object's JSON, and the joins that it needs after the row's table."""
+
+    text: str
+    joins: str
+
+
+@dataclass(slots=True)
+class _Scope:
+    """The rows that one FROM clause has brought in, by the row and column that refer to them."""
+
+    rows: dict[tuple[str, str], str] = field(default_factory=dict)
+    joins: list[str] = field(default_factory=list)
+
+
+class Composer:
+    """Writes the JSON of objects as SQL, for one set of rights."""
+
+    def __init__(self, declarations: Declarations, actor: Actor) -> None:
+        self._declarations, self._actor = declarations, actor
+        self._aliases = 0
+        self._scopes: list[_Scope] = []
+        self.public_url = "'" + declarations.public_url.replace("'", "''") + "'"
+        self.today = f"date '{actor.today().isoformat()}'"
+        self.tomorrow = f"timestamptz '{actor.tomorrow().isoformat()}'"
+
+    def object(self, resource: type[Resource], row: str, keys: Iterable[str] | None) -> Composed:
+        """The JSON of the row `row`: `keys`, or what is answered when none are named."""
+        self._scopes.append(_Scope())
+        item = self._alias()
+        columns = self._columns(resource, row, keys)
+        json = self._json(resource, row, item, keys, bare=not columns)
+        text = f"(select ({json})::text from (select {columns}) {item})"
+        return Composed(text, " ".join(self._scopes.pop().joins))
+
+    def alone(self, field: Field, row: str) -> str:
+        """SQL for one field that is not stored, in a statement that has no joins for it."""
+        self._scopes.append(_Scope())
+        value = field.output(row, self)
+        joins = self._scopes.pop().joins
+        if not joins:
+            return value
+        return f"(select {value} from (select) nothing {' '.join(joins)})"
+
+    def joined(self, ref: Ref, row: str) -> str:
+        """The alias of the row that `ref` of `row` points to; all of its columns are null when
+        there is none."""
+        scope = self._scopes[-1]
+        known = scope.rows.get((row, ref.column))
+        if known is not None:
+            return known
+        alias, target = self._alias(), self._declarations[ref.target]
+        scope.rows[row, ref.column] = alias
+        scope.joins.append(
+            f"left join {target.table} {alias} on {alias}.organization_id = $1"
+            f" and {alias}.id = {row}.{ref.column}{_only(target, alias)}"
+        )
+        return alias
+
+    def field_of(self, target: str, key: str) -> Field | None:
+        """A field of another resource, or None when the actor may not see it."""
+        field = self._declarations[target].fields[key]
+        return field if self._actor.may(field.seen_with) else None
+
+    def definitions(self, noun: str) -> tuple[str, str]:
+        """The table in which custom fields are defined, and the kind of these."""
+        resource = self._declarations[noun]
+        return resource.table, resource.only["kind"]
+
+    def many(self, children: Children, row_id: str) -> str:
+        """SQL for the JSON list of the children of the object whose id is the SQL `row_id`."""
+        resource = self._declarations[children.target]
+        self._scopes.append(_Scope())
+        row, item = self._alias(), self._alias()
+        columns = self._columns(resource, row, None)
+        json = self._json(resource, row, item, None)
+        joins = " ".join(self._scopes.pop().joins)
+        link = f" and {row}.{children.by} = {row_id}" if children.by else ""
+        return (
+            f"coalesce((select json_agg({json} order by {row}.{children.order}, {row}.id)"
+            f" from {resource.table} {row} {joins} cross join lateral (select {columns}) {item}"
+            f" where {row}.organization_id = $1{link}{_only(resource, row)}"
+            f" and {children.only.format(row=row)}), '[]')"
+        )
+
+    def _json(
+        self,
+        resource: type[Resource],
+        row: str,
+        item: str,
+        keys: Iterable[str] | None,
+        *,
+        bare: bool = False,
+    ) -> str:
+        """SQL for the JSON of the record `item`, with the custom values of its `row` before it;
+        `bare` says that the record is empty."""
+        custom = resource.custom_fields
+        values = custom.flat(row, self, keys) if custom is not None else None
+        if values is None:
+            return f"row_to_json({item})"
+        if bare:
+            return f"'{{' || rtrim({values}, ',') || '}}'"
+        joined = f"'{{' || {values} || substr(row_to_json({item})::text, 2)"
+        return f"case when {row}.custom = '{{}}' then row_to_json({item}) else ({joined})::json end"
+
+    def _columns(self, resource: type[Resource], row: str, keys: Iterable[str] | None) -> str:
+        fields = [
+            field
+            for field in resource.fields.values()
+            if field.shown
+            and self._actor.may(field.seen_with)
+            and (not field.optional if keys is None else field.key in keys)
+        ]
+        return ", ".join(f'{field.output(row, self)} as "{field.key}"' for field in fields)
+
+    def _alias(self) -> str:
+        self._aliases += 1
+        return f"q{self._aliases}"
+
+
+def _only(resource: type[Resource], row: str) -> str:
+    return "".join(f" and {row}.{name} = '{word}'" for name, word in resource.only.items())

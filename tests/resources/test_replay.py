@@ -1,0 +1,358 @@
+"""The log tells all: whatever was written, replaying it from empty gives the tables' rows."""
+
+import asyncio
+import json
+import os
+from dataclasses import dataclass, field
+from typing import Any
+
+import asyncpg
+from harness import TEST, Program
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from clinch.crm.beginning import first_objects
+from clinch.crm.contacts import Contact
+from clinch.crm.lead_statuses import LeadStatus
+from clinch.crm.leads import Lead
+from clinch.crm.opportunities import Opportunity
+from clinch.db.ids import new_id
+from clinch.identity.organizations import create_organization
+from clinch.resources.actor import Actor
+from clinch.resources.declaration import Resource, counter
+from clinch.resources.errors import ApiError
+from clinch.resources.search_text import fold
+from clinch.resources.store import Store
+from clinch.resources.write.change import Change, ChangeKind
+
+SOAK = os.environ.get("CLINCH_SOAK") == "1"
+CAMPAIGN = settings(
+    max_examples=5_000 if SOAK else 150,
+    deadline=None,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
+RACE = settings(
+    CAMPAIGN, max_examples=1_000 if SOAK else 20, phases=[Phase.generate], print_blob=False
+)
+
+Row = dict[str, Any]
+Rows = dict[tuple[str, str], Row]
+
+
+@dataclass(frozen=True)
+class Wish:
+    """A change as it is drawn: `pick` chooses among the objects that there are by then.
+
+    A value under a reference's key is such a choice too; None leaves it null.
+    """
+
+    kind: ChangeKind
+    resource: type[Resource]
+    pick: int
+    body: dict[str, Any] = field(hash=False)
+
+
+@dataclass(frozen=True)
+class Step:
+    wishes: list[Wish]
+    dry: bool
+
+
+TEXTS = st.one_of(
+    st.sampled_from(["", " ", "Harbour", "harbour", "ﬁsh ẞ Ǆ", '"\\', "\u2028", None]),
+    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=12),
+)
+UNKNOWN = 30
+PICKS = st.integers(0, UNKNOWN)
+REFS = st.one_of(PICKS, PICKS, PICKS, st.none())
+CONTACT = {
+    "name": TEXTS,
+    "title": TEXTS,
+    "emails": st.lists(
+        st.fixed_dictionaries({"email": st.sampled_from(["a@b.example", "B@c.example"])}),
+        max_size=2,
+    ),
+    "phones": st.lists(
+        st.fixed_dictionaries({"phone": st.sampled_from(["+441315550100", "4155550100"])}),
+        max_size=2,
+    ),
+    "timezone": st.sampled_from([None, "Europe/London"]),
+    "date_created": st.sampled_from(["2020-02-29", "2021-05-05T10:11:12.1+02:00"]),
+    "nonsense": st.none(),
+}
+LEAD = {
+    "name": TEXTS,
+    "description": TEXTS,
+    "url": st.sampled_from(["harbour.example", "https://x.example/?q=1", None]),
+    "status": st.sampled_from(["Potential", "Qualified", "Customer", None]),
+    "status_id": REFS,
+    "addresses": st.lists(
+        st.fixed_dictionaries({"city": TEXTS, "country": st.sampled_from(["GB", "xx", None])}),
+        max_size=2,
+    ),
+    "contacts": st.lists(st.fixed_dictionaries({}, optional=CONTACT), max_size=3),
+}
+STATUS = {
+    "label": st.sampled_from(["Potential", "QUALIFIED", "Lost", "Won", "Later", "ﬁsh"]),
+    "color": TEXTS,
+    "position": st.integers(-2, 9),
+}
+BODIES: dict[type[Resource], dict[str, st.SearchStrategy[Any]]] = {
+    Lead: LEAD,
+    Contact: CONTACT | {"lead_id": REFS},
+    LeadStatus: STATUS,
+    Opportunity: {"lead_id": REFS, "contact_id": REFS, "value": st.integers(0, 9), "note": TEXTS},
+}
+MISTAKES: dict[type[Resource], list[dict[str, Any]]] = {
+    Lead: [
+        {"name": 7},
+        {"name": "x" * 1001},
+        {"name": "\x00"},
+        {"url": "ftp://x"},
+        {"status": "Unknown"},
+        {"contacts": [{}, {"timezone": "Mars"}]},
+        {"addresses": [7]},
+    ],
+    Contact: [
+        {"emails": [{"email": "no"}]},
+        {"phones": [{"phone": "no"}]},
+        {"title": ["x"]},
+        {"date_created": "never"},
+        {"timezone": "Mars/Olympus"},
+    ],
+    LeadStatus: [{"label": ""}, {"label": None}, {"position": "first"}],
+    Opportunity: [{"confidence": 101}, {"value": -1}],
+}
+KINDS: list[ChangeKind] = ["create", "create", "update", "update", "update", "delete"]
+
+RESOURCES: list[type[Resource]] = [Lead, Lead, Contact, Contact, Contact, LeadStatus, Opportunity]
+
+
+@st.composite
+def wishes(draw: st.DrawFn) -> Wish:
+    kind = draw(st.sampled_from(KINDS))
+    resource = draw(st.sampled_from(RESOURCES))
+    keys = draw(st.lists(st.sampled_from(list(BODIES[resource])), unique=True, max_size=4))
+    body = {key: draw(BODIES[resource][key]) for key in keys}
+    if draw(st.integers(0, 14)) == 14:
+        body |= draw(st.sampled_from(MISTAKES[resource]))
+    if kind == "create" and resource is LeadStatus:
+        body.setdefault("label", draw(STATUS["label"]))
+    return Wish(kind, resource, draw(PICKS), {} if kind == "delete" else body)
+
+
+STEPS = st.builds(
+    Step,
+    st.one_of(
+        st.lists(wishes(), min_size=1, max_size=1), st.lists(wishes(), min_size=2, max_size=5)
+    ),
+    st.sampled_from([False, False, False, False, True]),
+)
+START = Step(
+    [
+        Wish("create", Lead, 0, {"name": name, "contacts": [{"name": "Ada"}, {"name": "Bo"}]})
+        for name in ("Harbour Tools", "Hafen", "Port")
+    ],
+    dry=False,
+)
+
+
+class Ledger:
+    """An organization that steps are taken in, and what is known of it from its log alone."""
+
+    def __init__(self, store: Store, actor: Actor, owner: asyncpg.Connection) -> None:
+        self._store, self._actor, self._owner = store, actor, owner
+        self.committed = self.refused = 0
+
+    async def take(self, step: Step) -> None:
+        """Carry out a step, or have it refused."""
+        changes = await self._changes(step.wishes)
+        try:
+            await self._store.write(
+                self._actor, changes, TEST, mode="dry_run" if step.dry else "commit"
+            )
+            self.committed += not step.dry
+        except (ApiError, asyncpg.DeadlockDetectedError):
+            self.refused += 1
+
+    async def take_alone(self, step: Step) -> None:
+        """The same, while nobody else writes: what is not committed must change nothing."""
+        before, committed = await self.everything(), self.committed
+        await self.take(step)
+        if self.committed == committed:
+            assert await self.everything() == before
+
+    async def _changes(self, wished: list[Wish]) -> list[Change]:
+        """The wishes over the objects that are there, or are made by the same list."""
+        made = [
+            Change.create(wish.resource, wish.body, new_id(wish.resource.prefix))
+            for wish in wished
+            if wish.kind == "create"
+        ]
+        there = await self._objects()
+        for change in made:
+            there.setdefault(change.resource.noun, []).append(change.id)
+        new = iter(made)
+        changes: dict[str, Change] = {}
+        for wish in wished:
+            if wish.kind == "create":
+                change = next(new)
+            else:
+                id = self._picked(there, wish.resource.noun, wish.pick)
+                change = Change(wish.kind, wish.resource, id, wish.body)
+            change.body = wish.body | {
+                ref.column: self._picked(there, ref.target, wish.body[ref.column])
+                for ref in wish.resource.refs
+                if wish.body.get(ref.column) is not None
+            }
+            changes.setdefault(change.id, change)
+        return list(changes.values())
+
+    @staticmethod
+    def _picked(there: dict[str, list[str]], noun: str, pick: int) -> str:
+        known = there.get(noun, [])
+        return known[pick % len(known)] if known and pick != UNKNOWN else f"{noun}_unknown"
+
+    async def _objects(self) -> dict[str, list[str]]:
+        rows = await self._owner.fetch(
+            "select object_type, object_id from event e where organization_id = $1"
+            " and action = 'created' and not exists (select from event d where"
+            " d.organization_id = $1 and d.object_id = e.object_id and d.action = 'deleted')"
+            " order by seq",
+            self._actor.organization_id,
+        )
+        nouns = {resource.event_type(): resource.noun for resource in self._store.declared}
+        found: dict[str, list[str]] = {}
+        for type_name, id in rows:
+            found.setdefault(nouns[type_name], []).append(id)
+        return found
+
+    async def everything(self) -> list[str]:
+        """All that the organization has in resources, counters, search texts and events."""
+        names = [resource.table for resource in self._store.declared]
+        parts = " union all ".join(
+            f"select '{name}' || to_jsonb(t)::text from {name} t where organization_id = $1"
+            for name in [*names, "event_clock", "search_text", "event"]
+        )
+        rows = await self._owner.fetch(f"{parts} order by 1", self._actor.organization_id)
+        return [row[0] for row in rows]
+
+    async def check(self) -> None:
+        """The tables, the counters and the search texts are what the log says."""
+        replayed = await self._replayed()
+        stored = await self._stored()
+        assert replayed == stored
+        await self._check_clock(stored)
+        await self._check_search(stored)
+
+    async def _replayed(self) -> Rows:
+        events = await self._owner.fetch(
+            "select e.seq, e.object_type, e.object_id, e.action, e.changed, b.before, b.after"
+            " from event e join event_body b"
+            " on b.organization_id = e.organization_id and b.seq = e.seq"
+            " where e.organization_id = $1 order by e.seq",
+            self._actor.organization_id,
+        )
+        rows: Rows = {}
+        for number, event in enumerate(events, start=1):
+            assert event["seq"] == number
+            key = (event["object_type"], event["object_id"])
+            before: Any = json.loads(event["before"] or "null")
+            after: Any = json.loads(event["after"] or "null")
+            if event["action"] == "created":
+                assert before is None
+                assert key not in rows
+                rows[key] = after
+            elif event["action"] == "updated":
+                was = rows[key]
+                assert before == {name: was[name] for name in after if after[name] != was[name]}
+                assert set(before) - {"custom"} <= set(event["changed"])
+                assert event["changed"]
+                rows[key] = after
+            else:
+                assert (event["action"], after) == ("deleted", None)
+                assert before == rows.pop(key)
+        return rows
+
+    async def _stored(self) -> Rows:
+        rows: Rows = {}
+        for resource in self._store.declared:
+            for (text,) in await self._owner.fetch(
+                f"select to_jsonb(t)::text from {resource.table} t where organization_id = $1",
+                self._actor.organization_id,
+            ):
+                row = json.loads(text)
+                if any(row[name] != word for name, word in resource.only.items()):
+                    continue
+                kept = {name: row[name] for name in resource.logged_columns}
+                derived = {f.column for f in resource.stored_fields if f.derived}
+                assert set(row) == {"organization_id", *kept, *derived}
+                rows[resource.event_type(), row["id"]] = kept
+        return rows
+
+    async def _check_clock(self, stored: Rows) -> None:
+        clock = await self._owner.fetchrow(
+            "select c.*, (select count(*) from event e where e.organization_id = $1) as events"
+            " from event_clock c where c.organization_id = $1",
+            self._actor.organization_id,
+        )
+        assert clock["seq"] == clock["events"]
+        for resource in self._store.declared:
+            if resource.counted:
+                count = sum(type_name == resource.event_type() for type_name, _ in stored)
+                assert clock[counter(resource)] == count
+
+    async def _check_search(self, stored: Rows) -> None:
+        rows = await self._owner.fetch(
+            "select id, lead_id, text from search_text where organization_id = $1",
+            self._actor.organization_id,
+        )
+        wanted = {
+            id: (row[resource.search_lead], fold(resource.search_texts(row)))
+            for resource in self._store.declared
+            if resource.search_lead is not None
+            for (type_name, id), row in stored.items()
+            if type_name == resource.event_type()
+        }
+        assert {row["id"]: (row["lead_id"], row["text"]) for row in rows} == wanted
+
+
+async def play(store: Store, hands: list[list[Step]]) -> None:
+    """Take the steps of each hand in turn, the hands at once when there are several."""
+    actor = await create_organization(store, "Harbour Sales", TEST, first_objects())
+    owner = await asyncpg.connect(store.database.url, server_settings={"timezone": "UTC"})
+    owners = [owner]
+    try:
+        ledger = Ledger(store, actor, owner)
+        await ledger.take(START)
+        if len(hands) == 1:
+            for step in hands[0]:
+                await ledger.take_alone(step)
+        else:
+            owners += [await asyncpg.connect(store.database.url) for _ in hands]
+            ledgers = [Ledger(store, actor, own) for own in owners[1:]]
+
+            async def hand(ledger: Ledger, steps: list[Step]) -> None:
+                for step in steps:
+                    await ledger.take(step)
+
+            await asyncio.gather(*map(hand, ledgers, hands))
+        await ledger.check()
+    finally:
+        for connection in owners:
+            await connection.close()
+
+
+@CAMPAIGN
+@given(steps=st.lists(STEPS, min_size=3, max_size=12))
+def test_replaying_the_log_from_empty_gives_the_tables(program: Program, steps: list[Step]) -> None:
+    program.run(play(program.store, [steps]))
+
+
+@RACE
+@given(hands=st.lists(st.lists(STEPS, min_size=8, max_size=15), min_size=4, max_size=4))
+def test_replaying_gives_the_tables_when_four_write_at_once(
+    program: Program, hands: list[list[Step]]
+) -> None:
+    program.run(play(program.store, hands))

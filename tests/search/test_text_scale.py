@@ -1,0 +1,118 @@
+"""What a fragment costs among many leads: the index finds it, and no table is read through."""
+
+import re
+from typing import Any
+
+import asyncpg
+import pytest
+from harness import Organization, Program, make_organization
+
+from clinch.crm.contacts import Contact
+from clinch.crm.leads import Lead
+from clinch.db.database import Transaction
+from clinch.resources.query.read import Page
+from clinch.resources.search_text import fold
+from clinch.search.text import parse
+
+LEADS = 20_000
+
+
+class Explaining:
+    """Stands for a transaction, and asks for the plan of what is asked of it."""
+
+    def __init__(self, transaction: Transaction) -> None:
+        self._transaction = transaction
+        self.plan = ""
+
+    async def rows(self, sql: str, *arguments: Any) -> list[tuple[bytes, int, str]]:
+        found = await self._transaction.rows(f"explain (costs off) {sql}", *arguments)
+        self.plan = "\n".join(row[0] for row in found)
+        return [(b"{}", 0, "")]
+
+
+@pytest.fixture(scope="module")
+def crowd(program: Program, cluster: str) -> Organization:
+    """An organization with many leads, each named by the digest of its number."""
+    made = make_organization(program)
+    contact = {"name": "Ada", "emails": [{"email": "ada@x.example"}]}
+    made.admin.post("/lead/", {"name": "Harbour", "contacts": [contact]})
+    program.run(_copy(cluster, made.system.organization_id))
+    return made
+
+
+async def _copy(url: str, organization_id: str) -> None:
+    """Copy the lead and its contact, as the owner of the tables."""
+    connection = await asyncpg.connect(url)
+    changed = {"id": "r.id || n", "lead_id": "r.lead_id || n", "name": "md5(n::text)"}
+    for resource in (Lead, Contact):
+        names = [column.name for column in resource.columns()]
+        values = [changed.get(name, f"r.{name}") for name in names]
+        await connection.execute(
+            f"insert into {resource.table} (organization_id, {', '.join(names)})"
+            f" select r.organization_id, {', '.join(values)} from {resource.table} r,"
+            f" generate_series(1, {LEADS}) n where r.organization_id = $1",
+            organization_id,
+        )
+    await connection.execute(
+        "insert into search_text select s.organization_id, s.id || n, s.lead_id || n,"
+        " case when s.id = s.lead_id then md5(n::text) else md5((-n)::text) end"
+        f" from search_text s, generate_series(1, {LEADS}) n where s.organization_id = $1",
+        organization_id,
+    )
+    for table in (Lead.table, Contact.table, "search_text"):
+        await connection.execute(f"vacuum analyze {table}")
+    await connection.close()
+
+
+def plan_of(crowd: Organization, query: str) -> str:
+    actor, store = crowd.actor(), crowd.program.store
+    search = parse(query, Lead, actor)
+
+    async def explain() -> str:
+        async with store.reading(actor) as transaction:
+            explaining: Any = Explaining(transaction)
+            page = Page(where=search.where, order=search.order)
+            await store.reads.page(explaining, actor, Lead, page)
+            return str(explaining.plan)
+
+    return str(crowd.program.run(explain()))
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "c4ca4238a0b9",
+        "c4ca4238a0b9 sort:date_updated",
+        "c4ca4238 NOT a0b923",
+        "c4ca4238 OR a0b923",
+        "c4",
+        "name:c4ca4238a0b923820dcc509a6f75849b",
+        "email:c4ca4238a0@x.example",
+        'phone:"+1 415 555 0100"',
+    ],
+)
+def test_the_index_finds_a_fragment(crowd: Organization, query: str) -> None:
+    plan = plan_of(crowd, query)
+    assert "search_text_trigrams" in plan, plan
+    assert not re.search(r"Seq Scan on (search_text|contact)\b", plan), plan
+    if query != "c4":  # a hundredth of all leads: the planner may compare them in memory
+        assert not re.search(r"Seq Scan on lead\b", plan), plan
+
+
+def test_what_is_found_is_the_same_as_without_the_index(crowd: Organization) -> None:
+    found = crowd.admin.get("/lead/", query="c4ca4238a0b9", _fields="name")
+    assert found["data"] == [{"name": "c4ca4238a0b923820dcc509a6f75849b"}]
+    assert crowd.admin.get("/lead/", query="harbour ada", _fields="id")["total_results"] == 1
+    assert fold(["HARBOUR"]) == "harbour"
+
+
+def test_the_searched_texts_are_the_tenants_own(crowd: Organization, program: Program) -> None:
+    """The view, whose owner no policy holds, shows nothing of others."""
+    other = make_organization(program)
+    other.admin.post("/lead/", {"name": "Port"})
+
+    async def texts() -> list[str]:
+        async with program.store.reading(other.system) as transaction:
+            return [row[0] for row in await transaction.rows("select text from searched_text")]
+
+    assert program.run(texts()) == ["port"]
