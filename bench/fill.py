@@ -18,9 +18,9 @@ from clinch.crm.leads import Lead
 from clinch.resources.actor import Actor
 from clinch.resources.declaration import Declarations, Resource, counter
 from clinch.resources.fields import stored_time
+from clinch.resources.search_text import fold
 from clinch.resources.write.change import Change
 from clinch.resources.write.read_body import read_body
-from clinch.resources.write.rows import fold
 
 CONTACTS = 3
 FIRST = datetime(2025, 1, 6, 8, 0, tzinfo=UTC)
@@ -146,9 +146,7 @@ async def fill(
     await connection.execute("set maintenance_work_mem = '256MB'")
     indexes = await _drop_indexes(connection)
     for resource in (Lead, Contact):
-        made = (
-            row for number in range(leads) for kind, row in rows(number) if kind is resource
-        )
+        made = (row for number in range(leads) for kind, row in rows(number) if kind is resource)
         await _copy_rows(connection, actor.organization_id, resource, made)
     await _copy(
         connection,
@@ -159,8 +157,7 @@ async def fill(
     for definition in indexes:
         await connection.execute(definition)
     await connection.execute(
-        f"update event_clock set {counter(Lead)} = {counter(Lead)} + $2"
-        " where organization_id = $1",
+        f"update event_clock set {counter(Lead)} = {counter(Lead)} + $2 where organization_id = $1",
         actor.organization_id,
         leads,
     )

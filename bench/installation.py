@@ -1,4 +1,4 @@
-"""One Clinch for the benchmarks: a PostgreSQL of its own, organizations with leads, a web process."""
+"""One Clinch to measure: a PostgreSQL of its own, organizations with leads, a web process."""
 
 import os
 import shutil
@@ -19,10 +19,10 @@ import asyncpg
 from bench.fill import Filled, fill
 from clinch.cli.children import end, spawn
 from clinch.cli.processes import listen
-from clinch.crm.lead_statuses import first_statuses
+from clinch.crm.beginning import first_objects
 from clinch.db.database import Database
 from clinch.db.embedded import EmbeddedPostgres
-from clinch.identity.credentials import create_key
+from clinch.identity.api_keys import create_key
 from clinch.identity.organizations import create_organization
 from clinch.identity.users import NewUser, create_user
 from clinch.main import declarations
@@ -76,7 +76,7 @@ async def make_organization(url: str, name: str, leads: int, seed: int) -> Organ
     """An organization with an admin, a key and leads, made by the program's own functions."""
     async with _database(url) as database:
         store = Store(database, declarations())
-        system = await create_organization(store, name, BENCH, first_statuses())
+        system = await create_organization(store, name, BENCH, first_objects())
         user = NewUser(f"sam.{seed}@harbour.example", "Sam", "Reed", "admin")
         user_id = await create_user(store, system, user, BENCH)
         key = await create_key(store, system, user_id, "bench", BENCH)
@@ -137,4 +137,4 @@ def _wait_until_healthy(url: str, process: subprocess.Popen[bytes]) -> None:
         with suppress(OSError), urllib.request.urlopen(f"{url}/healthz", timeout=5):
             return
         time.sleep(0.05)
-    raise SystemExit("bench: the web process did not start: run `python -m clinch.main web` by hand")
+    raise SystemExit("bench: the web process did not start: does `clinch up` work?")

@@ -74,8 +74,8 @@ def derive_notes(work: Work, changes: list[Change]) -> None:
             keep_twins(change, Opportunity.note, Opportunity.note_html)
 
 
-def _money(amount: str, period: str = "''") -> str:
-    return f"api_money({amount}, {_SYMBOL}, {period})"
+def _money(amount: str, symbol: str, period: str = "''") -> str:
+    return f"api_money({amount}, {symbol}, {period})"
 
 
 def _totals() -> dict[str, str]:
@@ -100,7 +100,7 @@ def _totals() -> dict[str, str]:
             total = f"sum(({value}) * {share}){only}"
             name = f"{kind}_value_{period}"
             totals[name] = f"round(coalesce({total}, 0))::bigint"
-            totals[f"{name}_formatted"] = _money(f"round({total})::bigint")
+            totals[f"{name}_formatted"] = _money(f"round({total})::bigint", _SYMBOL)
     return totals
 
 
@@ -145,13 +145,7 @@ class Opportunity(Audited, path="opportunity", prefix="oppo"):
     )
     status_label = Shown(status, OpportunityStatus.label, filters=EQ_IN)
     status_type = Shown(status, OpportunityStatus.type, filters=EQ_IN)
-    status_display_name = Computed(
-        "(select case when (select count(*) from pipeline p where p.organization_id = {org}) > 1"
-        " then (select p.name || ': ' from pipeline p where p.organization_id = {org}"
-        " and p.id = s.pipeline_id) else '' end || s.label from opportunity_status s"
-        " where s.organization_id = {org} and s.id = {row}.status_id)",
-        doc="The label, with its pipeline where there are several.",
-    )
+    status_display_name = Shown(status, OpportunityStatus.display_name)
     pipeline_id = Shown(status, "pipeline_id", filters=EQ_IN)
     pipeline_name = Shown(status, OpportunityStatus.pipeline_name)
     user = Ref(
@@ -166,10 +160,12 @@ class Opportunity(Audited, path="opportunity", prefix="oppo"):
         nullable=True, min=0, max=10**15, doc="In the currency's smallest unit, such as cents."
     )
     value_period = Choice(*_PERIODS, default="one_time", filters=EQ_IN)
-    value_currency = Computed(
-        "(select o.currency from organization o where o.organization_id = {org})"
+    value_currency = Computed("{organization}.currency")
+    value_formatted = Computed(
+        "coalesce("
+        + _money("{row}.value", "{organization}.currency_symbol", "{row}.value_period")
+        + ", '')"
     )
-    value_formatted = Computed("coalesce(" + _money("{row}.value", "{row}.value_period") + ", '')")
     confidence = Integer(min=0, max=100, default=50, doc="Percent.")
     expected_value = Computed(
         "round({row}.value * {row}.confidence / 100.0)::bigint", json_type="integer", nullable=True

@@ -6,7 +6,7 @@ from typing import Any
 from clinch.db.schema import Index
 from clinch.resources.declaration import Audited, Operation
 from clinch.resources.errors import NO_OBJECT, ValidationError
-from clinch.resources.fields import Children, Choice, Integer, Lookup, Ref, Shown, Text
+from clinch.resources.fields import Children, Choice, Computed, Integer, Lookup, Ref, Shown, Text
 from clinch.resources.query.tree import Equal, In, Or
 from clinch.resources.write.change import Change
 from clinch.resources.write.load import Load
@@ -89,6 +89,12 @@ class OpportunityStatus(Audited, path="status/opportunity", prefix="stat"):
     type = Choice("active", "won", "lost", required=True, writable="create")
     pipeline = Ref(Pipeline, writable="create", lookup=Lookup(order="date_created"))
     pipeline_name = Shown(pipeline, Pipeline.name, shown=False)
+    display_name = Computed(
+        "case when (select count(*) from pipeline p where p.organization_id = {org}) > 1"
+        " then {pipeline}.name || ': ' else '' end || {row}.label",
+        shown=False,
+        doc="The label, with its pipeline where there are several.",
+    )
     pipeline_started = Shown(pipeline, Pipeline.date_created, shown=False)
     position = Integer(
         shown=False, writable="never", default=lambda actor: int(actor.clock().timestamp() * 1000)

@@ -18,6 +18,8 @@ _SETTINGS = {
     "application_name": "clinch",
     "timezone": "UTC",
     "jit": "off",
+    # Planning an answer takes longer than running it, and its plan hardly depends on the values.
+    "plan_cache_mode": "force_generic_plan",
     "statement_timeout": "30s",
     "idle_in_transaction_session_timeout": "10s",
 }
@@ -43,11 +45,11 @@ class Tenant:
     credential_id: str | None = None
     version: int = 0
 
-    def begin(self, mode: str = "") -> str:
+    def begin(self) -> str:
         if not _UUID.fullmatch(self.organization_id):
             raise ValueError("an organization is named by its uuid")
         message = (
-            f"begin {mode}; set local role clinch_app; "
+            "begin; set local role clinch_app; "
             f"set local app.organization_id = '{self.organization_id}'"
         )
         if self.credential_id is None:
@@ -97,16 +99,20 @@ class Database:
             await connection.close(timeout=2)
 
     @asynccontextmanager
-    async def tenant(self, tenant: Tenant, *, commit: bool = True) -> AsyncIterator[Transaction]:
+    async def tenant(
+        self, tenant: Tenant, *, commit: bool = True, plan_anew: bool = False
+    ) -> AsyncIterator[Transaction]:
         """A transaction of one organization; rolled back on any error, or when `commit` is False.
 
-        Raises CredentialChanged, Busy, or what the database says.
+        With `plan_anew` statements are planned for their values, as conditions need it. Raises
+        CredentialChanged, Busy, or what the database says.
         """
         connection = await self._acquire()
         settled = False
         try:
             try:
-                await connection.execute(tenant.begin())
+                anew = "; set local plan_cache_mode = auto" if plan_anew else ""
+                await connection.execute(tenant.begin() + anew)
                 yield Transaction(connection)
             except BaseException as error:
                 settled = await _roll_back(connection)

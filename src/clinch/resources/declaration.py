@@ -85,7 +85,7 @@ class Resource:
 
     id = Id()
     organization_id = Computed(
-        "(select o.id from organization o where o.organization_id = {org})",
+        "{organization}.id",
         doc="The organization that the object belongs to.",
     )
 

@@ -28,9 +28,11 @@ class Store:
         self.reads = ReadPath(declared)
         self.writes = WritePath(declared, self.reads)
 
-    def reading(self, actor: Actor) -> AbstractAsyncContextManager[Transaction]:
-        """A transaction of the actor's organization, to read in."""
-        return self.database.tenant(actor.tenant)
+    def reading(
+        self, actor: Actor, *, plan_anew: bool = False
+    ) -> AbstractAsyncContextManager[Transaction]:
+        """A transaction of the actor's organization, to read in; `plan_anew` for conditions."""
+        return self.database.tenant(actor.tenant, plan_anew=plan_anew)
 
     async def write(
         self,

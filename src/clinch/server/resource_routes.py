@@ -11,7 +11,7 @@ from clinch.resources.declaration import Resource
 from clinch.resources.errors import ApiError, BadRequest, Forbidden, Invalid, NotFound
 from clinch.resources.fields import Field
 from clinch.resources.query.read import Keys, Page
-from clinch.resources.query.tree import And, Equal, In, Node, Range
+from clinch.resources.query.tree import EVERYTHING, And, Equal, In, Node, Range
 from clinch.resources.store import Store
 from clinch.resources.write.change import Change
 from clinch.resources.write.path import Mode, Written, allow
@@ -58,7 +58,8 @@ class ResourceRoutes:
     async def _list(self, resource: type[Resource], request: Request) -> Response:
         allow(request.actor, resource, "list")
         page = read_page(resource, request.parameters, request.actor)
-        async with self._store.reading(request.actor) as transaction:
+        conditions = page.where != EVERYTHING
+        async with self._store.reading(request.actor, plan_anew=conditions) as transaction:
             return Response(
                 await self._store.reads.page(transaction, request.actor, resource, page)
             )
@@ -97,7 +98,7 @@ class ResourceRoutes:
             keys=("id",),
             total=False,
         )
-        async with self._store.reading(request.actor) as transaction:
+        async with self._store.reading(request.actor, plan_anew=True) as transaction:
             found = await self._store.reads.page(transaction, request.actor, resource, page)
         ids = [entry["id"] for entry in msgspec.json.decode(found)["data"]]
         if len(ids) > MOST_AT_ONCE:

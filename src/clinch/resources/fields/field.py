@@ -43,6 +43,11 @@ class Output(Protocol):
         """The moment when that day ends, as a SQL literal."""
         ...
 
+    @property
+    def organization(self) -> str:
+        """The alias of the organization's own row."""
+        ...
+
     def joined(self, ref: "Ref", row: str) -> str:
         """The alias of the row that `ref` of `row` points to; its columns are null without one."""
         ...

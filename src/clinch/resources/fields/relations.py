@@ -96,7 +96,8 @@ class Shown(Field):
 
 class Computed(Field):
     """A value made when it is read: SQL in which `{row}` is the row, `{org}` its tenant, `{today}`
-    the actor's day, `{tomorrow}` the moment it ends and `{public_url}` the base of links."""
+    the actor's day, `{tomorrow}` the moment it ends, `{public_url}` the base of links,
+    `{organization}` the organization's row, and the name of a reference the row it points to."""
 
     stored = False
 
@@ -105,17 +106,26 @@ class Computed(Field):
         self._sql, self._json_type = sql, json_type
 
     def output(self, row: str, out: Output) -> str:
-        return self._sql.format(
-            row=row,
-            org="$1",
-            today=out.today,
-            tomorrow=out.tomorrow,
-            public_url=out.public_url,
-        )
+        return self._sql.format_map(_Words(self.resource, row, out))
 
     def schema(self) -> dict[str, Json]:
         kind = [self._json_type, "null"] if self.nullable else self._json_type
         return super().schema() | {"type": kind}
+
+
+class _Words(dict[str, str]):
+    """What the words in the SQL of a computed field stand for; joins are made as they are named."""
+
+    def __init__(self, resource: "type[Resource]", row: str, out: Output) -> None:
+        super().__init__(row=row, org="$1")
+        self._resource, self._row, self._out = resource, row, out
+
+    def __missing__(self, word: str) -> str:
+        if word in ("today", "tomorrow", "public_url", "organization"):
+            value: str = getattr(self._out, word)
+            return value
+        ref = getattr(self._resource, word)
+        return self._out.joined(ref, self._row)
 
 
 class Children(Field):

@@ -12,6 +12,10 @@ from clinch.resources.declaration import Declarations, Resource
 from clinch.resources.fields import Children, Field, Ref
 
 
+# Without it the planner writes the whole record out wherever it is named, with all that is in it.
+_ONCE = " offset 0"
+
+
 @dataclass(frozen=True, slots=True)
 class Composed:
     """SQL for the text of an object's JSON, and the joins that it needs after the row's table."""
@@ -45,7 +49,7 @@ class Composer:
         item = self._alias()
         columns = self._columns(resource, row, keys)
         json = self._json(resource, row, item, keys, bare=not columns)
-        text = f"(select ({json})::text from (select {columns}) {item})"
+        text = f"(select ({json})::text from (select {columns}{_ONCE}) {item})"
         return Composed(text, " ".join(self._scopes.pop().joins))
 
     def alone(self, field: Field, row: str) -> str:
@@ -56,6 +60,15 @@ class Composer:
         if not joins:
             return value
         return f"(select {value} from (select) nothing {' '.join(joins)})"
+
+    @property
+    def organization(self) -> str:
+        """The alias of the organization's own row, joined once for all levels."""
+        outermost = self._scopes[0]
+        if ("organization", "") not in outermost.rows:
+            outermost.rows["organization", ""] = "org"
+            outermost.joins.insert(0, "left join organization org on org.organization_id = $1")
+        return "org"
 
     def joined(self, ref: Ref, row: str) -> str:
         """The alias of the row that `ref` of `row` points to; all of its columns are null when
@@ -93,7 +106,7 @@ class Composer:
         link = f" and {row}.{children.by} = {row_id}" if children.by else ""
         return (
             f"coalesce((select json_agg({json} order by {row}.{children.order}, {row}.id)"
-            f" from {resource.table} {row} {joins} cross join lateral (select {columns}) {item}"
+            f" from {resource.table} {row} {joins} cross join lateral (select {columns}{_ONCE}) {item}"
             f" where {row}.organization_id = $1{link}{_only(resource, row)}"
             f" and {children.only.format(row=row)}), '[]')"
         )
