@@ -41,13 +41,15 @@ class Goal:
 class Benchmark:
     """A request, made by `requests.lua` from `load`, and the SQL that does the same.
 
-    `variables` are pgbench's; `goals` hold at eight connections. Both functions are told how many
-    runs there were before, so that no two make the same.
+    `answer` is the reference that reads what another wrote. `variables` are pgbench's; `goals`
+    hold at eight connections. Both functions are told how many runs there were before, so that no
+    two make the same.
     """
 
     name: str
     title: str
     reference: str
+    answer: str | None
     load: Callable[[Site, int], list[str]]
     variables: Callable[[Site, int], Mapping[str, str | int]]
     request: Callable[[Site], tuple[str, str, bytes]]
@@ -127,7 +129,7 @@ def _reference(
     cluster = cluster_seconds(site.postmaster)
     per_second, transactions = run_reference(
         site.database_url,
-        script(benchmark.reference, site.organization),
+        script(benchmark.reference, benchmark.answer, site.organization),
         benchmark.variables(site, _runs),
         connections,
         seconds,

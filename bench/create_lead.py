@@ -2,6 +2,7 @@
 
 import json
 import time
+from datetime import UTC, datetime
 
 from bench.benchmark import Benchmark, Goal, Site
 from bench.fill import FIRST_NUMBER
@@ -36,12 +37,16 @@ def _load(site: Site, runs: int) -> list[str]:
 
 
 def _variables(site: Site, runs: int) -> dict[str, str | int]:
+    run = run_id()
     return {
         "organization": site.organization.actor.organization_id,
         "user": site.organization.actor.user_id or "",
         "credential": site.organization.credential_id,
-        "run": run_id(),
-        "number": FIRST_NUMBER,
+        "run": run,
+        "count": FIRST_NUMBER,
+        "prefix": f"lead_{run}",
+        "public_url": site.web.url,
+        "today": datetime.now(UTC).date().isoformat(),
     }
 
 
@@ -50,6 +55,7 @@ BENCHMARKS = (
         name="create",
         title="create lead and contact",
         reference="create_lead",
+        answer="get_lead",
         load=_load,
         variables=_variables,
         request=lambda _: ("POST", "/api/v1/lead/", body(4_155_550)),

@@ -33,6 +33,7 @@ BENCHMARKS = (
         name="get",
         title="get one lead",
         reference="get_lead",
+        answer=None,
         load=_load,
         variables=_variables,
         request=_request,

@@ -17,6 +17,7 @@ def _benchmark(name: str, title: str, reference: str, fields: str, *goals: Goal)
         name=name,
         title=title,
         reference=reference,
+        answer=None,
         load=load,
         variables=_variables,
         request=lambda _: ("GET", f"/api/v1/lead/?_limit=50&_skip=7{fields}", b""),

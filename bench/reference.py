@@ -35,8 +35,8 @@ def prepared(name: str, variables: Mapping[str, Any]) -> list[tuple[str, list[An
     return found
 
 
-def script(name: str, organization: Organization) -> str:
-    """The whole transaction for pgbench.
+def script(name: str, answer: str | None, organization: Organization) -> str:
+    """The whole transaction for pgbench; `answer` is asked ahead of the last statement.
 
     The program begins with one message to the server; a pipeline lets pgbench do the same.
     """
@@ -47,7 +47,11 @@ def script(name: str, organization: Organization) -> str:
         credential_id=organization.credential_id,
         version=1,
     )
-    parts = [*commands, "\\startpipeline", begin, "\\endpipeline", statement(name), "commit;", ""]
+    statements = statement(name).rstrip(";").split(";\n")
+    if answer is not None:
+        statements.insert(-1, statement(answer).rstrip(";"))
+    asked = [f"{text};" for text in statements]
+    parts = [*commands, "\\startpipeline", begin, "\\endpipeline", *asked, "commit;", ""]
     return "\n".join(parts)
 
 

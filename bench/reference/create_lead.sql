@@ -2,15 +2,16 @@
 -- contact, search_text, event, event_body and event_clock. Change it only when those change, never
 -- to move a ratio. As in the program the clock is the last lock that the transaction takes.
 -- Parameters come once, from `p`: each pgbench variable is one of its own. Ids are counted up.
-\set number :number + 1
-\set own :client_id * 10000000 + :number
+-- The answer is that of get_lead.sql, asked between the two statements.
+\set count :count + 1
+\set number :client_id * 10000000 + :count
 with p as (
     select *, lower(name) || '.example' as domain
     from (select :organization::uuid as organization_id, :user::text as user_id,
-                 'lead_' || :run::text || :own::bigint as lead_id,
-                 'cont_' || :run::text || :own::bigint as contact_id,
-                 'Juniper-' || :own::bigint as name,
-                 (2000000 + :own::bigint % 7000000)::text as digits) given
+                 'lead_' || :run::text || :number::bigint as lead_id,
+                 'cont_' || :run::text || :number::bigint as contact_id,
+                 'Juniper-' || :number::bigint as name,
+                 (2000000 + :number::bigint % 7000000)::text as digits) given
 ), new_lead as (
     insert into lead (organization_id, id, name, description, url, status_id, addresses,
                       custom, created_by, updated_by, date_created, date_updated)
@@ -40,11 +41,11 @@ from p cross join lateral (
 ) x (id, text);
 with p as (
     select :organization::uuid as organization_id, :user::text as user_id,
-           :credential::text as api_key_id, 'req_' || :run::text || :own::bigint as request_id,
-           'lead_' || :run::text || :own::bigint as lead_id,
-           'cont_' || :run::text || :own::bigint as contact_id,
-           'ev_' || :run::text || 2 * :own::bigint as lead_event_id,
-           'ev_' || :run::text || 2 * :own::bigint + 1 as contact_event_id
+           :credential::text as api_key_id, 'req_' || :run::text || :number::bigint as request_id,
+           'lead_' || :run::text || :number::bigint as lead_id,
+           'cont_' || :run::text || :number::bigint as contact_id,
+           'ev_' || :run::text || 2 * :number::bigint as lead_event_id,
+           'ev_' || :run::text || 2 * :number::bigint + 1 as contact_event_id
 ), clock as (
     update event_clock c set seq = c.seq + 2, lead_total = c.lead_total + 1
     from p where c.organization_id = p.organization_id

@@ -155,7 +155,7 @@ async def test_a_new_lead(own_database: str, organization: Organization, store: 
     )
     [written] = await store.write(organization.actor, [Change.create(Lead, body)], TEST)
     run = run_id()
-    made = variables(organization) | {"run": run, "own": number}
+    made = variables(organization) | {"run": run, "number": number}
     async with reference(own_database, organization) as connection:
         for sql, arguments in prepared("create_lead", made):
             await connection.execute(sql, *arguments)

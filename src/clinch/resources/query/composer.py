@@ -11,7 +11,6 @@ from clinch.resources.actor import Actor
 from clinch.resources.declaration import Declarations, Resource
 from clinch.resources.fields import Children, Field, Ref
 
-
 # Without it the planner writes the whole record out wherever it is named, with all that is in it.
 _ONCE = " offset 0"
 
@@ -129,7 +128,8 @@ class Composer:
         if bare:
             return f"'{{' || rtrim({values}, ',') || '}}'"
         joined = f"'{{' || {values} || substr(row_to_json({item})::text, 2)"
-        return f"case when {row}.custom = '{{}}' then row_to_json({item}) else ({joined})::json end"
+        plain = f"{row}.custom = '{{}}' then row_to_json({item})"
+        return f"case when {plain} else ({joined})::json end"
 
     def _columns(self, resource: type[Resource], row: str, keys: Iterable[str] | None) -> str:
         fields = [

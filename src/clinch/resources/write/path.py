@@ -95,8 +95,12 @@ class WritePath:
         if answer is not False:
             for resource in dict.fromkeys(c.resource for c in changes if c.kind != "delete"):
                 ids = [c.id for c in changes if c.resource is resource and c.kind != "delete"]
-                bodies = await self._reads.several(transaction, actor, resource, ids, answer)
-                found |= {(resource.noun, id): body for id, body in bodies.items()}
+                if len(ids) == 1:
+                    body = await self._reads.get(transaction, actor, resource, ids[0], answer)
+                    found[resource.noun, ids[0]] = body
+                else:
+                    bodies = await self._reads.several(transaction, actor, resource, ids, answer)
+                    found |= {(resource.noun, id): body for id, body in bodies.items()}
         return [Written(c.id, found.get((c.resource.noun, c.id), b"{}")) for c in changes]
 
     def _refusal(self, error: asyncpg.IntegrityConstraintViolationError) -> ApiError:
@@ -118,12 +122,17 @@ class WritePath:
 
 
 def apply(work: Work, stage: Literal["first", "before", "within"]) -> None:
-    """Run the rules that the resources declare for a stage, in the order of their listing."""
-    for resource in work.declarations:
-        rules: list[Rule] = getattr(resource, stage)
-        for rule in rules:
-            if changes := work.of(resource):
-                rule(work, changes)
+    """Run the rules of a stage, each resource's in the order of their listing.
+
+    A resource that comes in by a rule has its turn after those that were there.
+    """
+    done: set[type[Resource]] = set()
+    while resources := {c.resource: None for c in work.changes if c.resource not in done}:
+        for resource in resources:
+            rules: list[Rule] = getattr(resource, stage)
+            for rule in rules:
+                rule(work, work.of(resource))
+        done |= resources.keys()
 
 
 def allow(actor: Actor, resource: type[Resource], operation: Operation) -> None:
