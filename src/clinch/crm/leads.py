@@ -8,7 +8,17 @@ from clinch.crm.lead_statuses import LeadStatus
 from clinch.db.schema import Index
 from clinch.resources.custom_fields import CustomFields
 from clinch.resources.declaration import Audited
-from clinch.resources.fields import Children, Computed, ListOf, Lookup, Ref, Shown, Text, Url
+from clinch.resources.fields import (
+    ChildIds,
+    Children,
+    Computed,
+    ListOf,
+    Lookup,
+    Ref,
+    Shown,
+    Text,
+    Url,
+)
 
 # The first contact that has one, in the order in which contacts are shown.
 _FIRST_OF_CONTACTS = (
@@ -53,12 +63,8 @@ class Lead(Audited, path="lead", prefix="lead"):
     )
     status_label = Shown(status, LeadStatus.label)
     addresses = ListOf(Address)
-    contact_ids = Computed(
-        "(select coalesce(json_agg(c.id order by c.date_created, c.id), '[]') from contact c"
-        " where c.organization_id = {org} and c.lead_id = {row}.id)",
-        json_type="array",
-    )
     contacts = Children("contact", by="lead_id", order="date_created")
+    contact_ids = ChildIds(contacts)
     opportunities = Children("opportunity", by="lead_id", order="date_created", writable="never")
     tasks = Children(
         "task",

@@ -8,7 +8,7 @@ reported.
 
 from clinch.resources.fields.field import EQ, EQ_IN, RANGE, Field, Json, Output
 from clinch.resources.fields.lists import Item, ListOf, Words, read_each
-from clinch.resources.fields.relations import Children, Computed, Lookup, Ref, Shown
+from clinch.resources.fields.relations import ChildIds, Children, Computed, Lookup, Ref, Shown
 from clinch.resources.fields.values import (
     Boolean,
     Choice,
@@ -28,6 +28,7 @@ __all__ = [
     "EQ_IN",
     "RANGE",
     "Boolean",
+    "ChildIds",
     "Children",
     "Choice",
     "Computed",

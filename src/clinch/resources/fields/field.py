@@ -60,8 +60,8 @@ class Output(Protocol):
         """The table in which custom fields are defined, and the kind of these."""
         ...
 
-    def many(self, children: "Children", row_id: str) -> str:
-        """SQL for the JSON list of the children of the object whose id is the SQL `row_id`."""
+    def children(self, children: "Children", row: str) -> str:
+        """The alias of a row that has the children of `row`: their JSON as `items`, their `ids`."""
         ...
 
 

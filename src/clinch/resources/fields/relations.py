@@ -151,7 +151,21 @@ class Children(Field):
         self.target, self.by, self.order, self.only, self.most = target, by, order, only, most
 
     def output(self, row: str, out: Output) -> str:
-        return out.many(self, f"{row}.id")
+        return f"{out.children(self, row)}.items"
 
     def schema(self) -> dict[str, Json]:
         return {"type": "array", "items": {"$ref": f"#/components/schemas/{self.target}"}}
+
+
+class ChildIds(Field):
+    """The ids of the objects in a field of children, in their order."""
+
+    stored = False
+    json_type = "array"
+
+    def __init__(self, children: Children, **rest: Any) -> None:
+        super().__init__(writable="never", **rest)
+        self._children = children
+
+    def output(self, row: str, out: Output) -> str:
+        return f"{out.children(self._children, row)}.ids"

@@ -94,21 +94,31 @@ class Composer:
         resource = self._declarations[noun]
         return resource.table, resource.only["kind"]
 
-    def many(self, children: Children, row_id: str) -> str:
-        """SQL for the JSON list of the children of the object whose id is the SQL `row_id`."""
+    def children(self, children: Children, row: str) -> str:
+        """The alias of a row that has the children of the object `row`: all of their JSON as
+        `items`, their ids as `ids`."""
+        scope, place = self._scopes[-1], (row, f"children {children.key}")
+        known = scope.rows.get(place)
+        if known is not None:
+            return known
         resource = self._declarations[children.target]
+        alias = scope.rows[place] = self._alias()
         self._scopes.append(_Scope())
-        row, item = self._alias(), self._alias()
-        columns = self._columns(resource, row, None)
-        json = self._json(resource, row, item, None)
+        child, item = self._alias(), self._alias()
+        columns = self._columns(resource, child, None)
+        json = self._json(resource, child, item, None)
         joins = " ".join(self._scopes.pop().joins)
-        link = f" and {row}.{children.by} = {row_id}" if children.by else ""
-        return (
-            f"coalesce((select json_agg({json} order by {row}.{children.order}, {row}.id)"
-            f" from {resource.table} {row} {joins} cross join lateral (select {columns}{_ONCE}) {item}"
-            f" where {row}.organization_id = $1{link}{_only(resource, row)}"
-            f" and {children.only.format(row=row)}), '[]')"
+        link = f" and {child}.{children.by} = {row}.id" if children.by else ""
+        order = f"order by {child}.{children.order}, {child}.id"
+        scope.joins.append(
+            f"cross join lateral (select coalesce(json_agg({json} {order}), '[]') as items,"
+            f" coalesce(json_agg({child}.id {order}), '[]') as ids"
+            f" from {resource.table} {child} {joins}"
+            f" cross join lateral (select {columns}{_ONCE}) {item}"
+            f" where {child}.organization_id = $1{link}{_only(resource, child)}"
+            f" and {children.only.format(row=child)}) {alias}"
         )
+        return alias
 
     def _json(
         self,
