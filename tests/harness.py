@@ -16,7 +16,7 @@ from clinch.db.database import Database
 from clinch.identity.api_keys import create_key
 from clinch.identity.organizations import create_organization
 from clinch.identity.users import NewUser, create_user
-from clinch.main import application
+from clinch.main import application, declarations, tables
 from clinch.resources.actor import Actor, Provenance
 from clinch.resources.declaration import Declarations
 from clinch.resources.store import Store
@@ -136,3 +136,27 @@ def _member(program: Program, system: Actor, role: str, first: str, last: str) -
 def make_organization(program: Program, name: str = "Harbour Sales") -> Organization:
     system = program.run(create_organization(program.store, name, TEST, first_objects()))
     return Organization(program, system, _member(program, system, "admin", "Sam", "Reed"))
+
+
+def rows_of(organization: Organization) -> dict[str, list[str]]:
+    """Every row that belongs to the organization, of every table."""
+    store = organization.program.store
+    owned = [
+        table.name
+        for table in tables(declarations())
+        if any(column.name == "organization_id" for column in table.columns)
+    ]
+
+    async def read() -> dict[str, list[str]]:
+        found = {}
+        async with store.database.everyone() as transaction:
+            for name in owned:
+                rows = await transaction.rows(
+                    f"select t::text from {name} t where organization_id = $1 order by 1",
+                    organization.system.organization_id,
+                )
+                found[name] = [row[0] for row in rows]
+        return found
+
+    rows: dict[str, list[str]] = organization.program.run(read())
+    return rows

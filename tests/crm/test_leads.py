@@ -39,3 +39,11 @@ def test_a_lead_is_made_with_its_contacts(api: Any) -> None:
     assert api.get(f"/lead/{made['id']}/") == made
     listed = api.get("/lead/")
     assert listed == {"data": [made], "has_more": False, "total_results": 1}
+
+
+def test_contacts_keep_the_order_in_which_they_were_sent(api: Any) -> None:
+    names = [f"Person {number}" for number in range(30)]
+    made = api.post("/lead/", {"contacts": [{"name": name} for name in names]})
+    assert [contact["name"] for contact in made["contacts"]] == names
+    assert made["contact_ids"] == [contact["id"] for contact in made["contacts"]]
+    assert made["display_name"] == "Person 0"

@@ -98,7 +98,7 @@ def test_migrating_twice_changes_nothing(own_database: str) -> None:
 
 
 def test_two_programs_migrate_one_database_at_once(empty_database: str) -> None:
-    async def both() -> list[int]:
+    async def both() -> tuple[int, int]:
         return await asyncio.gather(migrate(empty_database), migrate(empty_database))
 
     assert sorted(asyncio.run(both())) == [0, len(migrations())]

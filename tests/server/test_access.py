@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import asyncpg
 import pytest
-from harness import TEST, Api, Organization, Program, make_organization
+from harness import TEST, Api, Organization, Program, make_organization, rows_of
 
 from clinch.crm.contacts import Contact
 from clinch.crm.lead_statuses import LeadStatus
@@ -28,30 +28,6 @@ ROUTES = [
     for path, methods in openapi(declarations())["paths"].items()
     for method in methods
 ]
-
-
-def rows_of(organization: Organization) -> dict[str, list[str]]:
-    """Every row that belongs to the organization, of every table."""
-    store = organization.program.store
-    owned = [
-        table.name
-        for table in tables(declarations())
-        if any(column.name == "organization_id" for column in table.columns)
-    ]
-
-    async def read() -> dict[str, list[str]]:
-        found = {}
-        async with store.database.everyone() as transaction:
-            for name in owned:
-                rows = await transaction.rows(
-                    f"select t::text from {name} t where organization_id = $1 order by 1",
-                    organization.system.organization_id,
-                )
-                found[name] = [row[0] for row in rows]
-        return found
-
-    rows: dict[str, list[str]] = organization.program.run(read())
-    return rows
 
 
 def write(organization: Organization, *changes: Change, actor: Actor | None = None) -> None:

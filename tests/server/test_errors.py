@@ -11,9 +11,7 @@ from typing import Any
 
 import pytest
 import requests
-from harness import Api, Organization
-
-from clinch.main import declarations, tables
+from harness import Api, Organization, rows_of
 
 Refuse = Callable[..., requests.Response]
 
@@ -73,7 +71,7 @@ def refuse(organization: Organization, lead: dict[str, Any]) -> Refuse:
         headers: dict[str, str] | None = None,
         authorized: bool = True,
     ) -> requests.Response:
-        before = _rows(organization)
+        before = rows_of(organization)
         typed = {"content-type": "application/json"} if raw is not None or body is not None else {}
         answer = requests.request(
             method,
@@ -85,35 +83,10 @@ def refuse(organization: Organization, lead: dict[str, Any]) -> Refuse:
         )
         assert 400 <= answer.status_code < 500, (answer.status_code, answer.text)
         assert answer.headers["content-type"] == "application/json"
-        assert _rows(organization) == before
+        assert rows_of(organization) == before
         return answer
 
     return refuse
-
-
-def _rows(organization: Organization) -> dict[str, list[str]]:
-    """Every row that belongs to the organization, of every table."""
-    store = organization.program.store
-    owned = [
-        table.name
-        for table in tables(declarations())
-        if any(column.name == "organization_id" for column in table.columns)
-    ]
-
-    async def read() -> dict[str, list[str]]:
-        found = {}
-        async with store.database.everyone() as transaction:
-            for name in owned:
-                rows = await transaction.rows(
-                    f"select t::text from {name} t where organization_id = $1 order by 1",
-                    organization.system.organization_id,
-                )
-                found[name] = [row[0] for row in rows]
-        return found
-
-    rows: dict[str, list[str]] = organization.program.run(read())
-    assert len(rows["event"]) == len(rows["event_body"]) > 0
-    return rows
 
 
 def same(answer: requests.Response, status: int, body: dict[str, Any]) -> None:

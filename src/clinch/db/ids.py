@@ -8,9 +8,20 @@ _PAIRS = tuple(a + b for a in _ALPHABET for b in _ALPHABET)
 _BASE = len(_PAIRS)
 
 
+_last = 0
+
+
 def new_id(prefix: str) -> str:
-    """A new id such as `lead_0CqY…`: 48 bits of milliseconds, then 80 random bits."""
-    return f"{prefix}_{_base62(int(time.time() * 1000) << 80 | int.from_bytes(os.urandom(10)))}"
+    """A new id such as `lead_0CqY…`: 48 bits of milliseconds, then 80 random bits.
+
+    The ids that one process makes ascend, so that what is made together keeps its order.
+    """
+    global _last
+    number = int(time.time() * 1000) << 80 | int.from_bytes(os.urandom(10))
+    if number <= _last:
+        number = _last + 1 + int.from_bytes(os.urandom(8))
+    _last = number
+    return f"{prefix}_{_base62(number)}"
 
 
 def new_secret() -> str:

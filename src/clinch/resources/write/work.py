@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -21,7 +21,7 @@ from clinch.resources.write.read_body import read_body
 
 Key = tuple[str, str]
 
-_decode = partial(msgspec.json.decode, type=dict[str, Any])
+_decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 class Work:
