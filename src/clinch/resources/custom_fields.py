@@ -41,14 +41,13 @@ class CustomFields(Field):
         return {"type": "object", "description": self.doc}
 
     def output(self, row: str, out: Output) -> str:
-        values = f"json_object_agg(f.name, {row}.custom -> f.id order by f.position, f.id)"
         return (
-            f"case when {row}.custom = '{{}}' then '{{}}'"
-            f" else (select coalesce({values}, '{{}}') {self._defined(row, out)}) end"
+            f"coalesce({out.lateral(row, self.values(row, out, ['custom']) or '')}.by_name, '{{}}')"
         )
 
-    def flat(self, row: str, out: Output, keys: Iterable[str] | None) -> str | None:
-        """SQL for the text of the values, each with its key before and a comma behind it.
+    def values(self, row: str, out: Output, keys: Iterable[str] | None) -> str | None:
+        """SQL for a row with the values: by name as JSON, and `flat`, the text of each with its
+        key before and a comma behind; null where there are none.
 
         None when `keys` are given and name no value.
         """
@@ -58,17 +57,14 @@ class CustomFields(Field):
             if not wanted:
                 return None
             only = f" and f.id in ({wanted})"
-        value = f"to_json('custom.' || f.id)::text || ':' || ({row}.custom -> f.id)::text || ','"
-        return (
-            f"(select coalesce(string_agg({value}, '' order by f.position, f.id), '')"
-            f" {self._defined(row, out)}{only})"
-        )
-
-    def _defined(self, row: str, out: Output) -> str:
         table, kind = out.definitions(self.definitions)
+        value = f"{row}.custom -> f.id"
+        order = "order by f.position, f.id"
         return (
-            f"from {table} f where f.organization_id = $1 and f.kind = '{kind}'"
-            f" and {row}.custom ? f.id"
+            f"select string_agg(to_json('custom.' || f.id)::text || ':' || ({value})::text || ',',"
+            f" '' {order}) as flat, json_object_agg(f.name, {value} {order}) as by_name"
+            f" from {table} f where {row}.custom <> '{{}}' and f.organization_id = $1"
+            f" and f.kind = '{kind}' and {row}.custom ? f.id{only}"
         )
 
 

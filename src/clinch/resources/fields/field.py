@@ -60,6 +60,10 @@ class Output(Protocol):
         """The table in which custom fields are defined, and the kind of these."""
         ...
 
+    def lateral(self, row: str, select: str) -> str:
+        """The alias of what `select` gives for each `row`; the same text is asked once."""
+        ...
+
     def children(self, children: "Children", row: str) -> str:
         """The alias of a row that has the children of `row`: their JSON as `items`, their `ids`."""
         ...

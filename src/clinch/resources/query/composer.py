@@ -84,6 +84,14 @@ class Composer:
         )
         return alias
 
+    def lateral(self, row: str, select: str) -> str:
+        """The alias of what `select` gives for each `row`; the same text is asked once."""
+        scope, place = self._scopes[-1], (row, select)
+        if place not in scope.rows:
+            alias = scope.rows[place] = self._alias()
+            scope.joins.append(f"cross join lateral ({select}) {alias}")
+        return scope.rows[place]
+
     def field_of(self, target: str, key: str) -> Field | None:
         """A field of another resource, or None when the actor may not see it."""
         field = self._declarations[target].fields[key]
@@ -132,14 +140,14 @@ class Composer:
         """SQL for the JSON of the record `item`, with the custom values of its `row` before it;
         `bare` says that the record is empty."""
         custom = resource.custom_fields
-        values = custom.flat(row, self, keys) if custom is not None else None
+        values = custom.values(row, self, keys) if custom is not None else None
         if values is None:
             return f"row_to_json({item})"
+        flat = f"{self.lateral(row, values)}.flat"
         if bare:
-            return f"'{{' || rtrim({values}, ',') || '}}'"
-        joined = f"'{{' || {values} || substr(row_to_json({item})::text, 2)"
-        plain = f"{row}.custom = '{{}}' then row_to_json({item})"
-        return f"case when {plain} else ({joined})::json end"
+            return f"'{{' || coalesce(rtrim({flat}, ','), '') || '}}'"
+        joined = f"'{{' || {flat} || substr(row_to_json({item})::text, 2)"
+        return f"case when {flat} is null then row_to_json({item}) else ({joined})::json end"
 
     def _columns(self, resource: type[Resource], row: str, keys: Iterable[str] | None) -> str:
         fields = [
