@@ -446,12 +446,12 @@ UPDATES = [
     (
         "/organization/{organization}/",
         {"country": None},
-        fields(country="The value must be at least 2 characters long."),
+        fields(country=NO_CHOICE),
     ),
     (
         "/organization/{organization}/",
         {"country": "GBR"},
-        fields(country="The value must be no longer than 2 characters."),
+        fields(country=NO_CHOICE),
     ),
     (
         "/pipeline/{pipeline}/",
