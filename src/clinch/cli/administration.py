@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from clinch.crm.beginning import first_objects
-from clinch.crm.sample import PEOPLE, create_sample
+from clinch.crm.sample import create_sample
 from clinch.events.seal import verify
 from clinch.identity.api_keys import ApiKey, create_key
 from clinch.identity.organizations import (
@@ -126,7 +126,6 @@ async def sample(store: Store, arguments: Arguments) -> int:
         if await find_organization(store, known["organization_id"]) is not None:
             return 0
     made = await create_sample(store)
-    made["logins"] = {role: person.email for role, person in PEOPLE.items()}  # type: ignore[assignment]
     path.touch(mode=0o600)
     path.write_text(json.dumps(made))
     return 0

@@ -45,10 +45,11 @@ _STATUSES = ("Potential", "Qualified", "Customer", "Interested")
 FROM_SAMPLE = Provenance(source="sample")
 
 
-async def create_sample(store: Store, leads: int = 120) -> dict[str, str]:
-    """Make the sample organization; its admin's key and a password for everybody in it.
+async def create_sample(store: Store, leads: int = 120) -> dict[str, Any]:
+    """Make the sample organization; how to get in.
 
-    The words are `organization_id`, `api_key` and `password`; people's addresses are in PEOPLE.
+    The words are `organization_id`, its admin's `api_key`, a `password` for everybody, and
+    `logins`, the address of each role.
     """
     password = new_secret()[:12]
     system = await create_organization(store, NAME, FROM_SAMPLE, first_objects())
@@ -73,7 +74,12 @@ async def create_sample(store: Store, leads: int = 120) -> dict[str, str]:
         for change in _work(random, json.loads(written.body), people, actor.today())
     ]
     await store.write(actor, work, FROM_SAMPLE, answer=False)
-    return {"organization_id": system.organization, "api_key": key, "password": password}
+    return {
+        "organization_id": system.organization,
+        "api_key": key,
+        "password": password,
+        "logins": {role: person.email for role, person in PEOPLE.items()},
+    }
 
 
 def _definitions() -> list[Change]:

@@ -13,6 +13,9 @@ import asyncpg
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _ID = re.compile(r"[A-Za-z0-9_]{1,80}")
 
+# Plans of whole answers are large, and each connection keeps its own; none is too long to keep.
+_STATEMENTS = 150
+
 # Nobody may hold a lock for long: a writer that hangs is ended by the server.
 _SETTINGS = {
     "application_name": "clinch",
@@ -180,7 +183,11 @@ class Database:
         """Open a connection in a place that is already counted as taken."""
         try:
             return await asyncpg.connect(
-                self.url, server_settings=_SETTINGS, timeout=5, statement_cache_size=500
+                self.url,
+                server_settings=_SETTINGS,
+                timeout=5,
+                statement_cache_size=_STATEMENTS,
+                max_cacheable_statement_size=0,
             )
         except BaseException:
             self._pass_on(None)

@@ -219,7 +219,8 @@ class _Exchange:
         offset = self.http_headers.get(b"x-tz-offset", b"").strip()
         if not _OFFSET.fullmatch(offset) or abs(float(offset)) > 14:
             return actor
-        return replace(actor, utc_offset=timedelta(hours=float(offset)))
+        # All zones keep to quarters of an hour; anything finer would only multiply statements.
+        return replace(actor, utc_offset=timedelta(hours=round(float(offset) * 4) / 4))
 
 
 def _api_key_id(actor: Actor) -> str | None:

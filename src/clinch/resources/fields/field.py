@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self
 
 from clinch.db.schema import Column
 from clinch.resources.actor import Actor
-from clinch.resources.errors import REQUIRED, Invalid
+from clinch.resources.errors import IMMUTABLE, REQUIRED, Invalid
 
 if TYPE_CHECKING:
     from clinch.resources.declaration import Resource
@@ -154,7 +154,8 @@ class Field:
         return self.read(value, actor)
 
     def read(self, value: Json, actor: Actor) -> Json:
-        raise NotImplementedError
+        """The value to store for one that is not null; a field that nobody writes refuses."""
+        raise Invalid(IMMUTABLE)
 
     def filter_value(self, text: str, actor: Actor) -> Json:
         """The value that a list filter compares with, as the driver wants it; raises Invalid."""
