@@ -110,3 +110,12 @@ def test_many_tasks_change_at_once(api: Api, lead: dict[str, Any]) -> None:
     refused = api("PUT", "/task/", {"date": "soon"}, id=ids[2])
     assert refused.status_code == 400
     assert api.get(f"/task/{ids[2]}/")["date"] == day(0)
+
+
+def test_many_tasks_can_be_tried_without_changing(api: Api, lead: dict[str, Any]) -> None:
+    task = api.post("/task/", {"lead_id": lead["id"], "text": "x"})
+    tried = api.put("/task/", {"is_complete": True}, _dry_run="1", id=task["id"])
+    assert tried == {"ok": True, "count": 1}
+    assert api.get(f"/task/{task['id']}/") == task
+    api.put("/task/", {"is_complete": True}, _dry_run="0", id=task["id"])
+    assert api.get(f"/task/{task['id']}/")["is_complete"] is True
