@@ -4,12 +4,16 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Literal
 
+import asyncpg
+
 from clinch.db.database import Database, Transaction
 from clinch.resources.actor import Actor, Provenance
 from clinch.resources.declaration import Declarations
 from clinch.resources.query.read import Keys, ReadPath
 from clinch.resources.write.change import Change
-from clinch.resources.write.path import Mode, WritePath, Written
+from clinch.resources.write.path import InUse, Mode, WritePath, Written
+
+_TRIES = 3
 
 
 class Store:
@@ -50,6 +54,25 @@ class Store:
         changed), CredentialChanged and Busy.
         """
         self.writes.check(actor, changes)
+        for _ in range(_TRIES - 1):
+            try:
+                return await self._write(actor, changes, provenance, mode, answer)
+            except InUse:
+                # Somebody may have added to what is deleted, after its children were looked up.
+                if not any(change.kind == "delete" for change in changes):
+                    raise
+            except asyncpg.DeadlockDetectedError:
+                continue
+        return await self._write(actor, changes, provenance, mode, answer)
+
+    async def _write(
+        self,
+        actor: Actor,
+        changes: list[Change],
+        provenance: Provenance,
+        mode: Mode,
+        answer: Keys | Literal[False],
+    ) -> list[Written]:
         async with self.database.tenant(actor.tenant, commit=mode == "commit") as transaction:
             logged, written = await self.writes.write_within(
                 transaction, actor, changes, provenance, answer=answer

@@ -25,6 +25,13 @@ MOST_CHANGES = 10_000
 _SHARD = re.compile(r"_\d{6,}$")
 
 
+class InUse(BadRequest):
+    """A foreign key stands against the write: something refers to what it deletes."""
+
+    def __init__(self) -> None:
+        super().__init__("The object is in use, or refers to one that does not exist any more.")
+
+
 @dataclass(frozen=True, slots=True)
 class Written:
     """What became of one change: the object's id and, unless it was deleted, its JSON."""
@@ -115,9 +122,7 @@ class WritePath:
                         key = next(key for key in resource.fields if key in words)
                         return ValidationError({key: "This value is already in use."})
         if isinstance(error, asyncpg.ForeignKeyViolationError):
-            return BadRequest(
-                "The object is in use, or refers to one that does not exist any more."
-            )
+            return InUse()
         return BadRequest("The change contradicts what is stored.")
 
 
