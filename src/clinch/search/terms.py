@@ -5,6 +5,7 @@ cannot have. An exact comparison is one with `=`, where `:` finds words.
 """
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
@@ -36,11 +37,12 @@ _NUMBER = re.compile(r"[+-]?\d{1,18}(\.\d{1,9})?", re.ASCII)
 _YES, _NO = ("yes", "true", "1"), ("no", "false", "0")
 
 
-class Term:
+class Term(ABC):
     """A field as queries ask for it."""
 
+    @abstractmethod
     def equal(self, value: Value, exact: bool, actor: Actor) -> Node:
-        raise NotImplementedError
+        """The field has the value; `exact` as a whole."""
 
     def compare(self, comparison: Comparison, value: Value, actor: Actor) -> Node:
         raise Invalid("It cannot be compared by size.")
@@ -51,9 +53,9 @@ class Term:
         nodes += [self.compare("lte", high, actor)] if high else []
         return And(tuple(nodes)) if nodes else self.given()
 
+    @abstractmethod
     def given(self) -> Node:
         """The field has any value."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,6 @@ class Output(Protocol):
 class Field:
     """A stored value. Subclasses say how it is read; see the module's text for the names."""
 
-    type_name: ClassVar[str] = "str"
     sql_type: ClassVar[str] = "text"
     stored: ClassVar[bool] = True
     json_type: ClassVar[str] = "string"

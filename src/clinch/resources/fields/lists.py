@@ -28,7 +28,6 @@ class ListOf(Field):
 
     sql_type = "jsonb"
     json_type = "array"
-    type_name = "list"
 
     def __init__(self, item: type[Item], *, most: int = 100, **rest: Any) -> None:
         super().__init__(**rest)
