@@ -12,7 +12,7 @@ from clinch.resources.write.load import Load
 from clinch.resources.write.work import Work
 
 
-def other_statuses(changes: list[Change]) -> Iterable[Load]:
+def other_statuses(work: Work, changes: list[Change]) -> Iterable[Load]:
     deleted = tuple(change.id for change in changes if change.kind == "delete")
     if deleted:
         yield Load(LeadStatus, Not(In(LeadStatus.id, deleted)), limit=1)

@@ -19,7 +19,7 @@ _CUSTOMIZATIONS: dict[Operation, str] = {
 }
 
 
-def statuses_to_order(changes: list[Change]) -> Iterable[Load]:
+def statuses_to_order(work: Work, changes: list[Change]) -> Iterable[Load]:
     for change in changes:
         listed = _listed(change)
         if listed is not None:

@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from clinch.db.schema import Column, ForeignKey, Index, Table, id_column, tenant_table
 from clinch.resources.actor import OperationClass
 from clinch.resources.custom_fields import CustomFields
-from clinch.resources.fields import Children, Computed, DateTime, Field, Id, Ref
+from clinch.resources.fields import Children, Computed, DateTime, Field, Id, Ref, Summary
 
 if TYPE_CHECKING:
     from clinch.resources.query.tree import Node
@@ -46,6 +47,10 @@ class Resource:
     - `also_at`: further paths by which older clients know the resource.
     - `list_parameters`: what `narrow` reads besides the fields' filters, with a line on each.
     - `naive_times`: times are answered without an offset, as some resources of the API have it.
+
+    Resources may share a table: `class Note(Activity, …, table="activity", only={"_type": "Note"})`
+    has the rows with that word in that column. If the class above is itself a resource, these are
+    its `variants`: it answers each of its rows as the variant that the row is of.
     """
 
     noun: ClassVar[str]
@@ -61,8 +66,13 @@ class Resource:
     time_columns: ClassVar[tuple[str, ...]] = ()
     refs: ClassVar[tuple[Ref, ...]] = ()
     custom_fields: ClassVar[CustomFields | None] = None
+    packed_fields: ClassVar[tuple[Field, ...]] = ()
+    """The fields that have no column of their own."""
     only: ClassVar[dict[str, str]] = {}
     """Where several resources share a table: the columns, and their words, of this one's rows."""
+    variants: ClassVar[dict[str, type["Resource"]]] = {}
+    """The resources that have a part of this one's rows each, by the word that tells them."""
+    variant_of: ClassVar[type["Resource"] | None] = None
 
     operations: ClassVar[tuple[Operation, ...]] = ("list", "get", "create", "update", "delete")
     needs: ClassVar[dict[Operation, str]] = {}
@@ -75,7 +85,7 @@ class Resource:
     create_status: ClassVar[int] = 200
     delete_status: ClassVar[int] = 200
     first: ClassVar[list[Rule]] = []
-    loads: ClassVar[list[Callable[["list[Change]"], "Iterable[Load]"]]] = []
+    loads: ClassVar[list[Callable[["Work", "list[Change]"], "Iterable[Load]"]]] = []
     before: ClassVar[list[Rule]] = []
     within: ClassVar[list[Rule]] = []
     list_parameters: ClassVar[dict[str, str]] = {}
@@ -114,8 +124,17 @@ class Resource:
         cls.path, cls.prefix, cls.table = path, prefix, table or cls.noun
         cls.stored_fields = tuple(field for field in cls.fields.values() if field.stored)
         cls.logged_columns = tuple(f.column for f in cls.stored_fields if not f.derived)
-        cls.time_columns = tuple(f.column for f in cls.stored_fields if isinstance(f, DateTime))
+        cls.packed_fields = tuple(f for f in cls.stored_fields if f.packed)
+        cls.time_columns = tuple(
+            f.column for f in cls.stored_fields if isinstance(f, DateTime) and not f.packed
+        )
         cls.only = only or {}
+        cls.variants = {}
+        above = [c for c in cls.__mro__[1:] if issubclass(c, Resource) and c is not Resource]
+        cls.variant_of = next((c for c in above if c.path and c.table == cls.table), None)
+        if cls.variant_of is not None:
+            [word] = cls.only.values()
+            cls.variant_of.variants[word] = cls
         cls.custom_fields = next((f for f in bound.values() if isinstance(f, CustomFields)), None)
         cls.refs = tuple(f for f in cls.stored_fields if isinstance(f, Ref))
 
@@ -140,11 +159,25 @@ class Resource:
 
     @classmethod
     def columns(cls) -> list[Column]:
-        return [
-            id_column() if field.key == "id" else column
+        columns = {
+            column.name: id_column() if field.key == "id" else column
             for field in cls.stored_fields
             for column in field.columns()
-        ]
+        }
+        return list(columns.values())
+
+    @classmethod
+    def variant(cls, row: dict[str, Any]) -> type["Resource"]:
+        """The resource that a row of this one's is of."""
+        if not cls.variants:
+            return cls
+        [column] = next(iter(cls.variants.values())).only
+        return cls.variants[row[column]]
+
+    @classmethod
+    def summaries(cls) -> dict[str, Summary]:
+        """The derived columns that sum up other objects, by name."""
+        return {f.column: f.summary for f in cls.stored_fields if f.summary is not None}
 
 
 class Audited(Resource):
@@ -177,36 +210,55 @@ class Declarations:
         return name in self._by_name
 
     def followers(self, resource: type[Resource]) -> list[Ref]:
-        """The references of other objects that something becomes of when one of `resource` goes."""
+        """The references of other objects that something becomes of when one of `resource` goes.
+
+        One that a variant has from the resource above it stands there alone.
+        """
         return [
             ref
             for other in self
             for ref in other.refs
-            if ref.target_deleted != "refuse" and ref.target == resource.noun
+            if ref.target_deleted != "refuse"
+            and ref.target == resource.noun
+            and not (other.variant_of is not None and ref.key in other.variant_of.fields)
         ]
 
     def tables(self) -> list[Table]:
-        """A table a resource; resources that share one are declared alike in what they share."""
-        return list({resource.table: self._table(resource) for resource in self}.values())
+        """A table a resource; one that several share has the columns of all of them."""
+        sharing: dict[str, list[type[Resource]]] = {}
+        for resource in self:
+            sharing.setdefault(resource.table, []).append(resource)
+        return [self._table(resources) for resources in sharing.values()]
 
     def counters(self) -> list[str]:
         """The columns of the organization's clock that count the objects of a resource."""
         return [counter(resource) for resource in self if resource.counted]
 
-    def _table(self, resource: type[Resource]) -> Table:
-        keys = tuple(
-            ForeignKey(ref.column, self[ref.target].table) for ref in resource.refs if ref.enforced
+    def _table(self, resources: "list[type[Resource]]") -> Table:
+        columns: dict[str, Column] = {}
+        for resource in resources:
+            for column in resource.columns():
+                everywhere = all(column.name in (c.name for c in r.columns()) for r in resources)
+                columns.setdefault(
+                    column.name, column if everywhere else replace(column, nullable=True)
+                )
+        keys = dict.fromkeys(
+            ForeignKey(ref.column, self[ref.target].table)
+            for resource in resources
+            for ref in resource.refs
+            if ref.enforced
         )
+        indexes = dict.fromkeys(index for resource in resources for index in resource.indexes)
         by_key = tuple(
             Index(("organization_id", key.column))
             for key in keys
-            if not any(index.columns[1:2] == (key.column,) for index in resource.indexes)
+            if not any(index.columns[1:2] == (key.column,) for index in indexes)
         )
         return tenant_table(
-            resource.table,
-            *resource.columns(),
-            indexes=(*resource.indexes, *by_key),
-            foreign_keys=keys,
+            resources[0].table,
+            *columns.values(),
+            indexes=(*indexes, *by_key),
+            foreign_keys=tuple(keys),
         )
 
     def _check(self) -> None:
@@ -215,8 +267,11 @@ class Declarations:
                 target = field.target if isinstance(field, Ref | Children) else None
                 if isinstance(field, CustomFields):
                     target = field.definitions
-                if target is not None and target not in self._by_name:
-                    raise ValueError(f"{resource.__name__}.{field.name}: no resource {target!r}")
+                named = [target] if target is not None else []
+                named += field.summary.sources if field.summary is not None else ()
+                for noun in named:
+                    if noun not in self._by_name:
+                        raise ValueError(f"{resource.__name__}.{field.name}: no resource {noun!r}")
 
 
 def counter(resource: type[Resource]) -> str:

@@ -6,7 +6,16 @@ the API, `alias` another that bodies may use; `error_key` the name under which a
 reported.
 """
 
-from clinch.resources.fields.field import EQ, EQ_IN, RANGE, Field, Json, Output
+from clinch.resources.fields.field import (
+    EQ,
+    EQ_IN,
+    PACKED,
+    RANGE,
+    Field,
+    Json,
+    Output,
+    Summary,
+)
 from clinch.resources.fields.lists import Item, ListOf, Words, read_each
 from clinch.resources.fields.relations import ChildIds, Children, Computed, Lookup, Ref, Shown
 from clinch.resources.fields.values import (
@@ -26,6 +35,7 @@ from clinch.resources.fields.values import (
 __all__ = [
     "EQ",
     "EQ_IN",
+    "PACKED",
     "RANGE",
     "Boolean",
     "ChildIds",
@@ -45,6 +55,7 @@ __all__ = [
     "Output",
     "Ref",
     "Shown",
+    "Summary",
     "Text",
     "Url",
     "Words",

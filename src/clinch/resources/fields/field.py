@@ -3,6 +3,7 @@
 import copy
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self
 
 from clinch.db.schema import Column
@@ -23,6 +24,22 @@ EQ_IN: tuple[FilterOp, ...] = ("eq", "in")
 RANGE: tuple[FilterOp, ...] = ("gt", "gte", "lt", "lte")
 
 UNSET: Any = object()
+
+PACKED = Column("data", "jsonb", fill="'{}'")
+"""The column that holds the fields of a row that have none of their own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a derived column says of the objects that refer to its row.
+
+    `sources` are their resources, by noun and of one table; `value` is an aggregate in SQL over
+    `{row}`, `where` more that they meet. A reference of theirs `locks` what it is kept in.
+    """
+
+    sources: tuple[str, ...]
+    value: str
+    where: str = "true"
 
 
 class Output(Protocol):
@@ -70,7 +87,12 @@ class Output(Protocol):
 
 
 class Field:
-    """A stored value. Subclasses say how it is read; see the module's text for the names."""
+    """A stored value. Subclasses say how it is read; see the module's text for the names.
+
+    `key` and `column` are the names in the API and in the table where they are not the attribute's.
+    A `packed` field has no column of its own: it stands in the row's JSON column `data`. A field
+    with a `summary` is derived: the write path brings it up to date with what it sums up.
+    """
 
     sql_type: ClassVar[str] = "text"
     stored: ClassVar[bool] = True
@@ -88,7 +110,10 @@ class Field:
         optional: bool = False,
         shown: bool = True,
         derived: bool = False,
+        packed: bool = False,
+        summary: "Summary | None" = None,
         key: str | None = None,
+        column: str | None = None,
         alias: str = "",
         doc: str = "",
     ) -> None:
@@ -100,10 +125,12 @@ class Field:
         self.seen_with = seen_with
         self.optional = optional
         self.shown = shown
-        self.derived = derived
+        self.derived = derived or summary is not None
+        self.packed = packed
+        self.summary = summary
         self.alias = alias
         self.doc = doc
-        self._key = key
+        self._key, self._column = key, column
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
@@ -120,11 +147,13 @@ class Field:
 
     @property
     def column(self) -> str:
-        return self.key
+        return self._column or self.key
 
     def columns(self) -> Sequence[Column]:
         if not self.stored:
             return ()
+        if self.packed:
+            return (PACKED,)
         return (Column(self.column, self.sql_type, self.nullable, fill=self._fill()),)
 
     def _fill(self) -> str | None:
@@ -160,9 +189,20 @@ class Field:
         """The value that a list filter compares with, as the driver wants it; raises Invalid."""
         return None if text == "" else text
 
+    def sql(self, row: str) -> str:
+        """SQL for the stored value, `row` being the alias of the table's row."""
+        if not self.packed:
+            return f"{row}.{self.column}"
+        if self.sql_type == "jsonb":
+            value = f"{row}.data -> '{self.column}'"
+        else:
+            value = f"({row}.data ->> '{self.column}')::{self.sql_type}"
+        fill = None if self.nullable else self._fill()
+        return f"({value})" if fill is None else f"coalesce({value}, {fill})"
+
     def output(self, row: str, out: Output) -> str:
         """SQL for the value as JSON, `row` being the alias of the table's row."""
-        return f"{row}.{self.column}"
+        return self.sql(row)
 
     def schema(self) -> dict[str, Json]:
         """JSON Schema (2020-12) of the value."""

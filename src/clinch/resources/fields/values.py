@@ -179,7 +179,7 @@ class DateTime(Field):
         return None if text == "" else parse_datetime(text, actor)
 
     def output(self, row: str, out: Output) -> str:
-        time = f"api_time({row}.{self.column})"
+        time = f"api_time({self.sql(row)})"
         return f"left({time}, 26)" if self.resource.naive_times else time
 
     def schema(self) -> dict[str, Json]:

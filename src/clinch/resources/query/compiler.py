@@ -127,7 +127,7 @@ class Conditions:
         link = (
             f"{other}.id = {row}.{field.column}"
             if isinstance(field, Ref)
-            else f"{other}.{field.by} = {row}.id"
+            else f"{other}.{target.fields[field.by].column} = {row}.id"
         )
         where = self.where(target, other, node)
         return f"from {target.table} {other} where {link} and {where}"
@@ -195,7 +195,7 @@ class Conditions:
 
     def _operand(self, field: Field, row: str) -> str:
         self._check(field)
-        return f"{row}.{field.column}" if field.stored else self._composer.alone(field, row)
+        return field.sql(row) if field.stored else self._composer.alone(field, row)
 
     def _check(self, field: Field) -> None:
         if not self._actor.may(field.seen_with):

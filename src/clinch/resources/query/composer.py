@@ -45,11 +45,18 @@ class Composer:
     def object(self, resource: type[Resource], row: str, keys: Iterable[str] | None) -> Composed:
         """The JSON of the row `row`: `keys`, or what is answered when none are named."""
         self._scopes.append(_Scope())
+        text = self._text(resource, row, keys)
+        return Composed(text, " ".join(self._scopes.pop().joins))
+
+    def _text(self, resource: type[Resource], row: str, keys: Iterable[str] | None) -> str:
+        if resource.variants:
+            texts = {v: self._text(v, row, keys) for v in resource.variants.values()}
+            whens = (f"when {_is_of(variant, row)} then {text}" for variant, text in texts.items())
+            return f"case {' '.join(whens)} end"
         item = self._alias()
         columns = self._columns(resource, row, keys)
         json = self._json(resource, row, item, keys, bare=not columns)
-        text = f"(select ({json})::text from (select {columns}{_ONCE}) {item})"
-        return Composed(text, " ".join(self._scopes.pop().joins))
+        return f"(select ({json})::text from (select {columns}{_ONCE}) {item})"
 
     def alone(self, field: Field, row: str) -> str:
         """SQL for one field that is not stored, in a statement that has no joins for it."""
@@ -116,7 +123,8 @@ class Composer:
         columns = self._columns(resource, child, None)
         json = self._json(resource, child, item, None)
         joins = " ".join(self._scopes.pop().joins)
-        link = f" and {child}.{children.by} = {row}.id" if children.by else ""
+        by = resource.fields[children.by].column if children.by else ""
+        link = f" and {child}.{by} = {row}.id" if by else ""
         order = f"order by {child}.{children.order}, {child}.id"
         scope.joins.append(
             f"cross join lateral (select coalesce(json_agg({json} {order}), '[]') as items,"
@@ -165,4 +173,9 @@ class Composer:
 
 
 def _only(resource: type[Resource], row: str) -> str:
-    return "".join(f" and {row}.{name} = '{word}'" for name, word in resource.only.items())
+    return f" and {_is_of(resource, row)}" if resource.only else ""
+
+
+def _is_of(resource: type[Resource], row: str) -> str:
+    """That a row of the table, which others share, is one of the resource."""
+    return " and ".join(f"{row}.{name} = '{word}'" for name, word in resource.only.items())

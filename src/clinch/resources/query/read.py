@@ -102,11 +102,13 @@ class ReadPath:
         Whether the actor may see the objects is for the caller to know.
         """
         object = self._object(actor, resource, None)
+        packed = "jsonb_build_object('data', coalesce(t.data, '{}') || l.row) || "
         found = await transaction.rows(
             f"select convert_to({object.text}, 'UTF8')"
             " from jsonb_array_elements($2::jsonb) with ordinality l(row, place)"
             f" left join {resource.table} t on t.organization_id = $1 and t.id = l.row ->> 'id'"
-            f" cross join lateral jsonb_populate_record(t, l.row) r {object.joins}"
+            " cross join lateral jsonb_populate_record("
+            f"t, {packed if resource.packed_fields else ''}l.row) r {object.joins}"
             " order by l.place",
             actor.organization_id,
             (b"[" + b",".join(rows) + b"]").decode(),

@@ -173,11 +173,12 @@ def _event(change: Change, number: int) -> dict[str, Any]:
 def _names(change: Change, changed: list[str]) -> list[str]:
     """The changed fields as the API names them: custom values one by one."""
     custom = change.resource.custom_fields
+    keys = {field.column: field.key for field in change.resource.stored_fields}
+    names = [keys[column] for column in changed if custom is None or column != custom.column]
     if custom is None or custom.column not in changed:
-        return changed
+        return names
     before, after = change.was(custom), change.get(custom)
-    moved = (id for id in before | after if before.get(id) != after.get(id))
-    return [*(name for name in changed if name != custom.column), *(f"custom.{id}" for id in moved)]
+    return [*names, *(f"custom.{id}" for id in before | after if before.get(id) != after.get(id))]
 
 
 def digest(salt: bytes, before: bytes | None, after: bytes | None) -> str:

@@ -22,7 +22,7 @@ async def write_rows(transaction: Transaction, work: Work) -> None:
         if change.kind == "delete":
             groups.setdefault((change.resource, "delete"), []).append(change.id)
         elif change.kind == "create" or change.changed():
-            groups.setdefault((change.resource, change.kind), []).append(change.after)
+            groups.setdefault((change.resource, change.kind), []).append(_packed(change))
     if not groups:
         return
     shape = tuple(sorted(groups, key=lambda group: (group[0].noun, _KINDS.index(group[1]))))
@@ -33,6 +33,16 @@ async def write_rows(transaction: Transaction, work: Work) -> None:
     sql = _statement(shape, bool(texts), bool(gone))
     arguments += ([_text(texts)] if texts else []) + ([gone] if gone else [])
     await transaction.value(sql, work.actor.organization_id, *arguments)
+
+
+def _packed(change: Change) -> Row:
+    """The row as its table has it: fields without a column of their own in `data`."""
+    row, packed = change.after or {}, change.resource.packed_fields
+    if not packed:
+        return row
+    data = {f.column: row[f.column] for f in packed if row[f.column] is not None}
+    names = {field.column for field in packed}
+    return {name: value for name, value in row.items() if name not in names} | {"data": data}
 
 
 def _text(rows: list[Row]) -> str:
@@ -71,7 +81,9 @@ def _insert(resource: type[Resource], rows: str) -> str:
 
 
 def _update(resource: type[Resource], rows: str) -> str:
-    sets = ", ".join(f"{name} = x.{name}" for name in resource.logged_columns if name != "id")
+    derived = {field.column for field in resource.stored_fields if field.derived}
+    names = [c.name for c in resource.columns() if c.name not in derived | {"id"}]
+    sets = ", ".join(f"{name} = x.{name}" for name in names)
     return (
         f"update {resource.table} r set {sets} from {_rows(resource, rows)}"
         " where r.organization_id = $1 and r.id = x.id"

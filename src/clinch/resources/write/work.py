@@ -44,6 +44,7 @@ class Work:
         self._custom = CustomValues(self)
         self._changes = {(c.resource.noun, c.id): c for c in changes}
         self._new = {(c.resource.noun, c.id) for c in changes if c.kind == "create"}
+        self._resolved = False
 
     def of(self, resource: type[Resource]) -> list[Change]:
         return [change for change in self.changes if change.resource is resource]
@@ -57,18 +58,26 @@ class Work:
         return [row for (name, _), row in self.stored.items() if name == resource.noun]
 
     def create(self, resource: type[Resource], body: dict[str, Any]) -> Change:
-        """Add a new object to the write, before anything was read."""
-        made = list(
-            read_body(
-                self.declarations, self.actor, Change.create(resource, body), stored_time(self.now)
-            )
-        )
+        """Add a new object to the write, from a body that the program itself made.
+
+        Once the write has read what it needs, the references in the body are not looked up.
+        """
+        new = Change.create(resource, body, trusted=True)
+        made = list(read_body(self.declarations, self.actor, new, stored_time(self.now)))
         for change in made:
             change.inner = True
             self._new.add((change.resource.noun, change.id))
             self._changes[change.resource.noun, change.id] = change
-        self.changes[:0] = made
+        if self._resolved:
+            self.changes += made
+            self.rows |= {(change.resource.noun, change.id): change.after for change in made}
+        else:
+            self.changes[:0] = made
         return made[0]
+
+    def delete(self, resource: type[Resource], id: str) -> None:
+        """Delete an object that was read, to which nothing refers."""
+        self._add(Change.delete(resource, id)).inner = True
 
     def also(self, sql: str, *arguments: Any) -> None:
         """Carry out a statement on reference tables with the write, ahead of its rows."""
@@ -125,11 +134,15 @@ class Work:
             self._keep(loads[number], _decode(text))
 
     def _keep(self, load: Load, row: Row) -> None:
-        for column in load.resource.time_columns:
+        resource = load.resource.variant(row)
+        if resource.packed_fields:
+            data = row.pop("data")
+            row |= {f.column: data.get(f.column, f.empty()) for f in resource.packed_fields}
+        for column in resource.time_columns:
             if row[column] is not None:
                 row[column] = stored_time(datetime.fromisoformat(row[column]))
         del row["organization_id"]
-        key = (load.resource.noun, row["id"])
+        key = (resource.noun, row["id"])
         self.found[load].append(self.stored.setdefault(key, row))
         self.rows.setdefault(key, self.stored[key])
 
@@ -161,7 +174,7 @@ class Work:
             for ref in resource.refs:
                 if ref.locks:
                     where = Related(
-                        Children(resource.noun, ref.column), In(resource.fields["id"], ids)
+                        Children(resource.noun, ref.key), In(resource.fields["id"], ids)
                     )
                     yield Load(self.declarations[ref.target], where, "for no key update")
 
@@ -248,7 +261,7 @@ class Work:
         for resource in self.declarations:
             for loads in resource.loads:
                 if changes := self.of(resource):
-                    yield from loads(changes)
+                    yield from loads(self, changes)
 
     def resolve(self) -> None:
         """Join what was asked with what was read; raises NotFound or ValidationError."""
@@ -265,6 +278,7 @@ class Work:
                 self._delete_followers(change)
         for change in [change for change in self.changes if change.kind == "delete"]:
             self._clear_followers(change)
+        self._resolved = True
 
     def _resolve_references(self, change: Change) -> None:
         if change.after is None:
@@ -304,30 +318,33 @@ class Work:
         self.rows[key] = change.after
 
     def _delete_followers(self, gone: Change) -> None:
-        for ref, id in self._followers(gone, "delete"):
-            if (ref.resource.noun, id) not in self._changes:
-                follower = self._add(Change.delete(ref.resource, id))
+        for resource, id, _ in self._followers(gone, "delete"):
+            if (resource.noun, id) not in self._changes:
+                follower = self._add(Change.delete(resource, id))
                 follower.inner = True
                 self._delete_followers(follower)
 
     def _clear_followers(self, gone: Change) -> None:
-        for ref, id in self._followers(gone, "clear"):
-            self.update(ref.resource, id, {ref.column: None})
+        for resource, id, ref in self._followers(gone, "clear"):
+            self.update(resource, id, {ref.column: None})
 
-    def _followers(self, gone: Change, becomes: str) -> Iterable[tuple[Ref, str]]:
+    def _followers(self, gone: Change, becomes: str) -> Iterable[tuple[type[Resource], str, Ref]]:
         for ref in self.declarations.followers(gone.resource):
             if ref.target_deleted == becomes:
-                for id in self._by_reference.get((ref.resource.noun, ref.column, gone.id), ()):
-                    yield ref, id
+                place = (ref.resource.table, ref.column, gone.id)
+                for resource, id in self._by_reference.get(place, ()):
+                    yield resource, id, ref
 
     @cached_property
-    def _by_reference(self) -> dict[tuple[str, str, str], list[str]]:
-        """The ids of the objects that were read, by what they refer to."""
-        found: dict[tuple[str, str, str], list[str]] = {}
+    def _by_reference(self) -> dict[tuple[str, str, str], list[tuple[type[Resource], str]]]:
+        """The objects that were read, by the table, column and id with which they refer."""
+        found: dict[tuple[str, str, str], list[tuple[type[Resource], str]]] = {}
         for (name, id), row in self.stored.items():
-            for ref in self.declarations[name].refs:
+            resource = self.declarations[name]
+            for ref in resource.refs:
                 if ref.target_deleted != "refuse" and row[ref.column] is not None:
-                    found.setdefault((name, ref.column, row[ref.column]), []).append(id)
+                    place = (resource.table, ref.column, row[ref.column])
+                    found.setdefault(place, []).append((resource, id))
         return found
 
     def stamp(self) -> None:
