@@ -1,5 +1,5 @@
 -- Frozen: a new lead with one contact, written by hand: the rows of POST /api/v1/lead/ in lead,
--- contact, search_text, event, event_body and event_clock. Change it only when those change, never
+-- contact, activity, search_text, event, event_body and event_clock. Change it only when those change, never
 -- to move a ratio. As in the program the clock is the last lock that the transaction takes.
 -- Parameters come once, from `p`: each pgbench variable is one of its own. Ids are counted up.
 -- The answer is that of get_lead.sql, asked between the two statements.
@@ -10,6 +10,7 @@ with p as (
     from (select :organization::uuid as organization_id, :user::text as user_id,
                  'lead_' || :run::text || :number::bigint as lead_id,
                  'cont_' || :run::text || :number::bigint as contact_id,
+                 'acti_' || :run::text || :number::bigint as activity_id,
                  'Juniper-' || :number::bigint as name,
                  (2000000 + :number::bigint % 7000000)::text as digits) given
 ), new_lead as (
@@ -31,6 +32,12 @@ with p as (
             || left(p.digits, 3) || '-' || right(p.digits, 4) || '", "country": "US"}]')::jsonb,
            '[]', null, '{}', p.user_id, p.user_id, now(), now()
     from p
+), new_activity as (
+    insert into activity (organization_id, id, _type, lead_id, user_id, users, activity_at, data,
+                          created_by, updated_by, date_created, date_updated)
+    select p.organization_id, p.activity_id, 'Created', p.lead_id, p.user_id, '[]', now(),
+           '{"source": "api"}', p.user_id, p.user_id, now(), now()
+    from p
 )
 insert into search_text (organization_id, id, lead_id, text)
 select p.organization_id, x.id, p.lead_id, x.text
@@ -44,10 +51,12 @@ with p as (
            :credential::text as api_key_id, 'req_' || :run::text || :number::bigint as request_id,
            'lead_' || :run::text || :number::bigint as lead_id,
            'cont_' || :run::text || :number::bigint as contact_id,
-           'ev_' || :run::text || 2 * :number::bigint as lead_event_id,
-           'ev_' || :run::text || 2 * :number::bigint + 1 as contact_event_id
+           'acti_' || :run::text || :number::bigint as activity_id,
+           'ev_' || :run::text || 3 * :number::bigint as lead_event_id,
+           'ev_' || :run::text || 3 * :number::bigint + 1 as contact_event_id,
+           'ev_' || :run::text || 3 * :number::bigint + 2 as activity_event_id
 ), clock as (
-    update event_clock c set seq = c.seq + 2, lead_total = c.lead_total + 1
+    update event_clock c set seq = c.seq + 3, lead_total = c.lead_total + 1
     from p where c.organization_id = p.organization_id
     returning c.seq
 ), body as materialized (
@@ -69,10 +78,21 @@ with p as (
         ) x
     )
     from p
+    union all
+    select 3, p.activity_event_id, 'activity.created', p.activity_id,
+           uuid_send(gen_random_uuid()), (
+        select row_to_json(x)::text from (
+            select a.id, a.created_by, a.updated_by, a.date_created, a.date_updated, a._type,
+                   a.lead_id, a.contact_id, a.user_id, a.users, a.object_id, a.activity_at,
+                   a.data ->> 'source' as source, a.data ->> 'import_id' as import_id
+            from activity a where a.organization_id = p.organization_id and a.id = p.activity_id
+        ) x
+    )
+    from p
 ), logged as (
     insert into event (organization_id, seq, id, at, object_type, object_id, lead_id, action,
                        changed, user_id, api_key_id, request_id, source, method, path, digest)
-    select p.organization_id, clock.seq - 2 + body.n, body.id, now(), body.object_type,
+    select p.organization_id, clock.seq - 3 + body.n, body.id, now(), body.object_type,
            body.object_id, p.lead_id, 'created', '{}', p.user_id, p.api_key_id, p.request_id,
            'api', 'POST', '/api/v1/lead/',
            sha256(int8send(16) || body.salt || int8send(0) || int8send(octet_length(body.after))
@@ -80,5 +100,5 @@ with p as (
     from p, clock, body
 )
 insert into event_body (organization_id, seq, before, after, salt)
-select p.organization_id, clock.seq - 2 + body.n, null, body.after::json, body.salt
+select p.organization_id, clock.seq - 3 + body.n, null, body.after::json, body.salt
 from p, clock, body;

@@ -52,7 +52,7 @@ def declared_resources() -> list[type[Resource]]:
     """Every resource declared in the rooms `identity` and `crm`, in the order of their names."""
     found: dict[str, type[Resource]] = {}
     for room in (clinch.identity, clinch.crm):
-        for module in pkgutil.iter_modules(room.__path__, f"{room.__name__}."):
+        for module in pkgutil.walk_packages(room.__path__, f"{room.__name__}."):
             for value in vars(importlib.import_module(module.name)).values():
                 if isinstance(value, type) and issubclass(value, Resource) and value.path:
                     found[value.noun] = value

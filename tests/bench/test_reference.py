@@ -21,6 +21,7 @@ from clinch.crm.opportunities import Opportunity
 from clinch.crm.tasks import Task
 from clinch.db.database import Database
 from clinch.main import declarations
+from clinch.resources.actor import Provenance
 from clinch.resources.query.read import Page
 from clinch.resources.store import Store
 from clinch.resources.write.change import Change
@@ -153,7 +154,8 @@ async def test_a_new_lead(own_database: str, organization: Organization, store: 
         .replace("g.%d@", f"g.{digits}@")
         .replace("%d", str(number))
     )
-    [written] = await store.write(organization.actor, [Change.create(Lead, body)], TEST)
+    made_by_api = Provenance(source="api")
+    [written] = await store.write(organization.actor, [Change.create(Lead, body)], made_by_api)
     run = run_id()
     made = variables(organization) | {"run": run, "number": number}
     async with reference(own_database, organization) as connection:
@@ -163,7 +165,7 @@ async def test_a_new_lead(own_database: str, organization: Organization, store: 
     assert len(lead_id) == len(written.id)
     connection = await asyncpg.connect(own_database)
     try:
-        for table in ("lead", "contact", "search_text", "event", "event_body"):
+        for table in ("lead", "contact", "activity", "search_text", "event", "event_body"):
             ours = await _rows(connection, table, written.id)
             assert ours
             assert await _rows(connection, table, lead_id) == ours
@@ -177,7 +179,7 @@ async def test_a_new_lead(own_database: str, organization: Organization, store: 
             " where lead_id = $1 order by seq",
             lead_id,
         )
-        assert [event["seq"] for event in events] == [clock["seq"] - 1, clock["seq"]]
+        assert [event["seq"] for event in events] == [clock["seq"] - back for back in (2, 1, 0)]
         for event in events:
             assert event["digest"].hex() == digest(event["salt"], None, event["after"].encode())
     finally:
@@ -185,7 +187,7 @@ async def test_a_new_lead(own_database: str, organization: Organization, store: 
 
 
 _OWN = {
-    *("id", "seq", "lead_id", "object_id", "at", "date_created", "date_updated"),
+    *("id", "seq", "lead_id", "object_id", "at", "date_created", "date_updated", "activity_at"),
     *("api_key_id", "request_id", "source", "method", "path", "digest", "salt"),
 }
 

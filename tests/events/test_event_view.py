@@ -9,6 +9,7 @@ import asyncpg
 import pytest
 from harness import Api, Organization, make_organization
 
+from clinch.crm.activities.created import Created
 from clinch.crm.contacts import Contact
 from clinch.crm.leads import Lead
 from clinch.events.request import EventPage
@@ -360,6 +361,7 @@ def test_filters_together_are_each_of_them(api: Api, organization: Organization)
         ("lead", "updated"),
         ("contact", "updated"),
         ("contact", "created"),
+        ("activity.created", "created"),
         ("lead", "created"),
     ]
     assert sorted(told(lead_id=lead)) == sorted(by_lead)
@@ -368,7 +370,7 @@ def test_filters_together_are_each_of_them(api: Api, organization: Organization)
     assert told(user_id=other.user_id, object_id=contact) == [("contact", "updated")]
     assert told(object_id=contact, action="created") == [("contact", "created")]
     assert told(object_type="lead", action="created") == [("lead", "created")] * 2
-    assert len(told(user_id=api.user_id)) == 3
+    assert len(told(user_id=api.user_id)) == 5
     assert told(object_type="unheard_of") == []
     assert told(lead_id="") == told()
 
@@ -424,7 +426,8 @@ def test_events_are_shown_for_thirty_days(api: Api, organization: Organization) 
     [event] = of(api, old)
     age(organization, timedelta(hours=2))
     assert of(api, old) == []
-    assert [e["object_id"] for e in api.get("/event/")["data"]] == [kept]
+    found = [(e["object_type"], e["lead_id"]) for e in api.get("/event/")["data"]]
+    assert found == [("activity.created", kept), ("lead", kept)]
     assert api("GET", f"/event/{event['id']}/").status_code == 404
 
 
@@ -466,12 +469,14 @@ def test_events_of_what_an_actor_may_not_see_are_left_out(
         api.delete(f"/lead/{id}/")
     api.put(f"/lead/{hidden['id']}/", {"name": "b"})  # what it is now counts, while it is there
     [*_, event] = of(api, hidden["id"])
+    [made] = api.get("/event/", lead_id=shown["id"], object_type="activity.created")["data"]
     only = Equal(Lead.fields["name"], "a")
     monkeypatch.setattr(Lead, "visible", classmethod(lambda cls, actor: only))
-    lead = Contact.lead
-    monkeypatch.setattr(Contact, "visible", classmethod(lambda cls, actor: Related(lead, only)))
+    for resource in (Contact, Created):
+        of_lead = Related(resource.lead, only)
+        monkeypatch.setattr(resource, "visible", classmethod(lambda cls, actor, of=of_lead: of))
     found = {e["object_id"] for e in walk(api, "cursor_next") if e["lead_id"] is not None}
-    assert found == {shown["id"], shown["contacts"][0]["id"], gone[0]}
+    assert found == {shown["id"], shown["contacts"][0]["id"], made["object_id"], gone[0]}
     assert api("GET", f"/event/{event['id']}/").status_code == 404
 
 
@@ -509,4 +514,4 @@ def test_a_full_page_takes_as_many_statements_as_an_event(
 def test_fields_are_named_as_everywhere(api: Api) -> None:
     lead = api.post("/lead/", {"name": "a"})["id"]
     page = api.get("/event/", lead_id=lead, _fields="id,action")
-    assert [set(event) for event in page["data"]] == [{"id", "action"}]
+    assert [set(event) for event in page["data"]] == [{"id", "action"}] * 2

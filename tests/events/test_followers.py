@@ -90,7 +90,7 @@ async def actor(store: Store) -> Actor:
 
 
 async def write(store: Store, actor: Actor, leads: int = 1) -> None:
-    """Write leads, each of them two events, in one transaction."""
+    """Write leads, each of them three events, in one transaction."""
     body = {"name": "Harbour Tools", "contacts": [{"name": "Ada Moss"}]}
     changes = [Change.create(Lead, body) for _ in range(leads)]
     await store.write(actor, changes, TEST, answer=False)
@@ -451,7 +451,7 @@ async def test_a_whole_log_is_verified(store: Store, actor: Actor) -> None:
 
 async def test_a_long_log_is_verified(store: Store, actor: Actor) -> None:
     """Sealed in several batches, and read in more than one."""
-    await write(store, actor, 2600)
+    await write(store, actor, 1750)
     await catch_up(store.database, SEAL, actor.organization_id)
     assert await verify(store.database, actor.organization_id) is None
     await alter(store, actor, 5100)

@@ -52,4 +52,4 @@ def test_a_lead_is_deleted_with_a_contact_that_is_just_being_added(
             )
         return left, [row[0] for row in deleted]
 
-    assert organization.program.run(race()) == (0, ["contact", "lead"])
+    assert organization.program.run(race()) == (0, ["activity.created", "contact", "lead"])

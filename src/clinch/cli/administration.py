@@ -27,6 +27,7 @@ from clinch.resources.errors import ApiError
 from clinch.resources.query.read import Page
 from clinch.resources.store import Store
 from clinch.resources.write.change import Change
+from clinch.resources.write.summaries import recount
 
 FROM_CLI = Provenance(source="cli")
 
@@ -165,6 +166,11 @@ async def _recount(store: Store, arguments: Arguments, organization_id: str, nam
             problems += kept != counted
             text = f"{name}: {counted} {resource.noun} objects, {kept} in the counter"
             _line(arguments, kept == counted, text)
+    async with store.database.everyone() as transaction:
+        wrong = await recount(transaction, store.declared, organization_id)
+    for noun, number in wrong.items():
+        problems += number > 0
+        _line(arguments, number == 0, f"{name}: {number} {noun} objects with stale summaries")
     return problems
 
 

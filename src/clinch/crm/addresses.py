@@ -39,26 +39,42 @@ class Email(Item):
         return entry | {"is_unsubscribed": False}
 
 
+class PhoneNumber(Text):
+    """A number as it is dialled: E.164, as far as it can be read in the actor's country."""
+
+    def __init__(self, **rest: Any) -> None:
+        super().__init__(max=100, **rest)
+
+    def read(self, value: Any, actor: Actor) -> Any:
+        value = super().read(value, actor)
+        if not value:
+            return value
+        try:
+            number = phonenumbers.parse(value, actor.country)
+        except phonenumbers.NumberParseException:
+            raise Invalid("Invalid phone number.") from None
+        return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def describe_phone(number: str | None) -> tuple[str | None, str | None]:
+    """A number in E.164 as people write it, and the ISO code of its country."""
+    if not number:
+        return None, None
+    parsed = phonenumbers.parse(number)
+    written = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
+    return written, phonenumbers.region_code_for_number(parsed)
+
+
 class Phone(Item):
     """A number to call: E.164 as far as it can be read, and as people write it."""
 
-    phone = Text(required=True, max=100)
+    phone = PhoneNumber(required=True)
     type = Text(default="office", max=100)
 
     @classmethod
     def completed(cls, entry: dict[str, Any], actor: Actor) -> dict[str, Any]:
-        try:
-            number = phonenumbers.parse(entry["phone"], actor.country)
-        except phonenumbers.NumberParseException:
-            problem = {"phone": "Invalid phone number."}
-            raise Invalid({"errors": [], "field-errors": problem}) from None
-        return entry | {
-            "phone": phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164),
-            "phone_formatted": phonenumbers.format_number(
-                number, phonenumbers.PhoneNumberFormat.INTERNATIONAL
-            ),
-            "country": phonenumbers.region_code_for_number(number),
-        }
+        written, country = describe_phone(entry["phone"])
+        return entry | {"phone_formatted": written, "country": country}
 
 
 class Url(Item):

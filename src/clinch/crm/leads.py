@@ -3,6 +3,9 @@
 from collections.abc import Iterable
 from typing import Any
 
+from clinch.crm.activities.activity import CREATION_SOURCES
+from clinch.crm.activities.created import Created
+from clinch.crm.activities.status_changes import LeadStatusChange, recent_changes, tell
 from clinch.crm.addresses import Address
 from clinch.crm.lead_statuses import LeadStatus
 from clinch.db.schema import Index
@@ -12,19 +15,82 @@ from clinch.resources.fields import (
     ChildIds,
     Children,
     Computed,
+    DateTime,
+    Integer,
     ListOf,
     Lookup,
     Ref,
     Shown,
+    Summary,
     Text,
     Url,
 )
+from clinch.resources.query.tree import In, Related
+from clinch.resources.write.change import Change
+from clinch.resources.write.load import Load
+from clinch.resources.write.work import Work
 
 # The first contact that has one, in the order in which contacts are shown.
 _FIRST_OF_CONTACTS = (
     "(select c.{column} -> 0 from contact c where c.organization_id = {{org}}"
     " and c.lead_id = {{row}}.id and c.{column} <> '[]' order by c.date_created, c.id limit 1)"
 )
+
+
+# Answered when asked for by name.
+_SUMMED: dict[str, Any] = {"optional": True, "writable": "never"}
+
+_INBOUND, _OUTBOUND = "{row}.direction = 'inbound'", "{row}.direction = 'outbound'"
+
+
+def _count(noun: str, where: str = "true") -> Summary:
+    return Summary((noun,), "count(*)", where)
+
+
+def _last(noun: str, where: str = "true") -> Summary:
+    return Summary((noun,), "max({row}.activity_at)", where)
+
+
+def _is(type: str) -> str:
+    """That an opportunity is active, won or lost."""
+    return (
+        "(select s.type from opportunity_status s where s.organization_id = $1"
+        f" and s.id = {{row}}.status_id) = '{type}'"
+    )
+
+
+def _value(type: str) -> Summary:
+    """What the opportunities bring in a year or once, in cents."""
+    value = "{row}.value * case {row}.value_period when 'monthly' then 12 else 1 end"
+    return Summary(("opportunity",), f"sum({value})", _is(type))
+
+
+def history_of_statuses(work: Work, changes: list[Change]) -> Iterable[Load]:
+    """What a change of status is told from: the statuses that leads had, and the last entries."""
+    ids = tuple(
+        change.id
+        for change in changes
+        if change.kind == "update" and {"status", "status_id"} & change.body.keys()
+    )
+    if ids:
+        yield Load(LeadStatus, Related(Children("lead", "status_id"), In(Lead.id, ids)))
+        yield recent_changes(work, LeadStatusChange, LeadStatusChange.lead, ids)
+
+
+def write_history(work: Work, changes: list[Change]) -> None:
+    """The history of a lead begins with its making and has its changes of status."""
+    for change in changes:
+        if change.kind == "create":
+            first = {
+                "lead_id": change.id,
+                "user_id": change.get(Lead.created_by),
+                "created_by": change.get(Lead.created_by),
+                "date_created": change.get(Lead.date_created),
+                "source": work.source if work.source in CREATION_SOURCES else None,
+            }
+            work.create(Created, first)
+        elif change.kind == "update" and change.moved(Lead.status):
+            tell(work, LeadStatusChange, LeadStatusChange.lead, change, {})
 
 
 class Lead(Audited, path="lead", prefix="lead"):
@@ -39,6 +105,8 @@ class Lead(Audited, path="lead", prefix="lead"):
     )
     counted = True
     search_lead = "id"
+    loads = [history_of_statuses]
+    before = [write_history]
 
     name = Text(max=1000, doc="The company's name.")
     display_name = Computed(
@@ -87,6 +155,30 @@ class Lead(Audited, path="lead", prefix="lead"):
         optional=True,
     )
     custom = CustomFields("lead_custom_field")
+    num_notes = Integer(summary=_count("note"), **_SUMMED)
+    num_calls = Integer(summary=_count("call"), **_SUMMED)
+    num_incoming_calls = Integer(summary=_count("call", _INBOUND), **_SUMMED)
+    num_outgoing_calls = Integer(summary=_count("call", _OUTBOUND), **_SUMMED)
+    last_note_date = DateTime(nullable=True, summary=_last("note"), **_SUMMED)
+    last_call_date = DateTime(nullable=True, summary=_last("call"), **_SUMMED)
+    last_incoming_call_date = DateTime(nullable=True, summary=_last("call", _INBOUND), **_SUMMED)
+    last_outgoing_call_date = DateTime(nullable=True, summary=_last("call", _OUTBOUND), **_SUMMED)
+    last_communication_date = DateTime(nullable=True, summary=_last("call"), **_SUMMED)
+    last_lead_status_change_date = DateTime(
+        nullable=True, summary=_last("lead_status_change"), **_SUMMED
+    )
+    num_opportunities = Integer(summary=_count("opportunity"), **_SUMMED)
+    num_active_opportunities = Integer(summary=_count("opportunity", _is("active")), **_SUMMED)
+    num_won_opportunities = Integer(summary=_count("opportunity", _is("won")), **_SUMMED)
+    num_lost_opportunities = Integer(summary=_count("opportunity", _is("lost")), **_SUMMED)
+    active_opportunity_value = Integer(summary=_value("active"), **_SUMMED)
+    won_opportunity_value = Integer(summary=_value("won"), **_SUMMED)
+    num_tasks = Integer(summary=_count("task", "not {row}.is_complete"), **_SUMMED)
+    next_task_date = DateTime(
+        nullable=True,
+        summary=Summary(("task",), "min({row}.date)", "not {row}.is_complete"),
+        **_SUMMED,
+    )
     created_by_name = Shown("created_by", "name")
     updated_by_name = Shown("updated_by", "name")
 

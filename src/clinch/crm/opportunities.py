@@ -1,5 +1,12 @@
 """Opportunities: the deals with a lead."""
 
+from collections.abc import Iterable
+
+from clinch.crm.activities.status_changes import (
+    OpportunityStatusChange,
+    recent_changes,
+    tell,
+)
 from clinch.crm.contacts import Contact
 from clinch.crm.leads import Lead
 from clinch.crm.pipelines import OpportunityStatus
@@ -12,6 +19,7 @@ from clinch.resources.fields import (
     EQ,
     EQ_IN,
     RANGE,
+    Children,
     Choice,
     Computed,
     Date,
@@ -23,7 +31,9 @@ from clinch.resources.fields import (
     Text,
     stored_time,
 )
+from clinch.resources.query.tree import In, Related
 from clinch.resources.write.change import Change
+from clinch.resources.write.load import Load
 from clinch.resources.write.work import Work
 
 _PERIODS = ("one_time", "monthly", "annual")
@@ -46,16 +56,6 @@ def stay_in_pipeline(work: Work, changes: list[Change]) -> None:
             raise ValidationError({"pipeline": NO_OBJECT})
 
 
-def contact_of_lead(work: Work, changes: list[Change]) -> None:
-    """The contact of an opportunity is one of its lead."""
-    for change in changes:
-        contact = work.row(Contact, change.get(Opportunity.contact))
-        if change.kind == "delete" or contact is None or not change.sets(Opportunity.contact):
-            continue
-        if contact["lead_id"] != change.get(Opportunity.lead):
-            raise ValidationError({"contact": NO_OBJECT})
-
-
 def set_closing_dates(work: Work, changes: list[Change]) -> None:
     """Won is dated the day it happens where the user is, unless a day is known; lost the moment."""
     for change in changes:
@@ -66,6 +66,34 @@ def set_closing_dates(work: Work, changes: list[Change]) -> None:
             change.set(Opportunity.date_won, work.actor.today().isoformat())
         lost = status["type"] == "lost"
         change.set(Opportunity.date_lost, stored_time(work.now) if lost else None)
+
+
+def history_of_statuses(work: Work, changes: list[Change]) -> Iterable[Load]:
+    """What a change of status is told from: the statuses there were, and the last entries."""
+    ids = tuple(
+        change.id
+        for change in changes
+        if change.kind == "update" and {"status", "status_id"} & change.body.keys()
+    )
+    if ids:
+        had = Children("opportunity", "status_id")
+        yield Load(OpportunityStatus, Related(had, In(Opportunity.id, ids)))
+        yield recent_changes(work, OpportunityStatusChange, OpportunityStatusChange.about, ids)
+
+
+def write_history(work: Work, changes: list[Change]) -> None:
+    """A change of status is told in the history of the lead, with the deal as it was then."""
+    for change in changes:
+        if change.kind == "update" and change.moved(Opportunity.status):
+            then = {
+                "opportunity_id": change.id,
+                "opportunity_value": change.get(Opportunity.value),
+                "opportunity_value_period": change.get(Opportunity.value_period),
+                "opportunity_confidence": change.get(Opportunity.confidence),
+                "opportunity_day_won": change.get(Opportunity.date_won),
+            }
+            about = OpportunityStatusChange.about
+            tell(work, OpportunityStatusChange, about, change, then)
 
 
 def derive_notes(work: Work, changes: list[Change]) -> None:
@@ -126,11 +154,12 @@ class Opportunity(Audited, path="opportunity", prefix="oppo"):
         Index(("organization_id", "lead_id", "date_created", "id")),
     )
     first = [make_lead]
-    before = [stay_in_pipeline, contact_of_lead, set_closing_dates, derive_notes]
+    loads = [history_of_statuses]
+    before = [stay_in_pipeline, set_closing_dates, derive_notes, write_history]
 
     lead = Ref(Lead, target_deleted="delete", locks=True, filters=EQ_IN)
     lead_name = Shown(lead, Lead.display_name)
-    contact = Ref(Contact, target_deleted="clear", nullable=True, filters=EQ)
+    contact = Ref(Contact, target_deleted="clear", sharing="lead_id", nullable=True, filters=EQ)
     contact_name = Shown(contact, Contact.display_name)
     status = Ref(
         OpportunityStatus,

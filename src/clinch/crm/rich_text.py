@@ -11,7 +11,7 @@ from typing import Any
 import nh3
 
 from clinch.resources.actor import Actor
-from clinch.resources.fields import Text
+from clinch.resources.fields import Text, Words
 from clinch.resources.write.change import Change
 
 _BLOCKS = ("p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "li", "blockquote", "pre")
@@ -25,12 +25,21 @@ _ATTRIBUTES = {
 _STYLES = {"color", "background-color", "text-align", "font-weight", "font-style"}
 
 
+_BLANK = "<body><p></p></body>"
+
+_MENTION = re.compile(r"<span\b(?=[^>]*\bdata-type=\"mention\")[^>]*\bdata-id=\"(\w+)\"")
+
+
 class RichText(Text):
-    """A fragment of HTML, made harmless and wrapped in `<body>`; null when there is none."""
+    """A fragment of HTML, made harmless and wrapped in `<body>`; when there is none, an empty
+    paragraph, or null where that is allowed."""
+
+    def empty(self) -> Any:
+        return None if self.nullable else _BLANK
 
     def read(self, value: Any, actor: Actor) -> Any:
         value = super().read(value, actor)
-        if not value:
+        if not value or value == _BLANK:
             return value
         inner = re.sub(r"</?body[^>]*>", "", value, flags=re.IGNORECASE)
         clean = nh3.clean(
@@ -52,7 +61,12 @@ def keep_twins(change: Change, plain: Text, rich: RichText) -> None:
         change.set(plain, to_plain(change.get(rich) or ""))
     elif change.sets(plain):
         text = change.get(plain)
-        change.set(rich, to_rich(text) if text else None)
+        change.set(rich, to_rich(text) if text else rich.empty())
+
+
+def derive_mentions(change: Change, rich: RichText, mentions: Words) -> None:
+    """The users whom a text mentions, in order."""
+    change.set(mentions, list(dict.fromkeys(_MENTION.findall(change.get(rich) or ""))))
 
 
 def to_rich(text: str) -> str:

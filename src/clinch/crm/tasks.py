@@ -1,14 +1,16 @@
 """Tasks: what somebody is to do about a lead, and what waits in their inbox."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, time
 from typing import Any
 
+from clinch.crm.activities.tasks_completed import TaskCompleted
 from clinch.crm.contacts import Contact
 from clinch.crm.leads import Lead
 from clinch.db.schema import Index
 from clinch.resources.actor import Actor
 from clinch.resources.declaration import Audited
-from clinch.resources.errors import NO_OBJECT, REQUIRED, ValidationError
+from clinch.resources.errors import REQUIRED, ValidationError
 from clinch.resources.fields import (
     EQ,
     EQ_IN,
@@ -26,6 +28,7 @@ from clinch.resources.fields import (
 )
 from clinch.resources.query.tree import And, Equal, In, Node, Not, Or, Range
 from clinch.resources.write.change import Change
+from clinch.resources.write.load import Load
 from clinch.resources.write.work import Work
 
 _MADE_BY_PEOPLE = ("lead", "outgoing_call")
@@ -77,9 +80,6 @@ def require_parts(work: Work, changes: list[Change]) -> None:
             problems["text"] = REQUIRED
         if change.get(Task.type) == "outgoing_call" and change.get(Task.contact) is None:
             problems["contact"] = REQUIRED
-        contact = work.row(Contact, change.get(Task.contact))
-        if contact is not None and contact["lead_id"] != change.get(Task.lead):
-            problems["contact"] = NO_OBJECT
         if problems and (change.kind == "create" or set(problems) & _sent(change)):
             raise ValidationError(problems)
 
@@ -104,6 +104,34 @@ def date_tasks(work: Work, changes: list[Change]) -> None:
             change.set(Task.is_dateless, True)
 
 
+def told_completions(work: Work, changes: list[Change]) -> Iterable[Load]:
+    """The entries that tell that tasks were done, which may be taken back."""
+    ids = tuple(c.id for c in changes if c.kind == "update" and c.sets(Task.is_complete))
+    if ids:
+        yield Load(TaskCompleted, In(TaskCompleted.about, ids), "for update")
+
+
+def tell_completion(work: Work, changes: list[Change]) -> None:
+    """That a to-do was done is told in the history of its lead, until it is to be done again."""
+    for change in changes:
+        if change.kind == "delete" or not change.moved(Task.is_complete):
+            continue
+        if not change.get(Task.is_complete):
+            for row in work.known(TaskCompleted):
+                if row[TaskCompleted.about.column] == change.id:
+                    work.delete(TaskCompleted, row["id"])
+            continue
+        change.announced.append("completed")
+        if change.get(Task.lead) is not None and change.get(Task.type) == "lead":
+            done = {
+                "lead_id": change.get(Task.lead),
+                "task_id": change.id,
+                "task_text": change.get(Task.text),
+                "task_assigned_to": change.get(Task.assigned_to),
+            }
+            work.create(TaskCompleted, done)
+
+
 class Task(Audited, path="task", prefix="task"):
     """Something to do: for a day, a moment, or whenever there is time."""
 
@@ -116,7 +144,8 @@ class Task(Audited, path="task", prefix="task"):
         Index(("organization_id", "date", "id")),
         Index(("organization_id", "lead_id", "date_created", "id")),
     )
-    before = [require_parts, date_tasks]
+    loads = [told_completions]
+    before = [require_parts, date_tasks, tell_completion]
     list_parameters = {
         "_type": "A type of task, or all; without it only to-dos are listed.",
         "view": "inbox, future or archive, by the caller's day.",
@@ -126,7 +155,7 @@ class Task(Audited, path="task", prefix="task"):
     type = Choice(*_TYPES, key="_type", default="lead", writable="create", filters=("in",))
     lead = Ref(Lead, target_deleted="delete", nullable=True, locks=True, filters=EQ_IN)
     lead_name = Shown(lead, Lead.display_name)
-    contact = Ref(Contact, target_deleted="clear", nullable=True, filters=EQ)
+    contact = Ref(Contact, target_deleted="clear", sharing="lead_id", nullable=True, filters=EQ)
     contact_name = Shown(contact, Contact.display_name)
     assigned_to = Ref(
         "user",

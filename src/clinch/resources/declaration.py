@@ -175,6 +175,14 @@ class Resource:
         return cls.variants[row[column]]
 
     @classmethod
+    def answered(cls) -> dict[str, Field]:
+        """The fields of the answers, which have those of every variant, by name."""
+        fields = dict(cls.fields)
+        for variant in cls.variants.values():
+            fields |= {k: f for k, f in variant.fields.items() if k not in fields}
+        return fields
+
+    @classmethod
     def summaries(cls) -> dict[str, Summary]:
         """The derived columns that sum up other objects, by name."""
         return {f.column: f.summary for f in cls.stored_fields if f.summary is not None}
@@ -238,7 +246,11 @@ class Declarations:
         columns: dict[str, Column] = {}
         for resource in resources:
             for column in resource.columns():
-                everywhere = all(column.name in (c.name for c in r.columns()) for r in resources)
+                everywhere = all(
+                    column.name in (c.name for c in r.columns())
+                    for r in resources
+                    if not r.variants
+                )
                 columns.setdefault(
                     column.name, column if everywhere else replace(column, nullable=True)
                 )

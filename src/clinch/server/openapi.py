@@ -72,6 +72,9 @@ def _error_schemas() -> Json:
 
 
 def _object(resource: type[Resource]) -> Json:
+    if resource.variants:
+        refs = [{"$ref": f"#/components/schemas/{v.noun}"} for v in resource.variants.values()]
+        return {"description": (resource.__doc__ or "").strip(), "oneOf": refs}
     fields = [field for field in resource.fields.values() if field.shown]
     return {
         "type": "object",

@@ -7,9 +7,10 @@ from typing import Any
 import msgspec
 
 from clinch.resources.actor import Actor
+from clinch.resources.custom_fields import CustomFields
 from clinch.resources.declaration import Resource
 from clinch.resources.errors import ApiError, BadRequest, Forbidden, Invalid, NotFound
-from clinch.resources.fields import Field
+from clinch.resources.fields import Field, Ref
 from clinch.resources.query.read import Keys, Page
 from clinch.resources.query.tree import EVERYTHING, And, Equal, In, Node, Range
 from clinch.resources.store import Store
@@ -182,8 +183,10 @@ def read_keys(resource: type[Resource], fields: str | None) -> Keys:
     if not fields:
         return None
     named = set(fields.split(","))
-    keys = [key for key in resource.fields if "_all" in named or key in named]
-    if resource.custom_fields is not None and "custom" not in keys:
+    answered = resource.answered()
+    keys = [key for key in answered if "_all" in named or key in named]
+    has_custom = any(isinstance(field, CustomFields) for field in answered.values())
+    if has_custom and "custom" not in keys:
         keys += sorted(name for name in named if _CUSTOM.fullmatch(name))
     return tuple(keys)
 
@@ -219,9 +222,9 @@ def read_filters(resource: type[Resource], parameters: dict[str, str], actor: Ac
 
 def _condition(field: Field, op: str, text: str, actor: Actor) -> Node:
     match op:
-        case "":
+        case "" if not (isinstance(field, Ref) and "," in text):  # no id has a comma in it
             return Equal(field, field.filter_value(text, actor))
-        case "in":
+        case "" | "in":
             values = [field.filter_value(part.strip(), actor) for part in text.split(",")]
             return In(field, tuple(value for value in values if value is not None))
         case "gt" | "gte" | "lt" | "lte":

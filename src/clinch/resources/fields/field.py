@@ -154,7 +154,11 @@ class Field:
             return ()
         if self.packed:
             return (PACKED,)
-        return (Column(self.column, self.sql_type, self.nullable, fill=self._fill()),)
+        fill = self._fill()
+        if self.summary is not None:
+            default = fill.strip("'") if fill is not None else None
+            return (Column(self.column, self.sql_type, self.nullable, default),)
+        return (Column(self.column, self.sql_type, self.nullable, fill=fill),)
 
     def _fill(self) -> str | None:
         """The value of objects that are older than the field, as a SQL literal."""

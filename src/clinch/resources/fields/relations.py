@@ -34,7 +34,8 @@ class Ref(Field):
     becomes of the object when its target goes: it goes with it, it lets go of it, or it keeps a
     target in use from being deleted. With `locks` a write
     of this object locks its target first, since it changes what the target sums up. `lookup`
-    finds the target of a new object that names none. `enforced` makes it a foreign key.
+    finds the target of a new object that names none. `enforced` makes it a foreign key. `sharing`
+    names a column in which the target must be as the object: a contact of the same lead.
     """
 
     sql_type = 'text collate "C"'
@@ -47,12 +48,13 @@ class Ref(Field):
         locks: bool = False,
         enforced: bool = True,
         lookup: Lookup | None = None,
+        sharing: str | None = None,
         **rest: Any,
     ) -> None:
         super().__init__(**rest)
         self.target = target if isinstance(target, str) else target.noun
         self.target_deleted, self.locks, self.enforced = target_deleted, locks, enforced
-        self.lookup = lookup
+        self.lookup, self.sharing = lookup, sharing
 
     def __set_name__(self, owner: type, name: str) -> None:
         super().__set_name__(owner, name)

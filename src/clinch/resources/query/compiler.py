@@ -125,7 +125,7 @@ class Conditions:
         other = self._alias("r")
         target = self._declarations[field.target]
         link = (
-            f"{other}.id = {row}.{field.column}"
+            f"{other}.id = {field.sql(row)}"
             if isinstance(field, Ref)
             else f"{other}.{target.fields[field.by].column} = {row}.id"
         )

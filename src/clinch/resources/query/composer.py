@@ -87,7 +87,7 @@ class Composer:
         scope.rows[row, ref.column] = alias
         scope.joins.append(
             f"left join {target.table} {alias} on {alias}.organization_id = $1"
-            f" and {alias}.id = {row}.{ref.column}{_only(target, alias)}"
+            f" and {alias}.id = {ref.sql(row)}{_only(target, alias)}"
         )
         return alias
 

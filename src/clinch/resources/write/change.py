@@ -16,10 +16,12 @@ class Change:
     `body` is what was sent; `before` and `after` are rows (column to JSON value) once they are
     known, None where there is no object. `touched` adds names to those that the event reports as
     changed, for what an object shows of others. `custom` are the custom values that were sent.
+    `announced` are further actions, of which the log says that the object went through them.
     """
 
     __slots__ = (
         "after",
+        "announced",
         "before",
         "body",
         "custom",
@@ -44,6 +46,7 @@ class Change:
         self.after: Row | None = None
         self.custom: list[Sent] = []
         self.touched: tuple[str, ...] = ()
+        self.announced: list[str] = []
         self.inner = False
         self.trusted = False
 

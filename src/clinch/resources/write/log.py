@@ -76,10 +76,12 @@ def log_tables(declarations: Declarations) -> list[Table]:
 
 async def append_events(transaction: Transaction, work: Work, provenance: Provenance) -> int | None:
     """Append the events of a write, as its last statement; the number of the last one."""
-    events = [
-        _event(change, number)
-        for number, change in enumerate(filter(_happened, work.changes), start=1)
+    happened = [
+        (change, action)
+        for change in filter(_happened, work.changes)
+        for action in (ACTIONS[change.kind], *change.announced)
     ]
+    events = [_event(*told, number) for number, told in enumerate(happened, start=1)]
     if not events:
         return None
     counts = Counter(
@@ -142,10 +144,12 @@ def _statement(counters: tuple[str, ...]) -> str:
     )
 
 
-def _event(change: Change, number: int) -> dict[str, Any]:
-    changed = change.changed()
+def _event(change: Change, action: str, number: int) -> dict[str, Any]:
+    """An event as a row; of an announced action it holds the state alone, and no difference."""
+    announced = action in change.announced
+    changed = [] if announced else change.changed()
     before: bytes | None = None
-    if change.before is not None:
+    if change.before is not None and not announced:
         names = change.resource.logged_columns if change.after is None else changed
         before = msgspec.json.encode({name: change.before[name] for name in names})
     after: bytes | None = None
@@ -161,8 +165,8 @@ def _event(change: Change, number: int) -> dict[str, Any]:
         "object_type": change.resource.event_type(),
         "object_id": change.id,
         "lead_id": row["id"] if change.resource.noun == "lead" else row.get("lead_id"),
-        "action": ACTIONS[change.kind],
-        "changed": sorted({*_names(change, changed), *change.touched}),
+        "action": action,
+        "changed": [] if announced else sorted({*_names(change, changed), *change.touched}),
         "digest": digest(salt, before, after),
         "before": before.decode() if before is not None else None,
         "after": after.decode() if after is not None else None,

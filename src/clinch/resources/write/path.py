@@ -16,6 +16,7 @@ from clinch.resources.write.change import Change
 from clinch.resources.write.log import append_events
 from clinch.resources.write.read_body import read_bodies
 from clinch.resources.write.rows import write_rows
+from clinch.resources.write.summaries import sum_up
 from clinch.resources.write.work import Work
 
 Mode = Literal["commit", "dry_run"]
@@ -59,9 +60,8 @@ class WritePath:
         without further statements. Whether events were appended, and what became of each change.
         """
         now = actor.clock()
-        work = Work(
-            self._declarations, actor, now, read_bodies(self._declarations, actor, changes, now)
-        )
+        asked = read_bodies(self._declarations, actor, changes, now)
+        work = Work(self._declarations, actor, now, provenance.source, asked)
         apply(work, "first")
         await work.read(transaction)
         work.resolve()
@@ -72,6 +72,7 @@ class WritePath:
             for sql, arguments in work.statements:
                 await transaction.execute(sql, *arguments)
             await write_rows(transaction, work)
+            await sum_up(transaction, work)
         except asyncpg.IntegrityConstraintViolationError as error:
             raise self._refusal(error) from None
         written = await self._answers(transaction, actor, changes, answer)

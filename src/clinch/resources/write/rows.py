@@ -73,7 +73,7 @@ def _statement(shape: tuple[Group, ...], texts: bool, gone: bool) -> str:
 
 
 def _insert(resource: type[Resource], rows: str) -> str:
-    names = [column.name for column in resource.columns()]
+    names = _written(resource)
     return (
         f"insert into {resource.table} (organization_id, {', '.join(names)})"
         f" select $1::uuid, {', '.join(f'x.{name}' for name in names)} from {_rows(resource, rows)}"
@@ -81,9 +81,7 @@ def _insert(resource: type[Resource], rows: str) -> str:
 
 
 def _update(resource: type[Resource], rows: str) -> str:
-    derived = {field.column for field in resource.stored_fields if field.derived}
-    names = [c.name for c in resource.columns() if c.name not in derived | {"id"}]
-    sets = ", ".join(f"{name} = x.{name}" for name in names)
+    sets = ", ".join(f"{name} = x.{name}" for name in _written(resource) if name != "id")
     return (
         f"update {resource.table} r set {sets} from {_rows(resource, rows)}"
         " where r.organization_id = $1 and r.id = x.id"
@@ -97,8 +95,15 @@ def _delete(resource: type[Resource], ids: str) -> str:
 _WRITERS = {"create": _insert, "update": _update, "delete": _delete}
 
 
+def _written(resource: type[Resource]) -> list[str]:
+    """The columns that a write says, which are not the derived ones."""
+    derived = {field.column for field in resource.stored_fields if field.derived}
+    return [column.name for column in resource.columns() if column.name not in derived]
+
+
 def _rows(resource: type[Resource], parameter: str) -> str:
-    columns = ", ".join(f"{c.name} {c.type.split(' collate')[0]}" for c in resource.columns())
+    types = {column.name: column.type.split(" collate")[0] for column in resource.columns()}
+    columns = ", ".join(f"{name} {types[name]}" for name in _written(resource))
     return f"jsonb_to_recordset({parameter}::jsonb) x({columns})"
 
 

@@ -25,7 +25,7 @@ _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 class Work:
-    """One write: its actor, time and changes. Rules read and change it.
+    """One write: its actor, time, source (see Provenance) and changes. Rules read and change it.
 
     `rows` are the objects as they are after the changes so far, by (resource name, id); None
     stands for one that is deleted. `stored` are the same as the database has them. An object has
@@ -33,9 +33,14 @@ class Work:
     """
 
     def __init__(
-        self, declarations: Declarations, actor: Actor, now: datetime, changes: list[Change]
+        self,
+        declarations: Declarations,
+        actor: Actor,
+        now: datetime,
+        source: str,
+        changes: list[Change],
     ) -> None:
-        self.declarations, self.actor, self.now = declarations, actor, now
+        self.declarations, self.actor, self.now, self.source = declarations, actor, now, source
         self.changes = changes
         self.stored: dict[Key, Row] = {}
         self.rows: dict[Key, Row | None] = {}
@@ -290,10 +295,19 @@ class Work:
             if id is None and not ref.nullable and ref.column in change.after:
                 problems.setdefault(ref.error_key, REQUIRED)
             known = id is None or (ref.target, id) in self.rows or (ref.target, id) in self._new
-            if not known and not self._is_self(ref, id):
+            if (not known and not self._is_self(ref, id)) or not self._shares(change, ref):
                 problems.setdefault(ref.error_key, NO_OBJECT)
         if problems:
             raise ValidationError(problems)
+
+    def _shares(self, change: Change, ref: Ref) -> bool:
+        """Whether the target is as the object in the column that they share, if this is new."""
+        if ref.sharing is None or change.after is None:
+            return True
+        row = self.stored.get((change.resource.noun, change.id), {}) | change.after
+        target = self.row(self.declarations[ref.target], row[ref.column])
+        fresh = change.kind == "create" or {ref.column, ref.sharing} & change.after.keys()
+        return not fresh or target is None or bool(target[ref.sharing] == row[ref.sharing])
 
     def _resolve_lookup(self, change: Change, ref: Ref, problems: dict[str, Any]) -> None:
         load = self._lookup(change, ref)
@@ -355,3 +369,8 @@ class Work:
             if change.touched or change.changed():
                 change.set(change.resource.updated_by, self.actor.user_id)
                 change.set(change.resource.date_updated, stored_time(self.now))
+
+    def is_stamped(self, resource: type[Resource], id: str) -> bool:
+        """Whether the write itself makes the object, or says that it changes it."""
+        change = self._changes.get((resource.noun, id))
+        return change is not None and (change.kind == "create" or bool(change.changed()))

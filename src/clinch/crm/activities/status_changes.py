@@ -1,0 +1,142 @@
+"""The history of statuses: those of leads and those of opportunities.
+
+An entry is made with the change that it tells of. Entries that clients post tell of changes that
+happened elsewhere, and change nothing but the history.
+"""
+
+from datetime import timedelta
+from typing import Any
+
+from clinch.crm.activities.activity import Activity
+from clinch.crm.lead_statuses import LeadStatus
+from clinch.crm.pipelines import OpportunityStatus, Pipeline
+from clinch.resources.fields import (
+    EQ,
+    Choice,
+    Computed,
+    Date,
+    Integer,
+    Ref,
+    Shown,
+    Text,
+)
+from clinch.resources.query.tree import And, Equal, In, Range
+from clinch.resources.write.change import Change
+from clinch.resources.write.load import Load
+from clinch.resources.write.work import Work
+
+FOLDED_WITHIN = timedelta(minutes=1)
+"""Changes that follow each other so soon, by one user, are one entry; back again is none."""
+
+
+def label_lead_statuses(work: Work, changes: list[Change]) -> None:
+    """An entry keeps the labels of the time, whatever becomes of the statuses."""
+    fields = LeadStatusChange.fields
+    for change in changes:
+        for side in ("old", "new"):
+            status, label = fields[f"{side}_status_id"], fields[f"{side}_status_label"]
+            row = work.row(LeadStatus, change.get(status))
+            if row is not None and change.moved(status) and not change.sets(label):
+                change.set(label, row["label"])
+
+
+class LeadStatusChange(
+    Activity,
+    path="activity/status_change/lead",
+    prefix="acti",
+    table="activity",
+    only={"_type": "LeadStatusChange"},
+):
+    """That a lead went from one status to another."""
+
+    operations = ("list", "get", "create", "delete")
+    before = [*Activity.before, label_lead_statuses]
+
+    old_status = Ref(LeadStatus, enforced=False, packed=True)
+    old_status_label = Text(max=200, packed=True)
+    new_status = Ref(LeadStatus, enforced=False, packed=True)
+    new_status_label = Text(max=200, packed=True)
+
+
+def describe_opportunity_statuses(work: Work, changes: list[Change]) -> None:
+    """An entry keeps what the statuses were called and meant at the time."""
+    fields = OpportunityStatusChange.fields
+    for change in changes:
+        for side in ("old", "new"):
+            status = fields[f"{side}_status_id"]
+            row = work.row(OpportunityStatus, change.get(status))
+            if row is not None and change.moved(status):
+                change.set(fields[f"{side}_status_label"], row["label"])
+                change.set(fields[f"{side}_status_type"], row["type"])
+                change.set(fields[f"{side}_pipeline_id"], row["pipeline_id"])
+
+
+class OpportunityStatusChange(
+    Activity,
+    path="activity/status_change/opportunity",
+    prefix="acti",
+    table="activity",
+    only={"_type": "OpportunityStatusChange"},
+):
+    """That an opportunity went from one status to another, and what it was worth then."""
+
+    operations = ("list", "get", "create", "delete")
+    before = [*Activity.before, describe_opportunity_statuses]
+
+    about = Ref(
+        "opportunity",
+        key="opportunity_id",
+        column="object_id",
+        enforced=False,
+        sharing="lead_id",
+        filters=EQ,
+    )
+    old_status = Ref(OpportunityStatus, enforced=False, packed=True)
+    old_status_label = Text(writable="never", packed=True)
+    old_status_type = Choice("active", "won", "lost", writable="never", packed=True)
+    new_status = Ref(OpportunityStatus, enforced=False, packed=True)
+    new_status_label = Text(writable="never", packed=True)
+    new_status_type = Choice("active", "won", "lost", writable="never", packed=True)
+    old_pipeline = Ref(Pipeline, enforced=False, nullable=True, writable="never", packed=True)
+    old_pipeline_name = Shown(old_pipeline, Pipeline.name)
+    new_pipeline = Ref(Pipeline, enforced=False, nullable=True, writable="never", packed=True)
+    new_pipeline_name = Shown(new_pipeline, Pipeline.name)
+    opportunity_value = Integer(nullable=True, writable="internally", packed=True)
+    opportunity_value_period = Text(nullable=True, writable="internally", packed=True)
+    opportunity_value_currency = Computed("{organization}.currency")
+    opportunity_value_formatted = Computed(
+        "api_money(({row}.data ->> 'opportunity_value')::bigint, {organization}.currency_symbol,"
+        " {row}.data ->> 'opportunity_value_period')",
+        nullable=True,
+    )
+    opportunity_confidence = Integer(nullable=True, writable="internally", packed=True)
+    opportunity_date_won = Computed(
+        "({row}.data ->> 'opportunity_day_won') || 'T00:00:00+00:00'", nullable=True
+    )
+    day_won = Date(
+        key="opportunity_day_won", nullable=True, writable="internally", packed=True, shown=False
+    )
+
+
+def recent_changes(work: Work, history: type[Activity], of: Ref, ids: tuple[str, ...]) -> Load:
+    """The entries that a change of status may be told in, of the objects with these ids."""
+    since = Range(history.date_created, "gte", work.now - FOLDED_WITHIN)
+    by_user = Equal(history.fields["created_by"], work.actor.user_id)
+    return Load(history, And((In(of, ids), since, by_user)), "for update", "date_created")
+
+
+def tell(
+    work: Work, history: type[Activity], of: Ref, change: Change, body: dict[str, Any]
+) -> None:
+    """Tell of a change of status: as an entry, or in the one that was made just before."""
+    status = change.resource.fields["status_id"]
+    old, new = change.was(status), change.get(status)
+    earlier = [row for row in work.known(history) if row[of.column] == change.id]
+    if not earlier:
+        lead_id = change.after and change.after.get("lead_id", change.id)
+        ids = {"lead_id": lead_id, "old_status_id": old, "new_status_id": new}
+        work.create(history, ids | body)
+    elif earlier[-1]["old_status_id"] == new:
+        work.delete(history, earlier[-1]["id"])
+    else:
+        work.update(history, earlier[-1]["id"], {"new_status_id": new})

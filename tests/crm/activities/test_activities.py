@@ -1,0 +1,140 @@
+"""What all activities have in common: the list of every type, and what they do to their lead."""
+
+import pytest
+from harness import Api, Organization
+
+BASE = {
+    *("id", "_type", "organization_id", "lead_id", "contact_id", "user_id", "user_name", "users"),
+    *("created_by", "created_by_name", "updated_by", "updated_by_name"),
+    *("date_created", "date_updated", "activity_at"),
+}
+
+
+@pytest.fixture
+def lead(api: Api) -> str:
+    return str(api.post("/lead/", {"name": "Harbour Tools", "contacts": [{"name": "Bo"}]})["id"])
+
+
+def types(page: dict[str, object]) -> list[str]:
+    data = page["data"]
+    assert isinstance(data, list)
+    return [entry["_type"] for entry in data]
+
+
+def test_each_activity_is_listed_as_its_own_type_answers_it(api: Api, lead: str) -> None:
+    api.post("/activity/note/", {"lead_id": lead, "note": "Spoke to reception"})
+    api.post("/activity/call/", {"lead_id": lead, "duration": 12, "direction": "outbound"})
+    listed = api.get("/activity/", lead_id=lead)
+    assert listed["has_more"] is False
+    assert types(listed) == ["Call", "Note", "Created"]
+    for entry, path in zip(listed["data"], ("call", "note", "created"), strict=True):
+        assert entry == api.get(f"/activity/{path}/{entry['id']}/")
+        assert entry == api.get(f"/activity/{path}/", lead_id=lead)["data"][0]
+        assert entry.keys() >= BASE
+
+
+def test_fields_are_those_of_any_type(api: Api, lead: str) -> None:
+    api.post("/activity/note/", {"lead_id": lead, "note": "Hello"})
+    found = api.get("/activity/", lead_id=lead, _fields="note,_type,import_id")["data"]
+    assert found == [{"_type": "Note", "note": "Hello"}, {"_type": "Created", "import_id": None}]
+
+
+def test_activities_are_found_by_type_time_and_people(api: Api, lead: str) -> None:
+    old = api.post(
+        "/activity/note/", {"lead_id": lead, "note": "1", "date_created": "2020-02-01T10:00:00Z"}
+    )
+    new = api.post("/activity/call/", {"lead_id": lead})
+    assert types(api.get("/activity/", _type="Note,Call")) == ["Call", "Note"]
+    assert types(api.get("/activity/", _type__in="Note")) == ["Note"]
+    assert types(api.get("/activity/", lead_id=f"{lead},lead_x", _type="Call")) == ["Call"]
+    before = api.get("/activity/", date_created__lt="2021-01-01")["data"]
+    assert [entry["id"] for entry in before] == [old["id"]]
+    assert api.get("/activity/", id__in=new["id"])["data"][0]["id"] == new["id"]
+    assert types(api.get("/activity/", user_id=api.user_id, lead_id=lead)) == [
+        *("Call", "Created", "Note")
+    ]
+    assert api.get("/activity/", organization_id="orga_other")["data"] == []
+
+
+def test_dates_bound_the_order_of_the_list_alone(api: Api, lead: str) -> None:
+    for query in (
+        {"activity_at__gt": "2020-01-01"},
+        {"_order_by": "-activity_at", "lead_id": lead, "date_created__gt": "2020-01-01"},
+        {"_order_by": "-activity_at"},
+    ):
+        assert api("GET", "/activity/", **query).status_code == 400
+    found = api.get(
+        "/activity/", lead_id=lead, _order_by="-activity_at", activity_at__gt="2020-01-01"
+    )
+    assert types(found) == ["Created"]
+
+
+def test_a_lead_counts_its_activities_and_says_when_the_last_was(api: Api, lead: str) -> None:
+    summary = "num_notes,num_calls,num_outgoing_calls,last_call_date,last_communication_date"
+    at = "2026-03-04T10:00:00+00:00"
+    call = api.post(
+        "/activity/call/", {"lead_id": lead, "direction": "outbound", "activity_at": at}
+    )
+    api.post("/activity/note/", {"lead_id": lead, "note": "x"})
+    assert api.get(f"/lead/{lead}/", _fields=summary) == {
+        "num_notes": 1,
+        "num_calls": 1,
+        "num_outgoing_calls": 1,
+        "last_call_date": "2026-03-04T10:00:00.000000+00:00",
+        "last_communication_date": "2026-03-04T10:00:00.000000+00:00",
+    }
+    api.delete(f"/activity/call/{call['id']}/")
+    assert api.get(f"/lead/{lead}/", _fields=summary) == {
+        "num_notes": 1,
+        "num_calls": 0,
+        "num_outgoing_calls": 0,
+        "last_call_date": None,
+        "last_communication_date": None,
+    }
+
+
+def test_an_activity_moves_the_time_of_its_lead_without_an_event_of_it(api: Api, lead: str) -> None:
+    before = api.get(f"/lead/{lead}/")["date_updated"]
+    api.post("/activity/note/", {"lead_id": lead, "note": "x"})
+    assert api.get(f"/lead/{lead}/")["date_updated"] > before
+    events = api.get("/event/", object_type="lead", object_id=lead)["data"]
+    assert [event["action"] for event in events] == ["created"]
+
+
+def test_a_lead_that_is_deleted_takes_its_activities_along(api: Api, lead: str) -> None:
+    note = api.post("/activity/note/", {"lead_id": lead, "note": "bye"})
+    api.delete(f"/lead/{lead}/")
+    assert api("GET", f"/activity/note/{note['id']}/").status_code == 404
+    gone = api.get("/event/", object_type="activity.note", action="deleted")["data"]
+    assert [event["previous_data"]["note"] for event in gone] == ["bye"]
+
+
+def test_a_contact_that_is_deleted_is_let_go_of(api: Api, lead: str) -> None:
+    contact = api.get(f"/lead/{lead}/")["contacts"][0]["id"]
+    note = api.post("/activity/note/", {"lead_id": lead, "contact_id": contact, "note": "x"})
+    assert note["contact_id"] == contact
+    api.delete(f"/contact/{contact}/")
+    assert api.get(f"/activity/note/{note['id']}/")["contact_id"] is None
+
+
+def test_a_contact_of_another_lead_is_refused(api: Api, lead: str) -> None:
+    other = api.post("/contact/", {"name": "Ada"})["id"]
+    body = {"lead_id": lead, "contact_id": other, "note": "x"}
+    refused = api("POST", "/activity/note/", body)
+    assert refused.status_code == 400
+    assert "contact" in refused.json()["field-errors"]
+    assert types(api.get("/activity/", lead_id=lead)) == ["Created"]
+
+
+def test_an_activity_answers_by_its_own_type_alone(api: Api, lead: str) -> None:
+    note = api.post("/activity/note/", {"lead_id": lead, "note": "x"})
+    for method in ("GET", "PUT", "DELETE"):
+        assert api(method, f"/activity/call/{note['id']}/", {}).status_code == 404
+    assert api.get(f"/activity/note/{note['id']}/") == note
+
+
+def test_two_organizations_do_not_meet(organization: Organization, lead: str) -> None:
+    page = organization.admin.get("/activity/")
+    assert {entry["organization_id"] for entry in page["data"]} == {
+        organization.system.organization
+    }

@@ -1,0 +1,147 @@
+"""What the program itself writes into the history of a lead."""
+
+from typing import Any
+
+import pytest
+from harness import Api
+
+
+@pytest.fixture
+def lead(api: Api) -> dict[str, Any]:
+    made: dict[str, Any] = api.post("/lead/", {"name": "Harbour Tools"})
+    return made
+
+
+def history(api: Api, lead: dict[str, Any], type: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = api.get("/activity/", lead_id=lead["id"], _type=type)["data"]
+    return found
+
+
+def test_the_history_of_a_lead_begins_with_its_making(api: Api, lead: dict[str, Any]) -> None:
+    [created] = history(api, lead, "Created")
+    assert (created["source"], created["import_id"]) == ("api", None)
+    assert created["date_created"] == lead["date_created"]
+    past = api.post("/lead/", {"date_created": "2020-01-02T03:04:05+00:00"})
+    [created] = history(api, past, "Created")
+    assert created["activity_at"] == "2020-01-02T03:04:05.000000+00:00"
+
+
+def test_a_change_of_status_is_told(api: Api, lead: dict[str, Any]) -> None:
+    changed = api.put(f"/lead/{lead['id']}/", {"status": "Qualified"})
+    [told] = history(api, lead, "LeadStatusChange")
+    assert (told["old_status_id"], told["old_status_label"]) == (lead["status_id"], "Potential")
+    assert (told["new_status_id"], told["new_status_label"]) == (
+        changed["status_id"],
+        "Qualified",
+    )
+    at = api.get(f"/lead/{lead['id']}/", _fields="last_lead_status_change_date")
+    assert at["last_lead_status_change_date"] == told["activity_at"]
+
+
+def test_changes_that_follow_each_other_are_one_and_back_again_is_none(
+    api: Api, lead: dict[str, Any]
+) -> None:
+    for status in ("Qualified", "Customer"):
+        api.put(f"/lead/{lead['id']}/", {"status": status})
+    [told] = history(api, lead, "LeadStatusChange")
+    assert (told["old_status_label"], told["new_status_label"]) == ("Potential", "Customer")
+    api.put(f"/lead/{lead['id']}/", {"status": "Potential"})
+    assert history(api, lead, "LeadStatusChange") == []
+    actions = [
+        event["action"]
+        for event in api.get("/event/", object_type="activity.lead_status_change")["data"]
+    ]
+    assert actions == ["deleted", "updated", "created"]
+
+
+def test_history_from_elsewhere_can_be_logged_without_touching_the_lead(
+    api: Api, lead: dict[str, Any]
+) -> None:
+    statuses = {status["label"]: status["id"] for status in api.get("/status/lead/")["data"]}
+    body = {
+        "lead_id": lead["id"],
+        "old_status_id": statuses["Potential"],
+        "new_status_id": statuses["Customer"],
+        "date_created": "2021-05-05T00:00:00+00:00",
+    }
+    told = api.post("/activity/status_change/lead/", body)
+    assert told["new_status_label"] == "Customer"
+    assert api.get(f"/lead/{lead['id']}/")["status_label"] == "Potential"
+    refused = api("POST", "/activity/status_change/lead/", body | {"old_status_id": None})
+    assert refused.status_code == 400
+    assert api("PUT", f"/activity/status_change/lead/{told['id']}/", {}).status_code == 405
+    api.delete(f"/activity/status_change/lead/{told['id']}/")
+    assert history(api, lead, "LeadStatusChange") == []
+
+
+def test_an_opportunity_that_is_won_is_told_with_what_it_was_worth(
+    api: Api, lead: dict[str, Any]
+) -> None:
+    deal = api.post("/opportunity/", {"lead_id": lead["id"], "value": 500_000})
+    won = api.put(f"/opportunity/{deal['id']}/", {"status": "Won", "confidence": 100})
+    [told] = history(api, lead, "OpportunityStatusChange")
+    assert (
+        told
+        | {
+            "opportunity_id": deal["id"],
+            "old_status_id": deal["status_id"],
+            "old_status_label": "Active",
+            "old_status_type": "active",
+            "new_status_label": "Won",
+            "new_status_type": "won",
+            "old_pipeline_id": deal["pipeline_id"],
+            "old_pipeline_name": "Sales",
+            "new_pipeline_name": "Sales",
+            "opportunity_value": 500_000,
+            "opportunity_value_currency": "USD",
+            "opportunity_value_formatted": "$5,000",
+            "opportunity_value_period": "one_time",
+            "opportunity_confidence": 100,
+            "opportunity_date_won": f"{won['date_won']}T00:00:00+00:00",
+        }
+        == told
+    )
+    listed = api.get("/activity/status_change/opportunity/", opportunity_id=deal["id"])["data"]
+    assert listed == [told]
+    summary = api.get(
+        f"/lead/{lead['id']}/",
+        _fields="num_opportunities,num_won_opportunities,won_opportunity_value",
+    )
+    assert summary == {
+        "num_opportunities": 1,
+        "num_won_opportunities": 1,
+        "won_opportunity_value": 500_000,
+    }
+
+
+def test_a_task_that_is_done_is_told_until_it_is_to_be_done_again(
+    api: Api, lead: dict[str, Any]
+) -> None:
+    task = api.post("/task/", {"lead_id": lead["id"], "text": "Call back"})
+    api.put(f"/task/{task['id']}/", {"is_complete": True})
+    [told] = history(api, lead, "TaskCompleted")
+    assert (
+        told
+        | {
+            "task_id": task["id"],
+            "task_text": "Call back",
+            "task_assigned_to": api.user_id,
+            "task_assigned_to_name": "Sam Reed",
+            "sequence_id": None,
+        }
+        == told
+    )
+    actions = {
+        event["action"]
+        for event in api.get("/event/", lead_id=lead["id"], object_type="task.lead")["data"]
+    }
+    assert actions == {"created", "updated", "completed"}
+    api.put(f"/task/{task['id']}/", {"is_complete": False})
+    assert history(api, lead, "TaskCompleted") == []
+
+
+def test_a_bulk_change_tells_each(api: Api, lead: dict[str, Any]) -> None:
+    for _ in range(3):
+        api.post("/task/", {"lead_id": lead["id"], "text": "Call back"})
+    api.put("/task/", {"is_complete": True}, lead_id=lead["id"])
+    assert len(history(api, lead, "TaskCompleted")) == 3
