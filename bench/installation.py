@@ -1,6 +1,7 @@
 """One Clinch to measure: a PostgreSQL of its own, organizations with leads, a web process."""
 
 import os
+import secrets
 import shutil
 import socket
 import subprocess
@@ -109,6 +110,7 @@ def web_process(database_url: str) -> Iterator[Web]:
         "CLINCH_PUBLIC_URL": url,
         "CLINCH_LISTEN_FD": str(listener.fileno()),
         "CLINCH_PARENT_FD": str(alive),
+        "CLINCH_SECRET_KEY": secrets.token_hex(32),
         "CLINCH_RATE_LIMIT": RATE_LIMIT,
     }
     process = spawn(

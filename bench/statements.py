@@ -1,5 +1,6 @@
 """How many statements a request asks of the database, beside BEGIN and COMMIT."""
 
+import secrets
 from contextlib import redirect_stderr
 from io import BytesIO, TextIOWrapper
 from typing import Any, ClassVar
@@ -11,6 +12,7 @@ from bench.benchmark import Benchmark, Site
 from clinch.db.database import Database, Transaction
 from clinch.main import application, declarations
 from clinch.resources.store import Store
+from clinch.vault.vault import Vault
 
 
 class _Counted(Transaction):
@@ -27,7 +29,7 @@ class _Counted(Transaction):
 async def count_statements(site: Site, benchmarks: list[Benchmark]) -> dict[str, int]:
     """By the name of each benchmark; its request is answered in this process, without a socket."""
     database = Database(site.database_url, connections=1)
-    app = application(Store(database, declarations(site.web.url)))
+    app = application(Store(database, declarations(site.web.url)), Vault(secrets.token_hex(32)))
     found = {}
     try:
         for benchmark in benchmarks:

@@ -20,8 +20,10 @@ from clinch.main import application, declarations, tables
 from clinch.resources.actor import Actor, Provenance
 from clinch.resources.declaration import Declarations
 from clinch.resources.store import Store
+from clinch.vault.vault import Vault
 
 TEST = Provenance(source="test")
+SECRET_KEY = secrets.token_hex(32)
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
 
 
@@ -50,7 +52,7 @@ class serve:
         url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         store = Store(Database(self._database_url), self._declare(url))
         self._database = store.database
-        app = application(store, self._rate_limit)
+        app = application(store, Vault(SECRET_KEY), self._rate_limit)
         self._server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off"))
         self._serving = asyncio.run_coroutine_threadsafe(
             self._server.serve(sockets=[self._socket]), self._loop

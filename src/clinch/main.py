@@ -26,8 +26,10 @@ from clinch.events.follower import EVENT_CURSOR, Follower, behind, catch_up
 from clinch.events.seal import EVENT_SEAL, SEAL
 from clinch.events.wake import SWEEP, Listener, Waker
 from clinch.identity.credentials import CREDENTIAL, Authenticator
+from clinch.identity.links import LINK
 from clinch.identity.organizations import ORGANIZATION_DIRECTORY
-from clinch.identity.sessions import SIGN_IN_FAILURE
+from clinch.identity.second_factor import SECOND_FACTOR
+from clinch.identity.throttle import SIGN_IN_FAILURE
 from clinch.identity.users import LOGIN
 from clinch.resources.declaration import Declarations, Resource
 from clinch.resources.search_text import SEARCH_TEXT
@@ -40,8 +42,10 @@ from clinch.server.log import log_as_lines, log_failure
 from clinch.server.me import me_routes
 from clinch.server.pages import pages
 from clinch.server.rate_limit import RateLimit
+from clinch.server.resets import reset_routes
 from clinch.server.resource_routes import ResourceRoutes
 from clinch.server.routes import Routes
+from clinch.vault.vault import Vault
 
 FOLLOWERS: tuple[Follower, ...] = (SEAL,)
 
@@ -71,6 +75,8 @@ def tables(declared: Declarations) -> list[Table]:
         LOGIN,
         SIGN_IN_FAILURE,
         CREDENTIAL,
+        LINK,
+        SECOND_FACTOR,
         *log_tables(declared),
         EVENT_CURSOR,
         EVENT_SEAL,
@@ -79,8 +85,9 @@ def tables(declared: Declarations) -> list[Table]:
     ]
 
 
-def application(store: Store, rate_limit: int = 1000) -> Application:
+def application(store: Store, vault: Vault, rate_limit: int = 1000) -> Application:
     """The HTTP door over a store; a key may make `rate_limit` requests a second."""
+    authenticator = Authenticator(store.database)
     resource_routes = ResourceRoutes(store)
     routes = [route for resource in store.declared for route in resource_routes.routes(resource)]
     newest = len(migrations())
@@ -96,16 +103,17 @@ def application(store: Store, rate_limit: int = 1000) -> Application:
             return False
 
     return Application(
-        Authenticator(store.database),
+        authenticator,
         Routes(
             [
                 *me_routes(store),
                 *event_routes(store),
                 *custom_field_schema_routes(store),
+                *reset_routes(store),
                 *routes,
             ]
         ),
-        pages(store, ready),
+        pages(store, vault, authenticator, ready),
         RateLimit(rate_limit),
         store.declared.public_url,
     )
@@ -119,7 +127,8 @@ async def web() -> None:
     waker = Waker(environ["CLINCH_DATABASE_URL"])
     waker.start()
     store = Store(database, declarations(environ["CLINCH_PUBLIC_URL"]), lambda _: waker.note())
-    app = application(store, int(environ.get("CLINCH_RATE_LIMIT", "1000")))
+    vault = Vault(environ["CLINCH_SECRET_KEY"])
+    app = application(store, vault, int(environ.get("CLINCH_RATE_LIMIT", "1000")))
     server = uvicorn.Server(
         uvicorn.Config(
             app,
@@ -193,7 +202,8 @@ async def administration(command: str, arguments: str) -> int:
     """Run one of the commands that work on the database; `arguments` are a JSON object."""
     database = Database(environ["CLINCH_DATABASE_URL"], 2)
     try:
-        return await administer(Store(database, declarations()), command, json.loads(arguments))
+        store = Store(database, declarations(environ.get("CLINCH_PUBLIC_URL", "").rstrip("/")))
+        return await administer(store, command, json.loads(arguments))
     finally:
         await database.close()
 

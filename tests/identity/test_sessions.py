@@ -2,17 +2,17 @@
 
 import asyncio
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
 import pytest
 import requests
 from harness import TEST, Organization, make_organization
+from identity.people import PASSWORD, Person, login_rows, make_person
 
 from clinch.identity.users import NewUser, create_user
 from clinch.resources.write.change import Change
-
-PASSWORD = "correct horse"
 
 
 @pytest.fixture
@@ -171,3 +171,103 @@ def test_what_is_missing_is_told(organization: Organization, body: dict[str, Any
     refused = requests.post(f"{organization.program.url}/session/", json=body, timeout=30)
     assert refused.status_code == 400
     assert set(refused.json()["field-errors"].values()) == {"This field is required."}
+
+
+# Several sessions
+
+
+def test_a_user_sees_their_sessions_and_how_old_they_are(organization: Organization) -> None:
+    person, stranger = make_person(organization), make_person(organization)
+    first, second = person.again(), person.again()
+    for one in (first, second, stranger):
+        assert one.sign_in().status_code == 201
+    listed = second.ask("GET", "/session/").json()["data"]
+    assert [session["is_current"] for session in listed] == [True, False]
+    for session in listed:
+        assert session["organization_id"] == organization.system.organization
+        made, ends = map(datetime.fromisoformat, (session["date_created"], session["expires_at"]))
+        assert timedelta(days=13) < ends - made <= timedelta(days=14, seconds=1)
+        assert abs(datetime.now(UTC) - made) < timedelta(minutes=5)
+    assert "." not in listed[0]["id"]
+
+
+def test_a_session_is_ended_from_another(organization: Organization) -> None:
+    person, stranger = make_person(organization), make_person(organization)
+    first, second = person.again(), person.again()
+    for one in (first, second, stranger):
+        one.sign_in()
+    [id] = [s["id"] for s in first.ask("GET", "/session/").json()["data"] if s["is_current"]]
+    for method, other in (("DELETE", stranger), ("DELETE", Person(person.program, person.email))):
+        assert other.ask(method, f"/session/{id}/").status_code in (401, 404)
+    key = organization.admin.key.partition(".")[0]
+    for unknown in (key, "sess_unknown", "%00", "%F0%9F%98%80"):
+        assert second.ask("DELETE", f"/session/{unknown}/").status_code == 404
+    assert first.is_in()
+    assert organization.admin("GET", "/me/").status_code == 200
+    assert second.ask("DELETE", f"/session/{id}/").status_code == 204
+    assert not first.is_in()
+    assert second.is_in()
+    assert first.ask("GET", "/session/").status_code == 401
+
+
+def test_all_other_sessions_are_ended_at_once(organization: Organization) -> None:
+    person, stranger = make_person(organization), make_person(organization)
+    others, current = [person.again(), person.again()], person.again()
+    for one in (*others, current, stranger):
+        one.sign_in()
+    assert current.ask("DELETE", "/session/others/").status_code == 204
+    assert [one.is_in() for one in (*others, current, stranger)] == [False, False, True, True]
+
+
+def test_sessions_of_all_organizations_are_ones_own(organization: Organization) -> None:
+    person = make_person(organization)
+    quay = make_organization(organization.program, "Quay Sales")
+    make_person(quay, email=person.email)
+    here, there = person.again(), person.again()
+    here.sign_in()
+    there.sign_in(organization_id=quay.system.organization)
+    listed = here.ask("GET", "/session/").json()["data"]
+    assert [session["organization_id"] for session in listed] == [
+        quay.system.organization,
+        organization.system.organization,
+    ]
+    assert here.ask("DELETE", "/session/others/").status_code == 204
+    assert (here.is_in(), there.is_in()) == (True, False)
+
+
+def test_another_password_ends_the_other_sessions(organization: Organization) -> None:
+    person = make_person(organization)
+    other = person.again()
+    person.sign_in()
+    other.sign_in()
+    link = organization.admin.post(f"/user/{person.user_id}/password_reset/", {})["link"]
+    before = login_rows(person.program)
+    path, new = "/session/password/", "battery staple"
+    for body, status in (
+        ({"password": "wrong", "new_password": new}, 401),
+        ({"password": PASSWORD, "new_password": "short"}, 400),
+        ({"password": PASSWORD}, 400),
+    ):
+        assert person.ask("PUT", path, body).status_code == status
+    assert login_rows(person.program) == before
+    body = {"password": PASSWORD, "new_password": new}
+    assert person.ask("PUT", path, body).status_code == 204
+    assert (person.is_in(), other.is_in()) == (True, False)
+    assert person.follow(link).status_code == 404
+    assert other.sign_in().status_code == 401
+    other.password = new
+    assert other.sign_in().status_code == 201
+
+
+@pytest.mark.parametrize("email", ["\x00", "a\x00@harbour.example", "é" * 3000, "' or 1=1 --"])
+def test_an_odd_address_is_nobodys(organization: Organization, email: str) -> None:
+    assert Person(organization.program, email).sign_in().status_code == 401
+
+
+@pytest.mark.parametrize("raw", [b'{"email": "\\ud800", "password": "x"}', b"{", b"[]", b""])
+def test_an_odd_body_is_refused(organization: Organization, raw: bytes) -> None:
+    headers = {"content-type": "application/json"}
+    url = f"{organization.program.url}/session/"
+    answer = requests.post(url, data=raw, headers=headers, timeout=30)
+    assert answer.status_code in (400, 401)
+    assert answer.json()["error"]

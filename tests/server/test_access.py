@@ -188,10 +188,12 @@ def objects(organization: Organization) -> dict[str, str]:
         "/lead/", {"name": "Secret harbour", "contacts": [{"name": "Secret Ada"}]}
     )
     deal = organization.admin.post("/opportunity/", {"lead_id": lead["id"], "note": "Secret deal"})
+    invited = organization.admin.post("/invitation/", {"email": "secret@harbour.example"})
     task = organization.admin.post("/task/", {"lead_id": lead["id"], "text": "Secret task"})
     return {
         "opportunity": deal["id"],
         "task": task["id"],
+        "invitation": invited["id"],
         "status/opportunity": deal["status_id"],
         "pipeline": organization.admin.get("/pipeline/")["data"][0]["id"],
         "lead": lead["id"],
@@ -218,6 +220,10 @@ FORBIDDEN = [
     ("user", "DELETE", "/api_key/{api_key}/", "manage_organization"),
     ("superuser", "GET", "/api_key/", "manage_organization"),
     ("superuser", "DELETE", "/api_key/{api_key}/", "manage_organization"),
+    ("superuser", "GET", "/invitation/", "manage_organization"),
+    ("superuser", "GET", "/invitation/{invitation}/", "manage_organization"),
+    ("superuser", "POST", "/invitation/", "manage_organization"),
+    ("superuser", "DELETE", "/invitation/{invitation}/", "manage_organization"),
     ("superuser", "PUT", "/organization/{organization}/", "manage_organization"),
     ("superuser", "PUT", "/membership/{membership}/", "manage_organization"),
     ("user", "PUT", "/membership/{membership}/", "manage_organization"),

@@ -103,6 +103,7 @@ OBJECTS = {
     "user": "User",
     "organization": "Organization",
     "api_key": "ApiKey",
+    "invitation": "Invitation",
     "opportunity": "Opportunity",
     "pipeline": "Pipeline",
     "status/opportunity": "OpportunityStatus",

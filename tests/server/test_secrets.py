@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket
+import stat
 import subprocess
 import sys
 import tempfile
@@ -13,13 +14,16 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+import pyotp
 import pytest
 import requests
 
 from clinch.db.postmaster import running_url
+from clinch.vault.keys import KEY_FILE
 
 CANARY = "canary7f3a9c"
 WRONG_SECRET = "wrongSecret5d1e8b"
+NEW_PASSWORD = "newPassword4c2f7d"
 
 
 @dataclass
@@ -64,6 +68,9 @@ def installation() -> Iterator[Installation]:
                     "wrong secret": WRONG_SECRET,
                     "canary": CANARY,
                 }
+                assert stat.S_IMODE((home / KEY_FILE).stat().st_mode) == 0o600
+                secrets |= {"secret key": (home / KEY_FILE).read_text().strip()}
+                secrets |= sign_in_everywhere(home, facts)
                 statuses = ask_everything(facts["url"], facts["api_key"])
                 statuses |= asyncio.run(fail(database_url, facts["url"], facts["api_key"]))
             finally:
@@ -84,6 +91,62 @@ async def stored_secrets(url: str) -> dict[str, str]:
         await connection.close()
     found = {f"password hash {n}": row[0] for n, row in enumerate(hashes)}
     return found | {f"key hash {n}": row[0] for n, row in enumerate(keys)}
+
+
+def sign_in_everywhere(home: Path, facts: dict[str, str]) -> dict[str, str]:
+    """Use every way to sign in, rightly and wrongly; the secrets that were told and sent."""
+    url, email, password = facts["url"], facts["email"], facts["password"]
+    browser = requests.Session()
+
+    def ask(method: str, path: str, **rest: Any) -> requests.Response:
+        return browser.request(method, f"{url}{path}", timeout=30, **rest)
+
+    def by_key(path: str, body: dict[str, str]) -> dict[str, str]:
+        answer = ask("POST", f"/api/v1{path}", json=body, auth=(facts["api_key"], ""))
+        assert answer.status_code == 200, answer.text
+        told: dict[str, str] = answer.json()
+        return told
+
+    def clinch(*words: str) -> str:
+        command = [sys.executable, "-m", "clinch.cli.main", *words, "--home", str(home), "--json"]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        told: dict[str, str] = json.loads(done.stdout)
+        return told["link"]
+
+    right = {"email": email, "password": password}
+    ask("POST", "/session/", json=right | {"password": WRONG_SECRET})
+    assert ask("POST", "/session/", json=right).status_code == 201
+    session = browser.cookies["clinch_session"] or ""
+    setup = ask("POST", "/session/second_factor/", json=right).json()
+    code = pyotp.TOTP(setup["secret"]).now()
+    ask("PUT", "/session/second_factor/", json={"code": WRONG_SECRET})
+    codes = ask("PUT", "/session/second_factor/", json={"code": code}).json()["recovery_codes"]
+    ask("POST", "/session/", json=right | {"code": WRONG_SECRET})
+    assert ask("POST", "/session/", json=right | {"code": codes[0]}).status_code == 201
+    users = ask("GET", "/api/v1/user/", auth=(facts["api_key"], "")).json()["data"]
+    other = next(user for user in users if user["email"] != email)
+    links = {
+        "reset": by_key(f"/user/{other['id']}/password_reset/", {})["link"],
+        "invitation": by_key("/invitation/", {"email": "lena@quay.example"})["link"],
+        "reset by the command": clinch("user", "reset", email),
+        "invitation by the command": clinch("user", "invite", "nora@quay.example"),
+    }
+    for link in links.values():
+        assert link.startswith(f"{url}/")
+        path = link.removeprefix(url)
+        form = {"password": NEW_PASSWORD, "again": NEW_PASSWORD, "first_name": CANARY}
+        assert ask("GET", path).status_code == 200
+        assert ask("POST", f"{path}x", data=form).status_code == 404
+        assert ask("POST", path, data=form | {"password": "short"}).status_code == 400
+        assert ask("POST", path, data=form).status_code == 200
+        ask("GET", path)
+    return {
+        "session": session.partition(".")[2],
+        "second factor": setup["secret"],
+        "new password": NEW_PASSWORD,
+        **{f"link of the {name}": link.rpartition(".")[2] for name, link in links.items()},
+        **{f"recovery code {number}": code for number, code in enumerate(codes)},
+    }
 
 
 def ask_everything(url: str, key: str) -> set[int]:

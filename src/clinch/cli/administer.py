@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from clinch.db.embedded import EmbeddedError, EmbeddedPostgres, running_url
-from clinch.db.home import HomeError, HomeLock, default_home
+from clinch.db.home import HomeError, HomeLock, default_home, running_at
 
 
 def administer(command: str, arguments: dict[str, Any]) -> int:
@@ -18,7 +18,11 @@ def administer(command: str, arguments: dict[str, Any]) -> int:
     home = Path(arguments["home"]) if arguments["home"] else default_home()
     try:
         with _database(arguments["database_url"], home) as (url, ours):
-            environment = os.environ | {"CLINCH_DATABASE_URL": url}
+            public_url = os.environ.get("CLINCH_PUBLIC_URL") or running_at(home) or ""
+            environment = os.environ | {
+                "CLINCH_DATABASE_URL": url,
+                "CLINCH_PUBLIC_URL": public_url,
+            }
             if ours or command == "migrate":
                 code = _run(["migrate"], environment)
                 if code or command == "migrate":

@@ -12,13 +12,17 @@ from typing import Any
 
 from clinch.crm.beginning import first_objects
 from clinch.crm.sample import create_sample
+from clinch.db.database import Tenant
 from clinch.events.seal import verify
 from clinch.identity.api_keys import ApiKey, create_key
+from clinch.identity.invitations import Invitation
 from clinch.identity.organizations import (
     create_organization,
     delete_organization,
     find_organization,
 )
+from clinch.identity.passwords import new_password
+from clinch.identity.resets import make_reset_link, reset_second_factor
 from clinch.identity.roles import PERMISSIONS
 from clinch.identity.users import NewUser, create_user
 from clinch.resources.actor import Actor, Provenance
@@ -59,12 +63,11 @@ async def organization_delete(store: Store, arguments: Arguments) -> int:
 
 
 async def user_create(store: Store, arguments: Arguments) -> int:
-    if arguments["role"] not in PERMISSIONS:
-        raise CommandError(f"there is no role {arguments['role']}; use {', '.join(PERMISSIONS)}")
+    _check_role(arguments["role"])
     system = await _organization(store, arguments)
     password = sys.stdin.readline().rstrip("\n") if arguments["password_stdin"] else None
-    if password is not None and len(password) < 8:
-        raise CommandError("the password must have at least 8 characters")
+    if password is not None:
+        new_password(password)
     new = NewUser(
         arguments["email"],
         arguments["first_name"],
@@ -74,6 +77,31 @@ async def user_create(store: Store, arguments: Arguments) -> int:
     )
     user_id = await create_user(store, system, new, FROM_CLI)
     _tell(arguments, {"user_id": user_id, "email": new.email, "role": new.role_id})
+    return 0
+
+
+async def user_invite(store: Store, arguments: Arguments) -> int:
+    _check_role(arguments["role"])
+    system = await _organization(store, arguments)
+    invite = Change.create(Invitation, {"email": arguments["email"], "role_id": arguments["role"]})
+    _check_public_url(store)
+    [written] = await store.write(system, [invite], FROM_CLI)
+    made = json.loads(written.body)
+    facts = {name: made[name] for name in ("id", "email", "role_id", "expires_at", "link")}
+    _tell(arguments, facts, note="Hand the link over. It is not shown again.")
+    return 0
+
+
+async def user_reset(store: Store, arguments: Arguments) -> int:
+    system, user_id = await _login(store, arguments["email"])
+    if arguments["second_factor"]:
+        await reset_second_factor(store, system, user_id, FROM_CLI)
+        _tell(arguments, {"second_factor": "off", "user_id": user_id})
+        return 0
+    _check_public_url(store)
+    made = await make_reset_link(store, system, user_id, FROM_CLI)
+    facts = {"link": made.link, "expires_at": made.expires_at.isoformat(timespec="seconds")}
+    _tell(arguments, facts, note="Hand the link over. It is not shown again.")
     return 0
 
 
@@ -189,6 +217,34 @@ async def _organization(store: Store, arguments: Arguments) -> Actor:
     return found
 
 
+def _check_role(role: str) -> None:
+    if role not in PERMISSIONS:
+        raise CommandError(f"there is no role {role}; use {', '.join(PERMISSIONS)}")
+
+
+def _check_public_url(store: Store) -> None:
+    if not store.declared.public_url:
+        raise CommandError(
+            "nothing tells where people reach this installation: set CLINCH_PUBLIC_URL, or start"
+            " it with `clinch up`"
+        )
+
+
+async def _login(store: Store, email: str) -> tuple[Actor, str]:
+    """The system in the first organization of the login with this address, and its user id."""
+    async with store.database.installation() as transaction:
+        rows = await transaction.rows(
+            "select d.organization_id::text, d.id, l.user_id from login l"
+            " join organization_directory d on d.organization_id = l.organization_ids[1]"
+            " where lower(l.email) = lower($1)",
+            email,
+        )
+    if not rows:
+        raise CommandError(f"nobody signs in with the address {email}")
+    organization_id, organization, user_id = rows[0]
+    return Actor(Tenant(organization_id), organization), user_id
+
+
 def _tell(arguments: Arguments, facts: dict[str, str], note: str = "") -> None:
     if arguments["json"]:
         print(json.dumps(facts))
@@ -211,6 +267,8 @@ COMMANDS: dict[str, Callable[[Store, Arguments], Awaitable[int]]] = {
     "organization create": organization_create,
     "organization delete": organization_delete,
     "user create": user_create,
+    "user invite": user_invite,
+    "user reset": user_reset,
     "key create": key_create,
     "key list": key_list,
     "key revoke": key_revoke,

@@ -107,13 +107,34 @@ def _user_create(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("email", metavar="EMAIL")
     parser.add_argument("--first-name", default="")
     parser.add_argument("--last-name", default="")
-    parser.add_argument(
-        "--role", default="user", help="admin, superuser, user or restricteduser (%(default)s)"
-    )
+    _role(parser)
     parser.add_argument(
         "--password-stdin", action="store_true", help="read a password from standard input"
     )
     _in_organization(parser)
+
+
+def _role(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--role", default="user", help="admin, superuser, user or restricteduser (%(default)s)"
+    )
+
+
+def _user_invite(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("email", metavar="EMAIL")
+    _role(parser)
+    _in_organization(parser)
+
+
+def _user_reset(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("email", metavar="EMAIL")
+    parser.add_argument(
+        "--second-factor",
+        action="store_true",
+        help="turn the second factor off, instead of making a link to a new password",
+    )
+    _where(parser)
+    _json(parser)
 
 
 def _key_create(parser: argparse.ArgumentParser) -> None:
@@ -152,6 +173,18 @@ COMMANDS = (
     ),
     Command(
         "user create", "add a user to an organization", _administer("user create"), _user_create
+    ),
+    Command(
+        "user invite",
+        "make a link by which somebody joins an organization",
+        _administer("user invite"),
+        _user_invite,
+    ),
+    Command(
+        "user reset",
+        "make a link by which somebody sets a new password",
+        _administer("user reset"),
+        _user_reset,
     ),
     Command("key create", "make an API key for a user", _administer("key create"), _key_create),
     Command("key list", "list the API keys", _administer("key list"), _in_organization),

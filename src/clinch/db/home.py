@@ -91,6 +91,17 @@ class HomeLock:
         os.pwrite(self._descriptor, said, 0)
 
 
+def running_at(home: Path) -> str | None:
+    """The URL of the Clinch that holds a home and answers, if one does."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(home / "lock", os.O_RDONLY)
+        try:
+            return _who(descriptor)[1]
+        finally:
+            os.close(descriptor)
+    return None
+
+
 def _who(descriptor: int) -> tuple[int | None, str | None]:
     try:
         said = json.loads(os.pread(descriptor, 4096, 0))

@@ -2,6 +2,7 @@
 
 import os
 import time
+from datetime import UTC, datetime
 
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _PAIRS = tuple(a + b for a in _ALPHABET for b in _ALPHABET)
@@ -35,3 +36,11 @@ def _base62(number: int) -> str:
         number, rest = divmod(number, _BASE)
         pairs.append(_PAIRS[rest])
     return "".join(reversed(pairs))
+
+
+def made_at(id: str) -> datetime:
+    """When an id of ours was made, to the millisecond."""
+    number = 0
+    for character in id.rpartition("_")[2]:
+        number = number * len(_ALPHABET) + _ALPHABET.index(character)
+    return datetime.fromtimestamp((number >> 80) / 1000, UTC)

@@ -9,6 +9,7 @@ from clinch.db.database import Tenant
 from clinch.db.ids import new_id
 from clinch.db.schema import Column, Index, Table, id_column
 from clinch.identity.credentials import CREDENTIAL
+from clinch.identity.links import LINK
 from clinch.resources.actor import Actor, Provenance
 from clinch.resources.declaration import Audited
 from clinch.resources.errors import NO_CHOICE, Invalid
@@ -136,7 +137,7 @@ async def delete_organization(store: Store, organization_id: str) -> None:
             for number, (table,) in enumerate(tables)
         ]
         await transaction.execute(f"with {', '.join(parts)} select 1", organization_id)
-        for table in (CREDENTIAL.name, ORGANIZATION_DIRECTORY.name):
+        for table in (CREDENTIAL.name, LINK.name, ORGANIZATION_DIRECTORY.name):
             await transaction.execute(
                 f"delete from {table} where organization_id = $1", organization_id
             )
@@ -145,7 +146,10 @@ async def delete_organization(store: Store, organization_id: str) -> None:
             " where $1::uuid = any(organization_ids)",
             organization_id,
         )
-        await transaction.execute("delete from login where organization_ids = '{}'")
+        await transaction.execute(
+            "with gone as (delete from login where organization_ids = '{}' returning user_id)"
+            " delete from second_factor where user_id in (select user_id from gone)"
+        )
 
 
 async def find_organization(store: Store, named: str | None) -> Actor | None:

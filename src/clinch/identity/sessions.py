@@ -1,77 +1,63 @@
-"""Sign-in with a password: a session is a credential that ends by itself."""
+"""Sessions: a credential that a password, and a code where there is a second factor, give; it ends
+by itself."""
 
-import asyncio
-import hashlib
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
-
-from clinch.db.database import Database, Tenant
-from clinch.db.schema import Column, Table
+from clinch.db.database import Database, Tenant, Transaction
+from clinch.db.ids import made_at
 from clinch.identity.credentials import Unauthorized, issue
-from clinch.resources.errors import ApiError
+from clinch.identity.passwords import Login, prove_password
+from clinch.identity.second_factor import ask_for_code
+from clinch.identity.throttle import forgive
+from clinch.resources.actor import Actor
+from clinch.vault.vault import Vault
 
 LIFETIME = timedelta(days=14)
+PREFIX = "sess"
 
-TRIES = 5
-PAUSE = timedelta(minutes=15)
-
-# Tries by the hash of the address, so that the table says nothing about people.
-SIGN_IN_FAILURE = Table(
-    "sign_in_failure",
-    "local",
-    (
-        Column("address", "bytea"),
-        Column("failures", "bigint"),
-        Column("last_at", "timestamp with time zone"),
-    ),
-    ("address",),
+# The sessions of a user, over all of their organizations.
+_OF_USER = (
+    " from login l, credential c where l.user_id = $1 and c.user_id = l.user_id"
+    f" and c.organization_id = any(l.organization_ids) and starts_with(c.id, '{PREFIX}_')"
 )
 
-# Verified when nobody has the address, so that an answer takes as long either way.
-_NOBODY = PasswordHasher().hash("nobody")
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """What somebody sends to sign in; `organization` is a public id, None for the first one."""
+
+    email: str
+    password: str
+    code: str | None = None
+    organization: str | None = None
 
 
-class TooManyTries(ApiError):
-    """The address was tried too often; `seconds` until it may be tried again."""
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A session that has not ended, and the public id of its organization."""
 
-    status = 429
+    id: str
+    organization: str
+    date_created: datetime
+    expires_at: datetime
 
-    def __init__(self, seconds: int) -> None:
-        super().__init__({"error": "Too many failed attempts to sign in. Please wait a while."})
-        self.seconds = seconds
 
+async def sign_in(database: Database, vault: Vault, sent: SignIn, now: datetime) -> str:
+    """The secret text of a new session.
 
-async def sign_in(
-    database: Database, email: str, password: str, organization: str | None, now: datetime
-) -> str:
-    """The secret text of a new session in the organization with this public id, or the first one.
-
-    Raises Unauthorized without saying what was wrong, and TooManyTries after five failures.
+    Raises Unauthorized without saying what was wrong, CodeNeeded, WrongCode, and TooManyTries
+    after five failures.
     """
-    address = hashlib.sha256(email.strip().lower().encode("utf-8", "surrogatepass")).digest()
+    login = await prove_password(database, sent.email, sent.password, now)
     async with database.installation() as transaction:
-        rows = await transaction.rows(
-            "select failures, last_at from sign_in_failure where address = $1", address
-        )
-        found = await transaction.rows(
-            "select user_id, password_hash, organization_ids::text[] as organizations from login"
-            " where lower(email) = lower($1)",
-            email.strip(),
-        )
-    if rows and rows[0]["failures"] >= TRIES and now < rows[0]["last_at"] + PAUSE:
-        raise TooManyTries(int((rows[0]["last_at"] + PAUSE - now).total_seconds()) + 1)
-    kept = found[0]["password_hash"] if found else None
-    good = await asyncio.to_thread(_verify, kept or _NOBODY, password)
-    if not good or kept is None:
-        await _count_failure(database, address, now)
-        raise Unauthorized
-    user_id = found[0]["user_id"]
-    organization_id = await _membership(database, user_id, found[0]["organizations"], organization)
+        refusal = await ask_for_code(transaction, vault, login, sent.code, now)
+    if refusal is not None:
+        raise refusal
+    organization_id = await _membership(database, login, sent.organization)
     async with database.installation() as transaction:
-        await transaction.execute("delete from sign_in_failure where address = $1", address)
-        _, secret = await issue(transaction, "sess", organization_id, user_id, now + LIFETIME)
+        await forgive(transaction, login.email)
+        _, secret = await issue(transaction, PREFIX, organization_id, login.user_id, now + LIFETIME)
     return secret
 
 
@@ -81,36 +67,42 @@ async def sign_out(database: Database, session: str) -> None:
         await transaction.execute("delete from credential where id = $1", session.partition(".")[0])
 
 
-def _verify(hash: str, password: str) -> bool:
-    try:
-        return PasswordHasher().verify(hash, password)
-    except (VerificationError, InvalidHashError):
-        return False
+async def own_sessions(transaction: Transaction, actor: Actor) -> list[Session]:
+    """The actor's sessions in all organizations, the newest first."""
+    rows = await transaction.rows(
+        "select c.id, (select d.id from organization_directory d"
+        f" where d.organization_id = c.organization_id), c.expires_at {_OF_USER}"
+        " and c.expires_at > $2 order by c.id desc",
+        actor.user_id,
+        actor.clock(),
+    )
+    return [Session(id, organization, made_at(id), expires) for id, organization, expires in rows]
 
 
-async def _count_failure(database: Database, address: bytes, now: datetime) -> None:
-    async with database.installation() as transaction:
-        await transaction.execute(
-            "insert into sign_in_failure as f (address, failures, last_at) values ($1, 1, $2)"
-            " on conflict (address) do update set failures ="
-            " case when f.last_at < $3 then 1 else f.failures + 1 end, last_at = excluded.last_at",
-            address,
-            now,
-            now - PAUSE,
-        )
+async def end_session(transaction: Transaction, user_id: str, id: str) -> bool:
+    """End one session of a user; whether there was such a one."""
+    sql = f"delete from credential where id = (select c.id {_OF_USER} and c.id = $2) returning id"
+    return await transaction.value(sql, user_id, id) is not None
 
 
-async def _membership(
-    database: Database, user_id: str, organization_ids: list[str], wanted: str | None
-) -> str:
+async def end_sessions(transaction: Transaction, user_id: str, *, but: str | None = None) -> None:
+    """End all sessions of a user, but one."""
+    await transaction.execute(
+        f"delete from credential where id in (select c.id {_OF_USER} and c.id is distinct from $2)",
+        user_id,
+        but,
+    )
+
+
+async def _membership(database: Database, login: Login, wanted: str | None) -> str:
     """The first of the organizations in which the user is active, or the wanted one."""
-    for organization_id in organization_ids:
+    for organization_id in login.organization_ids:
         async with database.tenant(Tenant(organization_id)) as transaction:
             public_id = await transaction.value(
                 "select o.id from organization o join membership m on m.organization_id = $1"
                 " and m.user_id = $2 and m.active where o.organization_id = $1",
                 organization_id,
-                user_id,
+                login.user_id,
             )
         if public_id is not None and wanted in (None, public_id):
             return organization_id

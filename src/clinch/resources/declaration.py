@@ -46,6 +46,7 @@ class Resource:
       that they answer, over everything that fits: aggregates in SQL over `{row}`, by name.
     - `also_at`: further paths by which older clients know the resource.
     - `list_parameters`: what `narrow` reads besides the fields' filters, with a line on each.
+    - `when_deleted`: what a delete sets on an object that then stays, instead of taking it out.
     - `naive_times`: times are answered without an offset, as some resources of the API have it.
 
     Resources may share a table: `class Note(Activity, …, table="activity", only={"_type": "Note"})`
@@ -91,6 +92,7 @@ class Resource:
     list_parameters: ClassVar[dict[str, str]] = {}
     also_at: ClassVar[tuple[str, ...]] = ()
     naive_times: ClassVar[bool] = False
+    when_deleted: ClassVar[dict[str, Any]] = {}
     search_lead: ClassVar[str | None] = None
 
     id = Id()

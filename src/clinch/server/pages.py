@@ -1,26 +1,33 @@
-"""What is not the API: the front page, the health checks and the OpenAPI document."""
+"""What is not the API: the front page, signing in, the pages of links, the health checks and the
+OpenAPI document."""
 
 from collections.abc import Awaitable, Callable
 from functools import partial
+from html import escape
 from typing import Any
 
 import msgspec
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from clinch import __version__
+from clinch.identity.credentials import Authenticator
 from clinch.resources.store import Store
+from clinch.server.html import page
+from clinch.server.link_pages import link_pages
 from clinch.server.openapi import openapi
 from clinch.server.routes import NO_URL
+from clinch.server.second_factor import second_factor_routes
 from clinch.server.session import session_routes
+from clinch.vault.vault import Vault
 
 Ready = Callable[[], Awaitable[bool]]
 
 
-def pages(store: Store, ready: Ready) -> Starlette:
+def pages(store: Store, vault: Vault, authenticator: Authenticator, ready: Ready) -> Starlette:
     """The pages; `ready` says whether the database answers and is at this program's schema."""
     declarations = store.declared
     document = msgspec.json.encode(openapi(declarations))
@@ -30,7 +37,9 @@ def pages(store: Store, ready: Ready) -> Starlette:
             Route("/healthz", _health),
             Route("/readyz", partial(_readiness, ready)),
             Route("/api/openapi.json", partial(_document, document)),
-            *session_routes(store.database, declarations.public_url),
+            *second_factor_routes(store, vault, authenticator),
+            *session_routes(store, vault, authenticator),
+            *link_pages(store, authenticator),
         ],
         exception_handlers={HTTPException: _refusal},
     )
@@ -61,34 +70,10 @@ def _json(value: Any, status: int = 200) -> Response:
 
 
 async def _front_page(public_url: str, request: Request) -> Response:
-    return HTMLResponse(
-        _PAGE.format(version=__version__, url=public_url),
-        headers={"content-security-policy": "default-src 'none'; style-src 'unsafe-inline'"},
-    )
+    return page("Clinch", _PAGE.format(version=__version__, url=escape(public_url)))
 
 
-_PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Clinch</title>
-<style>
-body {{ font: 16px/1.6 system-ui, sans-serif; max-width: 42rem; margin: 4rem auto; padding: 0 1rem;
-       color: #1d2433; background: #fff }}
-h1 {{ font-size: 1.6rem; margin-bottom: 0 }}
-pre {{ background: #f3f5f8; padding: 1rem; overflow-x: auto; border-radius: 6px }}
-a {{ color: #1a56c4 }}
-@media (prefers-color-scheme: dark) {{
-  body {{ color: #e6e9ef; background: #14181f }}
-  pre {{ background: #1f2630 }}
-  a {{ color: #8ab4ff }}
-}}
-</style>
-</head>
-<body>
-<h1>Clinch</h1>
-<p>Version {version} runs here: a CRM that speaks the public REST API of Close.</p>
+_PAGE = """<p>Version {version} runs here: a CRM that speaks the public REST API of Close.</p>
 <p>The API is at <code>{url}/api/v1/</code>. An API key is the user name of HTTP Basic; make one
 with <code>clinch key create</code>.</p>
 <pre>curl -u "$CLINCH_API_KEY:" {url}/api/v1/me/
@@ -99,7 +84,4 @@ curl -u "$CLINCH_API_KEY:" -H "Content-Type: application/json" \\
 <ul>
 <li><a href="/api/openapi.json">OpenAPI document</a>: every operation, field and filter</li>
 <li><a href="/readyz">Readiness</a> and <a href="/healthz">health</a></li>
-</ul>
-</body>
-</html>
-"""
+</ul>"""

@@ -17,6 +17,7 @@ from clinch.resources.fields.field import (
     Summary,
 )
 from clinch.resources.fields.lists import Item, ListOf, Words, read_each
+from clinch.resources.fields.once import ToldOnce
 from clinch.resources.fields.relations import ChildIds, Children, Computed, Lookup, Ref, Shown
 from clinch.resources.fields.values import (
     Boolean,
@@ -57,6 +58,7 @@ __all__ = [
     "Shown",
     "Summary",
     "Text",
+    "ToldOnce",
     "Url",
     "Words",
     "parse_datetime",

@@ -74,6 +74,10 @@ class Change:
     def delete(cls, resource: type[Resource], id: str) -> "Change":
         return cls("delete", resource, id, {})
 
+    def become_update(self, values: dict[str, Any]) -> None:
+        """Keep the object that was to be deleted, with these values."""
+        self.kind, self.body, self.trusted = "update", values, True
+
     def sets(self, field: Field) -> bool:
         """Whether the request itself gave the field a value."""
         return field.key in self.sent

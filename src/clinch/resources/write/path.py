@@ -3,9 +3,10 @@ transaction and in a number of statements that does not grow with the list."""
 
 import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import asyncpg
+import msgspec
 
 from clinch.db.database import Transaction
 from clinch.resources.actor import Actor, Provenance
@@ -76,6 +77,11 @@ class WritePath:
         except asyncpg.IntegrityConstraintViolationError as error:
             raise self._refusal(error) from None
         written = await self._answers(transaction, actor, changes, answer)
+        if work.told:
+            written = [
+                _tell(one, work.told.get((change.resource.noun, change.id), {}))
+                for change, one in zip(changes, written, strict=True)
+            ]
         last = await append_events(transaction, work, provenance)
         return last is not None, written
 
@@ -139,6 +145,13 @@ def apply(work: Work, stage: Literal["first", "before", "within"]) -> None:
             for rule in rules:
                 rule(work, work.of(resource))
         done |= resources.keys()
+
+
+def _tell(written: Written, values: dict[str, Any]) -> Written:
+    """The answer with values that only it has, of the fields that were asked for."""
+    body = msgspec.json.decode(written.body)
+    told = {key: value for key, value in values.items() if key in body}
+    return Written(written.id, msgspec.json.encode(body | told))
 
 
 def allow(actor: Actor, resource: type[Resource], operation: Operation) -> None:

@@ -34,8 +34,10 @@ def read_body(
 ) -> Iterator[Change]:
     """One change with its values read, then those nested in it; raises ValidationError."""
     if change.kind == "delete":
-        yield change
-        return
+        if not change.resource.when_deleted:
+            yield change
+            return
+        change.become_update(change.resource.when_deleted)
     nested: list[Change] = []
     values, problems = _values(change, actor)
     change.sent = frozenset(values)

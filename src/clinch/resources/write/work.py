@@ -11,7 +11,7 @@ from clinch.db.database import Transaction
 from clinch.resources.actor import Actor
 from clinch.resources.declaration import Audited, Declarations, Resource
 from clinch.resources.errors import NO_OBJECT, REQUIRED, NotFound, ValidationError
-from clinch.resources.fields import Children, Ref, stored_time
+from clinch.resources.fields import Children, Ref, ToldOnce, stored_time
 from clinch.resources.query.compiler import Conditions
 from clinch.resources.query.tree import And, Equal, In, Node, Related
 from clinch.resources.write.change import Change, Row
@@ -46,6 +46,7 @@ class Work:
         self.rows: dict[Key, Row | None] = {}
         self.found: dict[Load, list[Row]] = {}
         self.statements: list[tuple[str, tuple[Any, ...]]] = []
+        self.told: dict[Key, dict[str, Any]] = {}
         self._custom = CustomValues(self)
         self._changes = {(c.resource.noun, c.id): c for c in changes}
         self._new = {(c.resource.noun, c.id) for c in changes if c.kind == "create"}
@@ -87,6 +88,10 @@ class Work:
     def also(self, sql: str, *arguments: Any) -> None:
         """Carry out a statement on reference tables with the write, ahead of its rows."""
         self.statements.append((sql, arguments))
+
+    def tell(self, change: Change, field: ToldOnce, value: Any) -> None:
+        """Have the answer to this write hold a value that is kept nowhere."""
+        self.told.setdefault((change.resource.noun, change.id), {})[field.key] = value
 
     def touch(self, resource: type[Resource], id: str, *names: str) -> None:
         """Mark an object that was read as changed, in what it shows under `names`."""

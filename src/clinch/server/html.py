@@ -1,0 +1,106 @@
+"""Pages of plain HTML: they need no JavaScript, load nothing, and cannot be framed."""
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from html import escape
+
+from starlette.responses import HTMLResponse
+
+_STYLE = """
+body { font: 16px/1.6 system-ui, sans-serif; max-width: 42rem; margin: 4rem auto; padding: 0 1rem;
+       color: #1d2433; background: #fff }
+h1 { font-size: 1.6rem; margin-bottom: 0 }
+pre { background: #f3f5f8; padding: 1rem; overflow-x: auto; border-radius: 6px }
+a { color: #1a56c4 }
+form { max-width: 24rem }
+label { display: block; margin-top: 1rem; font-weight: 600 }
+input { font: inherit; width: 100%; box-sizing: border-box; padding: .5rem; border-radius: 6px;
+        border: 1px solid #6b7484; color: inherit; background: inherit }
+button { font: inherit; margin-top: 1.5rem; padding: .5rem 1.25rem; border: 0; border-radius: 6px;
+         color: #fff; background: #1a56c4 }
+small { display: block }
+[role=alert] { padding: .5rem 1rem; border-left: 4px solid #c42b1a; background: #fdf0ee }
+@media (prefers-color-scheme: dark) {
+  body { color: #e6e9ef; background: #14181f }
+  pre { background: #1f2630 }
+  a { color: #8ab4ff }
+  [role=alert] { background: #3a1d1a }
+}
+"""
+
+_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+
+# A secret may stand in the address: no Referer carries it away, and nothing keeps the page.
+_HEADERS = {
+    "content-security-policy": f"default-src 'none'; style-src 'sha256-{_HASH}';"
+    " form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+    "referrer-policy": "no-referrer",
+    "cache-control": "no-store",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "cross-origin-opener-policy": "same-origin",
+}
+
+
+def page(
+    title: str, body: str, status: int = 200, headers: Mapping[str, str] | None = None
+) -> HTMLResponse:
+    """A whole page; `body` is HTML, `title` is text."""
+    return HTMLResponse(
+        f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{escape(title)}</title>
+<style>{_STYLE}</style>
+</head>
+<body>
+<main>
+<h1>{escape(title)}</h1>
+{body}
+</main>
+</body>
+</html>
+""",
+        status,
+        {**_HEADERS, **(headers or {})},
+    )
+
+
+def paragraph(text: str) -> str:
+    return f"<p>{escape(text)}</p>"
+
+
+def alert(text: str) -> str:
+    """What went wrong, read out at once by those who hear the page."""
+    return f'<p role="alert">{escape(text)}</p>'
+
+
+def field(
+    name: str,
+    label: str,
+    *,
+    kind: str = "text",
+    value: str = "",
+    complete: str = "",
+    hint: str = "",
+) -> str:
+    """A labelled input that must be filled in; passwords are asked for in the length they need."""
+    described = f' aria-describedby="{name}-hint"' if hint else ""
+    told = f'<small id="{name}-hint">{escape(hint)}</small>\n' if hint else ""
+    return (
+        f'<label for="{name}">{escape(label)}</label>\n{told}'
+        f'<input id="{name}" name="{name}" type="{kind}" value="{escape(value)}"'
+        f' autocomplete="{complete or "off"}" required{described}>\n'
+    )
+
+
+def hidden(name: str, value: str) -> str:
+    return f'<input type="hidden" name="{name}" value="{escape(value)}">\n'
+
+
+def form(inputs: str, button: str) -> str:
+    """A form that is sent to the page's own address."""
+    return f'<form method="post">\n{inputs}<button>{escape(button)}</button>\n</form>'

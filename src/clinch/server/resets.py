@@ -1,0 +1,31 @@
+"""Below `/user/{id}/`: an admin lets somebody in again who is locked out."""
+
+from clinch.identity.resets import make_reset_link, reset_second_factor
+from clinch.identity.users import User
+from clinch.resources.errors import NotFound
+from clinch.resources.store import Store
+from clinch.server.http import Request, Response, json_response
+from clinch.server.routes import Route
+
+
+def reset_routes(store: Store) -> list[Route]:
+    async def password(request: Request) -> Response:
+        made = await make_reset_link(store, request.actor, _user(request), request.provenance)
+        expires_at = made.expires_at.isoformat(timespec="microseconds")
+        return json_response({"link": made.link, "expires_at": expires_at})
+
+    async def second_factor(request: Request) -> Response:
+        await reset_second_factor(store, request.actor, _user(request), request.provenance)
+        return json_response({})
+
+    return [
+        Route("POST", "user/{}/password_reset", password),
+        Route("DELETE", "user/{}/second_factor", second_factor),
+    ]
+
+
+def _user(request: Request) -> str:
+    id = request.arguments[0]
+    if "\x00" in id:
+        raise NotFound(User.__name__)
+    return id
