@@ -28,7 +28,7 @@ SQUAWK := $(BIN)/squawk --pg-version 15 --assume-in-transaction \
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist=worksteal
 
 .NOTPARALLEL:
-.PHONY: help setup run test soak check format bench migration install lock clean
+.PHONY: help setup run test soak check format bench migration compatibility install lock clean
 
 help: ## list what make can do
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
@@ -65,6 +65,9 @@ bench: $(DEV) ## one table of ratios in 5 minutes; FULL=1 for the large profile
 migration: $(RUNTIME) ## name=what_changes: write the next migration from the declarations
 	@test -n '$(name)' || { echo 'say what changes: make migration name=add_lead_url' >&2; exit 1; }
 	@$(BIN)/python scripts/migration.py '$(name)'
+
+compatibility: $(DEV) ## write docs/compatibility.md from what the tests of all operations find
+	@CLINCH_WRITE_COMPATIBILITY=1 $(BIN)/python -m pytest --quiet tests/compat/test_operations.py
 
 install: $(RUNTIME) ## link the commands into /usr/local/bin (root) or ~/.local/bin
 	@scripts/link $(COMMANDS)

@@ -1,40 +1,34 @@
 """Fills an organization with leads by COPY: the rows that the write path would have made.
 
-The values come from a seed, so every run measures the same data. What does not differ from lead
-to lead is what the write path makes of one lead, so that a new column gets its default here too.
+What does not differ from lead to lead is what the write path makes of one, so that a new column is
+filled here too.
 """
 
 import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from random import Random
+from datetime import date, datetime
 from typing import Any
 
 import asyncpg
 
+from bench.bodies import OPPORTUNITIES, Row, lead_body, opportunity_bodies, times
+from clinch.crm.activities.created import Created
 from clinch.crm.contacts import Contact
 from clinch.crm.leads import Lead
-from clinch.resources.actor import Actor
-from clinch.resources.declaration import Declarations, Resource, counter
+from clinch.crm.opportunities import Opportunity
+from clinch.crm.rich_text import to_rich
+from clinch.db.ids import new_id
+from clinch.resources.actor import Actor, Provenance
+from clinch.resources.declaration import Resource, counter
 from clinch.resources.fields import stored_time
 from clinch.resources.search_text import fold
+from clinch.resources.store import Store
 from clinch.resources.write.change import Change
-from clinch.resources.write.read_body import read_body
+from clinch.resources.write.summaries import restatement
 
-CONTACTS = 3
-FIRST = datetime(2025, 1, 6, 8, 0, tzinfo=UTC)
 FIRST_NUMBER = 100_000_000  # all ids have the same length
-_TABLES = ("lead", "contact", "search_text")
-
-_COMPANIES = ("Harbour", "Lantern", "Juniper", "Copper", "Meadow", "Northgate", "Sable", "Tidal")
-_TRADES = ("Logistics", "Robotics", "Foods", "Textiles", "Energy", "Clinics", "Press", "Studios")
-_GIVEN = ("Ada", "Bruno", "Chiara", "Dmitri", "Élodie", "Farid", "Grace", "Hideo", "Ines", "Jonas")
-_FAMILY = ("Moss", "Okafor", "Lindqvist", "Tanaka", "Rossi", "Nowak", "Silva", "Weiß", "Khan")
-_TITLES = ("Head of Operations", "Buyer", "Chief Executive", "Engineer", "Office Manager")
-_SENTENCE = "They asked about delivery times, a pilot in spring and what support costs. "
-
-Row = dict[str, Any]
+_RESOURCES: tuple[type[Resource], ...] = (Lead, Contact, Opportunity, Created)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,102 +44,109 @@ def id_prefix(kind: str, seed: int) -> str:
     return f"{kind}_{seed:04}0CqYbench"
 
 
-def lead_body(number: int, seed: int) -> Row:
-    """What a client would send to make the lead with this number."""
-    random = Random(seed << 32 | number)
-    company = f"{random.choice(_COMPANIES)} {random.choice(_TRADES)} {number}"
-    domain = f"{company.lower().replace(' ', '-')}.example"
-    return {
-        "name": company,
-        "url": f"https://{domain}",
-        "description": _SENTENCE * random.randint(0, 4),
-        "contacts": [_contact_body(random, domain) for _ in range(CONTACTS)],
-    }
-
-
-def _contact_body(random: Random, domain: str) -> Row:
-    given, family = random.choice(_GIVEN), random.choice(_FAMILY)
-    number = random.randint(2_000_000, 9_999_999)
-    return {
-        "name": f"{given} {family}",
-        "title": random.choice(_TITLES),
-        "emails": [{"email": f"{given[0].lower()}.{number}@{domain}", "type": "office"}],
-        "phones": [{"phone": f"+1415{number}", "type": "office"}],
-    }
-
-
-def times(number: int, seed: int) -> tuple[datetime, datetime]:
-    """When the lead was made and last changed: one a minute, changed within a month."""
-    made = FIRST + timedelta(minutes=number)
-    return made, made + timedelta(seconds=Random(seed << 33 | number).randrange(30 * 86_400))
+async def example_rows(store: Store, actor: Actor, seed: int) -> dict[type[Resource], Row]:
+    """A row of each resource as the write path stores it for one lead, which is not kept."""
+    lead = Change.create(Lead, lead_body(0, seed), new_id("lead"))
+    deals = [
+        Change.create(Opportunity, body | {"lead_id": lead.id})
+        for body in opportunity_bodies(0, seed)
+    ]
+    async with store.database.tenant(actor.tenant, commit=False) as transaction:
+        await store.writes.write_within(
+            transaction, actor, [lead, *deals], Provenance(source="bench"), answer=False
+        )
+        return {
+            resource: json.loads(
+                await transaction.value(
+                    f"select to_jsonb(r)::text from {resource.table} r where organization_id = $1"
+                    f" and {'id' if resource is Lead else 'lead_id'} = $2 limit 1",
+                    actor.organization_id,
+                    lead.id,
+                )
+            )
+            for resource in _RESOURCES
+        }
 
 
 class LeadRows:
-    """Makes the rows of lead `number`, and of its contacts, as the write path stores them."""
+    """Makes the rows of lead `number` and of what belongs to it, as the write path stores them."""
 
     def __init__(
-        self, declared: Declarations, actor: Actor, status_ids: list[str], seed: int
+        self,
+        examples: dict[type[Resource], Row],
+        status_ids: dict[type[Resource], list[str]],
+        seed: int,
     ) -> None:
-        example = Change.create(Lead, lead_body(0, seed))
-        made = list(read_body(declared, actor, example, stored_time(FIRST)))
-        self._lead, self._contact = made[0].after or {}, made[1].after or {}
-        self._statuses, self._seed = status_ids, seed
+        self._examples, self._statuses, self._seed = examples, status_ids, seed
 
     def __call__(self, number: int) -> Iterator[tuple[type[Resource], Row]]:
-        body, stamps = lead_body(number, self._seed), self._stamps(number)
+        body = lead_body(number, self._seed)
         lead_id = f"{id_prefix('lead', self._seed)}{FIRST_NUMBER + number}"
-        yield (
-            Lead,
-            self._lead
-            | stamps
-            | {
-                "id": lead_id,
-                "name": body["name"],
-                "url": body["url"],
-                "description": body["description"].strip(),
-                "status_id": self._statuses[number % len(self._statuses)],
-            },
-        )
-        for position, contact in enumerate(body["contacts"]):
-            number_of_contact = FIRST_NUMBER + number * CONTACTS + position
-            yield (
-                Contact,
-                self._contact
-                | stamps
-                | {
-                    "id": f"{id_prefix('cont', self._seed)}{number_of_contact}",
-                    "lead_id": lead_id,
-                    "name": contact["name"],
-                    "title": contact["title"],
-                    "emails": [self._contact["emails"][0] | contact["emails"][0]],
-                    "phones": [self._phone(contact["phones"][0]["phone"])],
-                },
-            )
+        own = {
+            "id": lead_id,
+            "name": body["name"],
+            "url": body["url"],
+            "description": body["description"].strip(),
+            "status_id": self._status(Lead, number),
+        }
+        yield Lead, self._row(Lead, number, own)
+        for id, contact in self._numbered("cont", number, body["contacts"]):
+            own = {
+                "id": id,
+                "lead_id": lead_id,
+                "name": contact["name"],
+                "title": contact["title"],
+                "emails": [self._examples[Contact]["emails"][0] | contact["emails"][0]],
+                "phones": [self._phone(contact["phones"][0]["phone"])],
+            }
+            yield Contact, self._row(Contact, number, own)
+        for id, deal in self._numbered("oppo", number, opportunity_bodies(number, self._seed)):
+            own = deal | {
+                "id": id,
+                "lead_id": lead_id,
+                "note_html": to_rich(deal["note"]),
+                "status_id": self._status(Opportunity, number),
+            }
+            yield Opportunity, self._row(Opportunity, number, own)
+        for id, _ in self._numbered("acti", number, [{}]):
+            made = stored_time(times(number, self._seed)[0])
+            own = {"id": id, "lead_id": lead_id, "activity_at": made, "date_updated": made}
+            yield Created, self._row(Created, number, own)
 
-    def _stamps(self, number: int) -> Row:
+    def _row(self, resource: type[Resource], number: int, own: Row) -> Row:
         made, changed = times(number, self._seed)
-        return {"date_created": stored_time(made), "date_updated": stored_time(changed)}
+        stamps = {"date_created": stored_time(made), "date_updated": stored_time(changed)}
+        return self._examples[resource] | stamps | own
+
+    def _numbered(self, kind: str, number: int, bodies: list[Row]) -> Iterator[tuple[str, Row]]:
+        for position, body in enumerate(bodies):
+            place = FIRST_NUMBER + number * len(bodies) + position
+            yield f"{id_prefix(kind, self._seed)}{place}", body
+
+    def _status(self, resource: type[Resource], number: int) -> str:
+        ids = self._statuses[resource]
+        return ids[number % len(ids)]
 
     def _phone(self, phone: str) -> Row:
         formatted = f"+1 {phone[2:5]}-{phone[5:8]}-{phone[8:]}"
-        example: Row = self._contact["phones"][0]
+        example: Row = self._examples[Contact]["phones"][0]
         return example | {"phone": phone, "phone_formatted": formatted}
 
 
 async def fill(
-    connection: asyncpg.Connection, declared: Declarations, actor: Actor, leads: int, seed: int
+    store: Store, connection: asyncpg.Connection, actor: Actor, leads: int, seed: int
 ) -> Filled:
-    """Add leads with their contacts and search texts, as the database's owner."""
-    statuses = await connection.fetch(
-        "select id from lead_status where organization_id = $1 order by position",
-        actor.organization_id,
-    )
-    rows = LeadRows(declared, actor, [row["id"] for row in statuses], seed)
+    """Add leads with all that belongs to them, over a connection of the database's owner."""
+    statuses: dict[type[Resource], list[str]] = {
+        Lead: await _ids(connection, actor, "lead_status"),
+        Opportunity: await _ids(connection, actor, "opportunity_status", "type = 'active'"),
+    }
+    rows = LeadRows(await example_rows(store, actor, seed), statuses, seed)
     # Foreign keys hold by construction; indexes are made when the rows are there.
     await connection.execute("set session_replication_role = replica")
     await connection.execute("set maintenance_work_mem = '256MB'")
     indexes = await _drop_indexes(connection)
-    for resource in (Lead, Contact):
+    for resource in _RESOURCES:
         made = (row for number in range(leads) for kind, row in rows(number) if kind is resource)
         await _copy_rows(connection, actor.organization_id, resource, made)
     await _copy(
@@ -156,14 +157,27 @@ async def fill(
     )
     for definition in indexes:
         await connection.execute(definition)
+    await connection.execute(restatement(store.declared, Lead), actor.organization_id)
     await connection.execute(
-        f"update event_clock set {counter(Lead)} = {counter(Lead)} + $2 where organization_id = $1",
+        f"update event_clock set {counter(Lead)} = {counter(Lead)} + $2,"
+        f" {counter(Opportunity)} = {counter(Opportunity)} + $3 where organization_id = $1",
         actor.organization_id,
         leads,
+        leads * OPPORTUNITIES,
     )
     await connection.execute("set session_replication_role = origin")
     await connection.execute("vacuum analyze")
     return Filled(id_prefix("lead", seed), leads)
+
+
+async def _ids(
+    connection: asyncpg.Connection, actor: Actor, table: str, only: str = "true"
+) -> list[str]:
+    rows = await connection.fetch(
+        f"select id from {table} where organization_id = $1 and {only} order by position, id",
+        actor.organization_id,
+    )
+    return [row["id"] for row in rows]
 
 
 async def _drop_indexes(connection: asyncpg.Connection) -> list[str]:
@@ -171,7 +185,7 @@ async def _drop_indexes(connection: asyncpg.Connection) -> list[str]:
         "select c.relname, pg_get_indexdef(i.indexrelid) as definition from pg_index i"
         " join pg_class c on c.oid = i.indexrelid"
         " where i.indrelid = any($1::regclass[]) and not i.indisprimary",
-        list(_TABLES),
+        [*(resource.table for resource in _RESOURCES), "search_text"],
     )
     for row in rows:
         await connection.execute(f"drop index {row['relname']}")
@@ -200,6 +214,8 @@ def _writer(sql_type: str) -> Callable[[Any], Any]:
         return lambda value: None if value is None else json.dumps(value)
     if sql_type.startswith("timestamp"):
         return lambda value: None if value is None else datetime.fromisoformat(value)
+    if sql_type == "date":
+        return lambda value: None if value is None else date.fromisoformat(value)
     return lambda value: value
 
 
@@ -214,6 +230,6 @@ def _search_texts(
 ) -> Iterator[tuple[str, str, str, str]]:
     for number in range(leads):
         for resource, row in rows(number):
-            assert resource.search_lead is not None
-            text = fold(resource.search_texts(row))
-            yield organization_id, row["id"], row[resource.search_lead], text
+            if resource.search_lead is not None:
+                text = fold(resource.search_texts(row))
+                yield organization_id, row["id"], row[resource.search_lead], text

@@ -81,12 +81,13 @@ async def make_organization(url: str, name: str, leads: int, seed: int) -> Organ
         user = NewUser(f"sam.{seed}@harbour.example", "Sam", "Reed", "admin")
         user_id = await create_user(store, system, user, BENCH)
         key = await create_key(store, system, user_id, "bench", BENCH)
-    actor = Actor(system.tenant, system.organization, user_id)
-    connection = await asyncpg.connect(url)
-    try:
-        return Organization(actor, key, await fill(connection, store.declared, actor, leads, seed))
-    finally:
-        await connection.close()
+        actor = Actor(system.tenant, system.organization, user_id)
+        connection = await asyncpg.connect(url)
+        try:
+            filled = await fill(store, connection, actor, leads, seed)
+        finally:
+            await connection.close()
+    return Organization(actor, key, filled)
 
 
 @asynccontextmanager

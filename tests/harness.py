@@ -40,9 +40,14 @@ class serve:
     """Serve the program with some declarations, in a thread, as a context manager."""
 
     def __init__(
-        self, database_url: str, declare: Callable[[str], Declarations], rate_limit: int = 100_000
+        self,
+        database_url: str,
+        declare: Callable[[str], Declarations],
+        rate_limit: int = 100_000,
+        connect: Callable[[str], Database] = Database,
     ) -> None:
         self._database_url, self._declare, self._rate_limit = database_url, declare, rate_limit
+        self._connect = connect
 
     def __enter__(self) -> Program:
         self._loop = asyncio.new_event_loop()
@@ -50,7 +55,7 @@ class serve:
         self._thread.start()
         self._socket = socket.create_server(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
-        store = Store(Database(self._database_url), self._declare(url))
+        store = Store(self._connect(self._database_url), self._declare(url))
         self._database = store.database
         app = application(store, Vault(SECRET_KEY), self._rate_limit)
         self._server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off"))

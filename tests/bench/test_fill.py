@@ -5,11 +5,13 @@ from typing import Any
 
 import asyncpg
 import pytest
-from bench.fill import CONTACTS, FIRST_NUMBER, lead_body
+from bench.bodies import CONTACTS, OPPORTUNITIES, lead_body, opportunity_bodies
+from bench.fill import FIRST_NUMBER
 from bench.installation import Organization, make_organization
 from harness import TEST
 
 from clinch.crm.leads import Lead
+from clinch.crm.opportunities import Opportunity
 from clinch.db.database import Database
 from clinch.main import declarations
 from clinch.resources.store import Store
@@ -19,7 +21,7 @@ LEADS = 20
 SEED = 3
 
 # What two leads made from the same body may differ in.
-_OWN = ("id", "lead_id", "status_id", "date_created", "date_updated")
+_OWN = ("id", "lead_id", "status_id", "date_created", "date_updated", "activity_at")
 
 
 @pytest.fixture
@@ -29,7 +31,10 @@ async def filled(own_database: str) -> Organization:
 
 async def _rows(connection: asyncpg.Connection, table: str, lead_id: str) -> list[dict[str, Any]]:
     by = "id" if table == "lead" else "lead_id"
-    rows = await connection.fetch(f"select * from {table} where {by} = $1 order by name", lead_id)
+    order = {"opportunity": "note, value", "activity": "id"}.get(table, "name")
+    rows = await connection.fetch(
+        f"select * from {table} where {by} = $1 order by {order}", lead_id
+    )
     return [{k: v for k, v in row.items() if k not in _OWN} for row in rows]
 
 
@@ -41,14 +46,22 @@ async def test_copied_rows_equal_written_ones(
     store = Store(database, declarations())
     body = lead_body(number, SEED)
     [written] = await store.write(filled.actor, [Change.create(Lead, body)], TEST)
+    deals = [body | {"lead_id": written.id} for body in opportunity_bodies(number, SEED)]
+    await store.write(filled.actor, [Change.create(Opportunity, body) for body in deals], TEST)
     await database.close()
     copied_id = f"{filled.filled.prefix}{FIRST_NUMBER + number}"
     assert len(copied_id) == len(written.id)
     connection = await asyncpg.connect(own_database)
     try:
-        for table in ("lead", "contact"):
+        for table, count in (
+            ("lead", 1),
+            ("contact", CONTACTS),
+            ("opportunity", OPPORTUNITIES),
+            ("activity", 1),
+        ):
             written_rows = await _rows(connection, table, written.id)
             assert await _rows(connection, table, copied_id) == written_rows
+            assert len(written_rows) == count
         texts = "select text from search_text where lead_id = $1 order by text"
         copied_texts = await connection.fetch(texts, copied_id)
         assert copied_texts == await connection.fetch(texts, written.id)
@@ -62,11 +75,12 @@ async def test_the_fill_is_counted_and_leaves_the_schema_as_it_was(
 ) -> None:
     connection = await asyncpg.connect(own_database)
     try:
-        total = await connection.fetchval(
-            "select lead_total from event_clock where organization_id = $1",
-            filled.actor.organization_id,
-        )
-        assert total == await connection.fetchval("select count(*) from lead") == LEADS
+        for table, count in (("lead", LEADS), ("opportunity", LEADS * OPPORTUNITIES)):
+            total = await connection.fetchval(
+                f"select {table}_total from event_clock where organization_id = $1",
+                filled.actor.organization_id,
+            )
+            assert total == await connection.fetchval(f"select count(*) from {table}") == count
         indexes = await connection.fetch(
             "select indexname from pg_indexes where schemaname = 'public'"
         )

@@ -121,6 +121,7 @@ async def test_one_lead(
     async with store.reading(organization.actor) as transaction:
         expected = json.loads(await store.reads.get(transaction, organization.actor, Lead, lead_id))
     assert len(expected["contacts"]) == (5 if grown else 3)
+    assert len(expected["opportunities"]) == (5 if grown else 2)
     asked = {"prefix": organization.filled.prefix, "number": str(FIRST_NUMBER + 7)}
     [(sql, arguments)] = prepared("get_lead", variables(organization) | asked)
     async with reference(own_database, organization) as connection:

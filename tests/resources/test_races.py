@@ -1,10 +1,12 @@
 """Writers that meet: each is carried out, or refused for a reason of its own."""
 
 import asyncio
+import random
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import asyncpg
-from harness import TEST, Organization
+from harness import TEST, Api, Organization
 
 from clinch.crm.contacts import Contact
 from clinch.crm.leads import Lead
@@ -53,3 +55,42 @@ def test_a_lead_is_deleted_with_a_contact_that_is_just_being_added(
         return left, [row[0] for row in deleted]
 
     assert organization.program.run(race()) == (0, ["activity.created", "contact", "lead"])
+
+
+def test_contacts_that_several_writers_move_crosswise_are_moved_by_each(
+    organization: Organization, api: Api
+) -> None:
+    """The leads that a contact leaves and comes to are locked in one order, whichever is which."""
+    leads = [api.post("/lead/", {"contacts": [{"name": "Ada"}]}) for _ in range(4)]
+    ids = [lead["id"] for lead in leads]
+    contacts = [lead["contacts"][0]["id"] for lead in leads]
+    before = _deadlocks(organization)
+
+    def move(seed: int) -> list[str]:
+        chosen = random.Random(seed)
+        moved = (
+            api("PUT", f"/contact/{chosen.choice(contacts)}/", {"lead_id": to})
+            for to in chosen.choices(ids, k=40)
+        )
+        return [answer.text for answer in moved if answer.status_code != 200]
+
+    with ThreadPoolExecutor(6) as threads:
+        refused = [text for texts in threads.map(move, range(6)) for text in texts]
+    assert refused == []
+    assert _deadlocks(organization) == before
+    shown = [contact["id"] for id in ids for contact in api.get(f"/lead/{id}/")["contacts"]]
+    assert sorted(shown) == sorted(contacts)
+
+
+def _deadlocks(organization: Organization) -> int:
+    store = organization.program.store
+
+    async def read() -> int:
+        async with store.database.everyone() as transaction:
+            await transaction.execute("select pg_stat_force_next_flush()")
+            found: int = await transaction.value(
+                "select deadlocks from pg_stat_database where datname = current_database()"
+            )
+            return found
+
+    return int(organization.program.run(read()))

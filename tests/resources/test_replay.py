@@ -307,6 +307,9 @@ class Ledger:
                 assert set(before) - {"custom"} <= set(event["changed"])
                 assert event["changed"]
                 rows[key] = after
+            elif event["action"] == "completed":  # says what the object is, and changes nothing
+                assert (before, event["changed"]) == (None, [])
+                assert after == rows[key]
             else:
                 assert (event["action"], after) == ("deleted", None)
                 assert before == rows.pop(key)

@@ -9,7 +9,7 @@ from clinch.resources.errors import NO_OBJECT, ValidationError
 from clinch.resources.fields import Children, Choice, Computed, Integer, Lookup, Ref, Shown, Text
 from clinch.resources.query.tree import Equal, In, Or
 from clinch.resources.write.change import Change
-from clinch.resources.write.load import Load
+from clinch.resources.write.load import FOR_UPDATE, Load
 from clinch.resources.write.work import Work
 
 _CUSTOMIZATIONS: dict[Operation, str] = {
@@ -25,7 +25,7 @@ def statuses_to_order(work: Work, changes: list[Change]) -> Iterable[Load]:
         if listed is not None:
             here = Equal(OpportunityStatus.pipeline, change.id)
             where = Or((here, In(OpportunityStatus.id, tuple(listed))))
-            yield Load(OpportunityStatus, where, "for no key update", order="position")
+            yield Load(OpportunityStatus, where, FOR_UPDATE, order="position")
 
 
 def order_statuses(work: Work, changes: list[Change]) -> None:

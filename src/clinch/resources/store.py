@@ -12,8 +12,11 @@ from clinch.resources.declaration import Declarations
 from clinch.resources.query.read import Keys, ReadPath
 from clinch.resources.write.change import Change
 from clinch.resources.write.path import InUse, Mode, WritePath, Written
+from clinch.resources.write.work import Moved
 
 _TRIES = 3
+# Each of them was in vain only because another write was carried out.
+_TRIES_WHILE_MOVED = 50
 
 
 class Store:
@@ -54,16 +57,14 @@ class Store:
         changed), CredentialChanged and Busy.
         """
         self.writes.check(actor, changes)
-        for _ in range(_TRIES - 1):
+        tried = 0
+        while True:
             try:
                 return await self._write(actor, changes, provenance, mode, answer)
-            except InUse:
-                # Somebody may have added to what is deleted, after its children were looked up.
-                if not any(change.kind == "delete" for change in changes):
+            except (InUse, Moved, asyncpg.DeadlockDetectedError) as error:
+                tried += 1
+                if tried >= _tries(error, changes):
                     raise
-            except asyncpg.DeadlockDetectedError:
-                continue
-        return await self._write(actor, changes, provenance, mode, answer)
 
     async def _write(
         self,
@@ -80,3 +81,13 @@ class Store:
         if mode == "commit" and logged:
             self._committed(actor.organization_id)
         return written
+
+
+def _tries(error: Exception, changes: list[Change]) -> int:
+    """How often a write is tried before the error stands."""
+    if isinstance(error, Moved):
+        return _TRIES_WHILE_MOVED
+    # Somebody may have added to what is deleted, after its children were looked up.
+    if isinstance(error, InUse) and not any(change.kind == "delete" for change in changes):
+        return 1
+    return _TRIES

@@ -48,6 +48,8 @@ EVENT = tenant_table(
         Index(("organization_id", "id"), unique=True),
         Index(("organization_id", "object_id", "seq")),
         Index(("organization_id", "lead_id", "seq")),
+        Index(("organization_id", "user_id", "seq")),
+        Index(("organization_id", "request_id", "seq")),
     ),
     rights="select, insert",
 )

@@ -55,6 +55,18 @@ async def recount(
     return wrong
 
 
+def restatement(declarations: Declarations, resource: type[Resource]) -> str:
+    """The statement that says all derived columns anew; `$1` is the organization."""
+    summaries = resource.summaries()
+    told = _told(declarations, resource, summaries)
+    sets = ", ".join(f"{column} = {value}" for column, value in told.items())
+    return (
+        f"update {resource.table} r set {sets} from {resource.table} k"
+        f" {_sources(declarations, resource, summaries, 'k.id')}"
+        " where r.organization_id = $1 and k.organization_id = $1 and r.id = k.id"
+    )
+
+
 def _locking(work: Work) -> Iterable[tuple[Ref, Change]]:
     for change in work.changes:
         if change.kind != "update" or change.changed():

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from clinch.db.database import Transaction
+from clinch.db.database import Busy, Transaction
 from clinch.resources.actor import Actor
 from clinch.resources.declaration import Audited, Declarations, Resource
 from clinch.resources.errors import NO_OBJECT, REQUIRED, NotFound, ValidationError
@@ -16,12 +16,17 @@ from clinch.resources.query.compiler import Conditions
 from clinch.resources.query.tree import And, Equal, In, Node, Related
 from clinch.resources.write.change import Change, Row
 from clinch.resources.write.custom import CustomValues, definitions
-from clinch.resources.write.load import Load
+from clinch.resources.write.load import FOR_DELETE, FOR_UPDATE, Load, locked_together
 from clinch.resources.write.read_body import read_body
 
 Key = tuple[str, str]
 
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+class Moved(Busy):
+    """An object came to another parent while its lock was awaited. Locking that one now would be
+    out of order, so the write is to begin again."""
 
 
 class Work:
@@ -117,11 +122,11 @@ class Work:
     async def read(self, transaction: Transaction) -> None:
         """Read and lock every row that the changes meet, in one statement.
 
-        A second one is needed where an object came to another parent while its lock was awaited,
-        and for what custom values refer to.
+        A second one is needed for what custom values refer to. Raises Moved.
         """
         await self._read(transaction, self._loads())
-        await self._read(transaction, [*self._later_parents(), *self._custom.loads()])
+        self._check_parents()
+        await self._read(transaction, self._custom.loads())
 
     async def _read(self, transaction: Transaction, loads: list[Load]) -> None:
         if not loads:
@@ -129,7 +134,7 @@ class Work:
         query = Conditions(self.declarations, self.actor)
         parts, arms = [], []
         for number, load in enumerate(loads):
-            where = query.where(load.resource, "r", load.where)
+            where = _where(query, load)
             order = query.order(load.resource, "r", load.order)
             limit = f" limit {load.limit}" if load.limit is not None else ""
             parts.append(
@@ -159,8 +164,7 @@ class Work:
     def _loads(self) -> list[Load]:
         loads: dict[Load, None] = {}
         for load in [
-            *self._parents(),
-            *self._targets(),
+            *locked_together([*self._parents(), *self._new_parents(), *self._targets()]),
             *self._references(),
             *self._lookups(),
             *self._declared(),
@@ -186,50 +190,49 @@ class Work:
                     where = Related(
                         Children(resource.noun, ref.key), In(resource.fields["id"], ids)
                     )
-                    yield Load(self.declarations[ref.target], where, "for no key update")
+                    yield Load(self.declarations[ref.target], where, FOR_UPDATE)
 
-    def _later_parents(self) -> list[Load]:
-        """The parents that objects have by now, where those were not read as such."""
-        ids: dict[str, dict[str, None]] = {}
-        for resource, _, changed in self._asked():
+    def _new_parents(self) -> Iterable[Load]:
+        """What will sum up the objects, by the new values."""
+        locking = ((ref, id) for ref, id in self._new_references() if ref.locks)
+        return self._referred(locking, FOR_UPDATE)
+
+    def _check_parents(self) -> None:
+        """Raise Moved where the parent that an object has by now is not the one that was locked."""
+        for resource, _, ids in self._asked():
             for ref in resource.refs:
-                for row in filter(None, (self.row(resource, id) for id in changed)):
+                for row in filter(None, (self.row(resource, id) for id in ids)):
                     parent = row[ref.column]
                     if ref.locks and parent and (ref.target, parent) not in self.stored:
-                        ids.setdefault(ref.target, {})[parent] = None
-        return [
-            Load(
-                self.declarations[name],
-                In(self.declarations[name].fields["id"], tuple(found)),
-                "for no key update",
-            )
-            for name, found in ids.items()
-        ]
+                        raise Moved(f"a {resource.noun} keeps moving")
 
     def _targets(self) -> Iterable[Load]:
         for resource, kind, ids in self._asked():
             where = In(resource.fields["id"], ids)
             if kind == "update":
-                yield Load(resource, where, "for no key update")
+                yield Load(resource, where, FOR_UPDATE)
             else:
-                yield Load(resource, where, "for update")
+                yield Load(resource, where, FOR_DELETE)
                 yield from self._cascade(resource, where)
 
     def _cascade(self, resource: type[Resource], where: Node) -> Iterable[Load]:
         for ref in self.declarations.followers(resource):
             below = Related(ref, where)
-            yield Load(ref.resource, below, "for update")
+            yield Load(ref.resource, below, FOR_DELETE)
             if ref.target_deleted == "delete":
                 yield from self._cascade(ref.resource, below)
 
     def _references(self) -> Iterable[Load]:
-        """The objects that the new values refer to, unless they are made by this write."""
-        wanted: dict[tuple[str, str], dict[str, None]] = {}
-        for ref, id in self._new_references():
+        """The other objects that the new values refer to."""
+        return self._referred((ref, id) for ref, id in self._new_references() if not ref.locks)
+
+    def _referred(self, references: Iterable[tuple[Ref, str]], lock: str = "") -> Iterable[Load]:
+        """What the references point to, unless it is made by this write."""
+        wanted: dict[str, dict[str, None]] = {}
+        for ref, id in references:
             if (ref.target, id) not in self._new and not self._is_self(ref, id):
-                lock = "for no key update" if ref.locks else ""
-                wanted.setdefault((ref.target, lock), {})[id] = None
-        for (target, lock), ids in wanted.items():
+                wanted.setdefault(ref.target, {})[id] = None
+        for target, ids in wanted.items():
             resource = self.declarations[target]
             yield Load(resource, In(resource.fields["id"], tuple(ids)), lock)
 
@@ -379,3 +382,18 @@ class Work:
         """Whether the write itself makes the object, or says that it changes it."""
         change = self._changes.get((resource.noun, id))
         return change is not None and (change.kind == "create" or bool(change.changed()))
+
+
+def _where(query: Conditions, load: Load) -> str:
+    """SQL that holds for the rows `r` that the load asks for.
+
+    What other tables say is asked first: a row whose lock had to be awaited is compared once more,
+    and what it was joined with may not be found again.
+    """
+    if not load.others and not isinstance(load.where, Related):
+        return query.where(load.resource, "r", load.where)
+    found = (
+        f"select o.id from {load.resource.table} o where {query.where(load.resource, 'o', where)}"
+        for where in (load.where, *load.others)
+    )
+    return f"r.organization_id = $1 and r.id = any(array({' union all '.join(found)}))"
