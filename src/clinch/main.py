@@ -38,6 +38,7 @@ from clinch.resources.write.log import log_tables
 from clinch.server.application import Application
 from clinch.server.custom_field_schema import custom_field_schema_routes
 from clinch.server.events import event_routes
+from clinch.server.field_associations import field_association_routes
 from clinch.server.log import log_as_lines, log_failure
 from clinch.server.me import me_routes
 from clinch.server.pages import pages
@@ -110,6 +111,7 @@ def application(store: Store, vault: Vault, rate_limit: int = 1000) -> Applicati
                 *event_routes(store),
                 *custom_field_schema_routes(store),
                 *reset_routes(store),
+                *field_association_routes(store),
                 *routes,
             ]
         ),

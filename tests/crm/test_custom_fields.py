@@ -211,6 +211,8 @@ def test_the_schema_lists_and_orders_the_fields(api: Api) -> None:
     ordered = api.put("/custom_field_schema/lead/", body)
     assert [field["id"] for field in ordered["fields"]] == [ids[2], ids[0], ids[1]]
     assert api.get("/custom_field_schema/lead/") == ordered
+    api.put("/custom_field_schema/lead/", {"fields": [{"id": ids[1]}]}, _dry_run="true")
+    assert api.get("/custom_field_schema/lead/") == ordered
     assert api("GET", "/custom_field_schema/boat/").status_code == 404
     assert api("PUT", "/custom_field_schema/lead/", {"fields": "x"}).status_code == 400
 

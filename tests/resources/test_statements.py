@@ -10,10 +10,14 @@ from harness import TEST
 
 from clinch.crm.beginning import first_objects
 from clinch.crm.contacts import Contact
+from clinch.crm.custom_fields import CustomObjectCustomField
+from clinch.crm.custom_objects import CustomObject
+from clinch.crm.custom_types import CustomObjectType
 from clinch.crm.lead_statuses import LeadStatus
 from clinch.crm.leads import Lead
 from clinch.db.database import Database, Tenant, Transaction
 from clinch.identity.organizations import create_organization
+from clinch.identity.users import User
 from clinch.main import declarations
 from clinch.resources.actor import Actor
 from clinch.resources.declaration import Resource
@@ -108,6 +112,29 @@ async def test_five_hundred_contacts_are_changed_in_as_many_statements_as_two(de
     _, for_two = await desk.write(*(Change.update(Contact, id, {"name": "Cy"}) for id in ids[:2]))
     _, for_many = await desk.write(*(Change.update(Contact, id, {"name": "Di"}) for id in ids))
     assert for_two == for_many <= 5
+
+
+async def test_five_hundred_custom_objects_are_made_in_as_many_statements_as_two(
+    desk: Desk,
+) -> None:
+    [parent], _ = await desk.write(lead(0))
+    names = {"name": "Vessel", "name_plural": "Vessels"}
+    [vessel], _ = await desk.write(Change.create(CustomObjectType, names))
+    owner = {"custom_object_type_id": vessel}
+    field = {"name": "Buyer", "type": "user", "required": True}
+    await desk.write(Change.create(CustomObjectCustomField, field | owner))
+
+    def anna(number: int) -> Change:
+        body = {"lead_id": parent, "name": f"Anna {number}", "custom.Buyer": "Sam Reed"}
+        return Change.create(CustomObject, body | owner)
+
+    await desk.write(Change.create(User, {"email": "s@x.example", "first_name": "Sam Reed"}))
+    ids, for_two = await desk.write(*map(anna, range(2)))
+    more, for_many = await desk.write(*map(anna, range(500)))
+    assert for_two == for_many <= 5
+    _, for_two = await desk.write(*(Change.delete(CustomObject, id) for id in ids), answer=False)
+    _, for_many = await desk.write(*(Change.delete(CustomObject, id) for id in more), answer=False)
+    assert for_two == for_many <= 4
 
 
 async def test_a_write_of_several_resources_takes_no_more_than_twelve(desk: Desk) -> None:

@@ -191,6 +191,7 @@ def objects(organization: Organization) -> dict[str, str]:
     invited = organization.admin.post("/invitation/", {"email": "secret@harbour.example"})
     task = organization.admin.post("/task/", {"lead_id": lead["id"], "text": "Secret task"})
     return {
+        **customizations(organization.admin, lead["id"]),
         "opportunity": deal["id"],
         "task": task["id"],
         "invitation": invited["id"],
@@ -206,6 +207,24 @@ def objects(organization: Organization) -> dict[str, str]:
     }
 
 
+def customizations(api: Api, lead_id: str) -> dict[str, str]:
+    """Types, a field of each, a shared one, and an object of a type."""
+    activity = api.post("/custom_activity/", {"name": "Secret signup"})["id"]
+    vessel = api.post("/custom_object_type/", {"name": "Secret vessel", "name_plural": "Secrets"})
+    field = {"name": "Secret field", "type": "text"}
+    shared = api.post("/custom_field/shared/", field)["id"]
+    api.post(f"/custom_field/shared/{shared}/association/", {"object_type": "lead"})
+    owner = {"custom_activity_type_id": activity, "custom_object_type_id": vessel["id"]}
+    anna = {"lead_id": lead_id, "name": "Secret Anna", **owner}
+    return {
+        "custom_activity": activity,
+        "custom_object_type": vessel["id"],
+        "custom_field/shared": shared,
+        "custom_field/activity": api.post("/custom_field/activity/", field | owner)["id"],
+        "custom_object": api.post("/custom_object/", anna)["id"],
+    }
+
+
 FORBIDDEN = [
     ("restricteduser", "DELETE", "/lead/{lead}/", "delete_leads"),
     ("restricteduser", "POST", "/status/lead/", "manage_customizations"),
@@ -215,6 +234,9 @@ FORBIDDEN = [
     ("user", "POST", "/pipeline/", "manage_customizations"),
     ("user", "DELETE", "/pipeline/{pipeline}/", "manage_customizations"),
     ("user", "PUT", "/status/opportunity/{status/opportunity}/", "manage_customizations"),
+    ("user", "POST", "/custom_activity/", "manage_customizations"),
+    ("user", "PUT", "/custom_object_type/{custom_object_type}/", "manage_customizations"),
+    ("user", "DELETE", "/custom_field/shared/{custom_field/shared}/", "manage_customizations"),
     ("user", "GET", "/api_key/", "manage_organization"),
     ("user", "GET", "/api_key/{api_key}/", "manage_organization"),
     ("user", "DELETE", "/api_key/{api_key}/", "manage_organization"),
@@ -313,13 +335,39 @@ def test_no_route_reaches_into_another_organization(two: Two, method: str, path:
         ("/task/", "lead_id", "lead", "lead"),
         ("/task/", "contact_id", "contact", "contact"),
         ("/task/", "assigned_to", "user", "assigned_to"),
+        ("/custom_object/", "lead_id", "lead", "lead"),
+        (
+            "/custom_object/",
+            "custom_object_type_id",
+            "custom_object_type",
+            "custom_object_type",
+        ),
+        (
+            "/custom_field/activity/",
+            "custom_activity_type_id",
+            "custom_activity",
+            "custom_activity_type",
+        ),
+        (
+            "/custom_field/custom_object_type/",
+            "custom_object_type_id",
+            "custom_object_type",
+            "custom_object_type",
+        ),
+        (
+            "/custom_field/lead/",
+            "referenced_custom_type_id",
+            "custom_object_type",
+            "referenced_custom_type",
+        ),
     ],
 )
 def test_references_to_another_organization_are_refused(
     two: Two, path: str, field: str, kind: str, problem: str
 ) -> None:
     before, theirs = rows_of(two.ours), rows_of(two.theirs)
-    body = {"label": "New", "type": "won", "text": "Call", field: two.ids[kind]}
+    type = "custom_object" if path.startswith("/custom_field/") else "won"
+    body = {"name": "New", "label": "New", "type": type, "text": "Call", field: two.ids[kind]}
     answer = two.theirs.admin("POST", path, body)
     assert answer.status_code == 400
     assert answer.json()["field-errors"][problem] == "Object does not exist."

@@ -108,6 +108,13 @@ OBJECTS = {
     "pipeline": "Pipeline",
     "status/opportunity": "OpportunityStatus",
     "task": "Task",
+    "custom_field/lead": "LeadCustomField",
+    "custom_field/activity": "ActivityCustomField",
+    "custom_field/custom_object_type": "CustomObjectCustomField",
+    "custom_field/shared": "SharedCustomField",
+    "custom_activity": "CustomActivityType",
+    "custom_object_type": "CustomObjectType",
+    "custom_object": "CustomObject",
 }
 
 

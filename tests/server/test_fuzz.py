@@ -68,6 +68,9 @@ def ids_of(organization: Organization) -> Callable[[str], list[str]]:
         "/api_key/{id}/": [member.key.partition(".")[0]],
     }
     assert lead["contact_ids"]
+    vessel = api.post("/custom_object_type/", {"name": "Vessel", "name_plural": "Vessels"})["id"]
+    body = {"lead_id": lead["id"], "custom_object_type_id": vessel, "name": "Anna"}
+    known["/custom_object/{id}/"] = [api.post("/custom_object/", body)["id"]]
 
     def found(path: str) -> list[str]:
         if path in known or "{id}" not in path:

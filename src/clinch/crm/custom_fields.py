@@ -1,5 +1,6 @@
 """The definitions of custom fields: one resource for each kind of object that may have them."""
 
+from clinch.crm.field_names import fields_of_same_name, keep_names_apart
 from clinch.db.schema import Index
 from clinch.identity.roles import PERMISSIONS
 from clinch.resources.custom_fields import MULTIPLE, TYPES
@@ -10,15 +11,22 @@ from clinch.resources.errors import (
     REQUIRED,
     ValidationError,
 )
-from clinch.resources.fields import Boolean, Choice, Computed, Integer, Text, Words
-from clinch.resources.write.change import Change
+from clinch.resources.fields import Boolean, Choice, Computed, Integer, Ref, Text, Words
+from clinch.resources.write.change import Change, Row
 from clinch.resources.write.work import Work
 
-_CUSTOMIZATIONS: dict[Operation, str] = {
+CUSTOMIZATIONS: dict[Operation, str] = {
     "create": "manage_customizations",
     "update": "manage_customizations",
     "delete": "manage_customizations",
 }
+
+_FIXED = {
+    "type": "type",
+    "custom_activity_type_id": "custom_activity_type",
+    "custom_object_type_id": "custom_object_type",
+}
+"""The columns that never change, with the names under which a try is refused."""
 
 
 def check_definitions(work: Work, changes: list[Change]) -> None:
@@ -26,32 +34,58 @@ def check_definitions(work: Work, changes: list[Change]) -> None:
     for change in changes:
         if change.after is None:
             continue
-        row, problems = change.after, {}
+        row, problems = change.after, role_problems(change.after)
         if row["type"] == "choices" and not row["choices"]:
             problems["choices"] = REQUIRED
         if row["type"] != "choices":
             row["choices"] = None
+        if row["type"] != "custom_object":
+            row["referenced_custom_type_id"] = None
+        elif change.kind == "create" and row["referenced_custom_type_id"] is None:
+            problems["referenced_custom_type"] = REQUIRED
         if row["accepts_multiple_values"] and row["type"] not in MULTIPLE:
             problems["accepts_multiple_values"] = "This type has one value only."
-        if change.kind == "update" and "type" in change.changed():
-            problems["type"] = IMMUTABLE
-        if not set(row["editable_with_roles"]) <= set(PERMISSIONS):
-            problems["editable_with_roles"] = NO_CHOICE
+        problems |= {_FIXED[name]: IMMUTABLE for name in change.changed() if name in _FIXED}
         if problems:
             raise ValidationError(problems)
+
+
+def role_problems(row: Row) -> dict[str, str]:
+    """What is wrong with the roles that `editable_with_roles` lists: nothing, or one is none."""
+    known = set(row["editable_with_roles"]) <= set(PERMISSIONS)
+    return {} if known else {"editable_with_roles": NO_CHOICE}
+
+
+def last_place() -> Integer:
+    """The place of a field among the others of an object: a new one comes last."""
+    return Integer(
+        shown=False,
+        writable="internally",
+        default=lambda actor: int(actor.clock().timestamp() * 1_000_000),
+    )
 
 
 class CustomField(Audited, table="custom_field"):
     """What the definitions of every kind share."""
 
-    needs = _CUSTOMIZATIONS
+    needs = CUSTOMIZATIONS
     default_order = "position"
     max_limit = 1000
     indexes = (
-        Index(("organization_id", "kind", "name"), unique=True),
+        Index(
+            (
+                "organization_id",
+                "kind",
+                "coalesce(custom_activity_type_id, custom_object_type_id, '')",
+                "name",
+            ),
+            unique=True,
+            name="custom_field_name",
+        ),
         Index(("organization_id", "kind", "position", "id")),
     )
-    before = [check_definitions]
+    loads = [fields_of_same_name]
+    before = [check_definitions, keep_names_apart]
 
     name = Text(required=True, max=200)
     description = Text(nullable=True, max=280)
@@ -60,18 +94,21 @@ class CustomField(Audited, table="custom_field"):
     accepts_multiple_values = Boolean()
     editable_with_roles = Words(doc="The roles that may change values; empty for everybody.")
     is_shared = Computed("false", json_type="boolean")
-    referenced_custom_type_id = Text(nullable=True, max=100)
+    referenced_custom_type = Ref(
+        "custom_object_type",
+        key="referenced_custom_type_id",
+        nullable=True,
+        writable="create",
+        target_deleted="delete",
+        doc="The type of the custom objects that are its values.",
+    )
     back_reference_is_visible = Boolean(nullable=True)
     kind = Text(shown=False, writable="never")
-    position = Integer(
-        shown=False,
-        writable="internally",
-        default=lambda actor: int(actor.clock().timestamp() * 1_000_000),
-    )
+    position = last_place()
 
     @classmethod
     def event_type(cls) -> str:
-        return cls.path.replace("custom_field/", "custom_fields.")
+        return f"custom_fields.{cls.only['kind']}"
 
 
 class LeadCustomField(
@@ -106,8 +143,33 @@ class OpportunityCustomField(
     also_at = ("custom_fields/opportunity",)
 
 
-KINDS: dict[str, type[CustomField]] = {
-    kind.only["kind"]: kind
-    for kind in (LeadCustomField, ContactCustomField, OpportunityCustomField)
-}
-"""The kinds of objects that may have custom fields, by the word of the API."""
+class ActivityCustomField(
+    CustomField,
+    path="custom_field/activity",
+    prefix="cf",
+    table="custom_field",
+    only={"kind": "activity"},
+):
+    """A field of the activities of one type."""
+
+    also_at = ("custom_fields/activity",)
+
+    custom_activity_type = Ref("custom_activity_type", target_deleted="delete")
+    required = Boolean(doc="Whether an activity must have a value to be published.")
+
+
+class CustomObjectCustomField(
+    CustomField,
+    path="custom_field/custom_object_type",
+    prefix="cf",
+    table="custom_field",
+    only={"kind": "custom_object"},
+):
+    """A field of the custom objects of one type."""
+
+    also_at = ("custom_fields/custom_object_type",)
+    create_status = 201
+    delete_status = 204
+
+    custom_object_type = Ref("custom_object_type", target_deleted="delete")
+    required = Boolean(doc="Whether an object must have a value.")

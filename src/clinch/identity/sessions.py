@@ -61,6 +61,11 @@ async def sign_in(database: Database, vault: Vault, sent: SignIn, now: datetime)
     return secret
 
 
+def is_session(actor: Actor) -> bool:
+    """Whether somebody is at work in a page, and no program with a key."""
+    return (actor.tenant.credential_id or "").startswith(f"{PREFIX}_")
+
+
 async def sign_out(database: Database, session: str) -> None:
     """End a session at once."""
     async with database.installation() as transaction:

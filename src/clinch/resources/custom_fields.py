@@ -1,7 +1,8 @@
 """Fields that an organization adds by itself: how their values are read, stored and answered.
 
 A resource that has them declares `custom = CustomFields("lead_custom_field")`, naming the resource
-of their definitions. Values stand in one JSON column, by the definition's id. A body sets them as
+of their definitions. A shared field is defined apart and comes to objects by an association.
+Values stand in one JSON column, by the definition's id. A body sets them as
 `custom.<id>`, `custom.<name>` or inside `custom`, and adds to or takes from a list with `.add` and
 `.remove`. They are answered as `custom.<id>` and, by name, inside `custom`.
 """
@@ -14,25 +15,44 @@ from typing import Any
 
 from clinch.resources.actor import Actor
 from clinch.resources.errors import NO_CHOICE, Invalid, wrong_type
-from clinch.resources.fields import Field, Output, parse_datetime, stored_time
+from clinch.resources.fields import Field, Output, Ref, parse_datetime, stored_time
 
 Row = dict[str, Any]
 
 MULTIPLE = ("user", "choices", "contact", "custom_object")
-REFERENCES = {"user": "user", "contact": "contact"}
+REFERENCES = {"user": "user", "contact": "contact", "custom_object": "custom_object"}
 TYPES = ("text", "textarea", "number", "date", "datetime", "hidden", *MULTIPLE)
+
+SHARED = "shared_custom_field"
+"""The noun of the resource that defines what several kinds of objects have."""
+ASSOCIATION = "custom_field_association"
+"""The noun, and the table, of what gives a shared field to a kind of object."""
 
 _NUMBER = re.compile(r"-?\d{1,30}(\.\d{1,30})?")
 
 
 class CustomFields(Field):
-    """The column with the values; `definitions` is the noun of the resource that defines them."""
+    """The column with the values; `definitions` is the noun of the resource that defines them.
+
+    Where objects have the fields of their type, `owner` is the key of the reference to it: in the
+    object, and in the definitions and associations, whose column has the same name.
+    """
 
     sql_type = "jsonb"
 
-    def __init__(self, definitions: str) -> None:
-        super().__init__(writable="never", doc="Values by the field's name.")
-        self.definitions = definitions
+    def __init__(self, definitions: str, *, owner: str = "", **rest: Any) -> None:
+        super().__init__(writable="never", doc="Values by the field's name.", **rest)
+        self.definitions, self.owner = definitions, owner
+
+    @property
+    def owner_ref(self) -> Ref:
+        """The reference to the type; only where there is an `owner`."""
+        return next(ref for ref in self.resource.refs if ref.key == self.owner)
+
+    @property
+    def object_type(self) -> str:
+        """What an association calls the objects, or the types that own their fields."""
+        return self.owner.removesuffix("_id") or self.resource.noun
 
     def empty(self) -> Any:
         return {}
@@ -58,13 +78,20 @@ class CustomFields(Field):
                 return None
             only = f" and f.id in ({wanted})"
         table, kind = out.definitions(self.definitions)
+        link = (
+            f"a.{self.owner} = {row}.{self.owner_ref.column}"
+            if self.owner
+            else f"a.object_type = '{self.object_type}'"
+        )
         value = f"{row}.custom -> f.id"
         order = "order by f.position, f.id"
         return (
             f"select string_agg(to_json('custom.' || f.id)::text || ':' || ({value})::text || ',',"
             f" '' {order}) as flat, json_object_agg(f.name, {value} {order}) as by_name"
             f" from {table} f where {row}.custom <> '{{}}' and f.organization_id = $1"
-            f" and f.kind = '{kind}' and {row}.custom ? f.id{only}"
+            f" and f.kind in ('{kind}', 'shared') and {row}.custom ? f.id{only}"
+            f" and (f.kind = '{kind}' or exists (select from {ASSOCIATION} a"
+            f" where a.organization_id = $1 and a.custom_field_id = f.id and {link}))"
         )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from clinch.db.schema import Column, ForeignKey, Index, Table, id_column, tenant_table
 from clinch.resources.actor import OperationClass
-from clinch.resources.custom_fields import CustomFields
+from clinch.resources.custom_fields import ASSOCIATION, SHARED, CustomFields
 from clinch.resources.fields import Children, Computed, DateTime, Field, Id, Ref, Summary
 
 if TYPE_CHECKING:
@@ -278,10 +278,9 @@ class Declarations:
     def _check(self) -> None:
         for resource in self:
             for field in resource.fields.values():
-                target = field.target if isinstance(field, Ref | Children) else None
+                named = [field.target] if isinstance(field, Ref | Children) else []
                 if isinstance(field, CustomFields):
-                    target = field.definitions
-                named = [target] if target is not None else []
+                    named = [field.definitions, SHARED, ASSOCIATION]
                 named += field.summary.sources if field.summary is not None else ()
                 for noun in named:
                     if noun not in self._by_name:

@@ -1,61 +1,65 @@
-"""`/custom_field_schema/{object_type}/`: all custom fields of a kind of object, in their order."""
+"""`/custom_field_schema/{object_type}/`: all custom fields of a kind of object, in their order.
 
-from typing import Any
+For what has the fields of its type the path goes on with the type's id.
+"""
 
-import msgspec
-
-from clinch.crm.custom_fields import KINDS, CustomField
-from clinch.resources.errors import ApiError, ValidationError, wrong_type
-from clinch.resources.query.read import Page
+from clinch.crm.custom_types import listed_fields
+from clinch.crm.field_schemas import (
+    KINDS,
+    TYPES,
+    Schema,
+    put_in_order,
+    read_schema,
+    read_schema_of_type,
+)
+from clinch.resources.errors import ApiError, NotFound
 from clinch.resources.store import Store
 from clinch.resources.write.change import Change
 from clinch.resources.write.path import allow
 from clinch.server.http import Request, Response, json_response
+from clinch.server.resource_routes import read_mode
 from clinch.server.routes import NO_URL, Route
 
 
 def custom_field_schema_routes(store: Store) -> list[Route]:
     async def get(request: Request) -> Response:
-        return json_response(await _schema(store, request, _kind(request)))
+        return json_response(await _schema(store, request))
 
     async def put(request: Request) -> Response:
-        kind = _kind(request)
-        allow(request.actor, kind, "update")
-        first = _listed(request.body)
-        known = [field["id"] for field in (await _schema(store, request, kind))["fields"]]
-        order = [id for id in dict.fromkeys([*first, *known]) if id in known]
-        changes = [
-            Change.update(kind, id, {"position": position}, trusted=True)
-            for position, id in enumerate(order)
-        ]
-        await store.write(request.actor, changes, request.provenance, answer=False)
-        return json_response(await _schema(store, request, kind))
+        changes = await _changes(store, request)
+        await store.write(
+            request.actor, changes, request.provenance, mode=read_mode(request), answer=False
+        )
+        return json_response(await _schema(store, request))
 
-    path = "custom_field_schema/{}"
-    return [Route("GET", path, get), Route("PUT", path, put)]
+    paths = ("custom_field_schema/{}", "custom_field_schema/{}/{}")
+    return [Route(*route) for path in paths for route in (("GET", path, get), ("PUT", path, put))]
 
 
-def _kind(request: Request) -> type[CustomField]:
-    try:
-        return KINDS[request.arguments[0]]
-    except KeyError:
-        raise ApiError({"error": NO_URL}, 404) from None
-
-
-def _listed(body: dict[str, Any]) -> list[str]:
-    fields = body.get("fields")
-    if not isinstance(fields, list):
-        raise ValidationError({"fields": wrong_type("list").problem})
-    return [entry["id"] for entry in fields if isinstance(entry, dict) and "id" in entry]
-
-
-async def _schema(store: Store, request: Request, kind: type[CustomField]) -> dict[str, Any]:
+async def _schema(store: Store, request: Request) -> Schema:
+    kind, *type_id = _object_type(request)
     async with store.reading(request.actor) as transaction:
-        page = await store.reads.page(transaction, request.actor, kind, Page(limit=kind.max_limit))
-    object_type = kind.only["kind"]
-    return {
-        "name": object_type.capitalize(),
-        "object_type": object_type,
-        "organization_id": request.actor.organization,
-        "fields": msgspec.json.decode(page)["data"],
-    }
+        if not type_id:
+            return await read_schema(transaction, request.actor, kind)
+        return await read_schema_of_type(transaction, request.actor, store.reads, kind, type_id[0])
+
+
+async def _changes(store: Store, request: Request) -> list[Change]:
+    kind, *type_id = _object_type(request)
+    listed = listed_fields(request.body)
+    if type_id:
+        body = {"fields": request.body["fields"]}
+        return [Change.update(TYPES[kind], type_id[0], body, trusted=True)]
+    allow(request.actor, KINDS[kind], "update")
+    async with store.reading(request.actor) as transaction:
+        return await put_in_order(transaction, request.actor, store.reads, kind, listed)
+
+
+def _object_type(request: Request) -> tuple[str, ...]:
+    """The word for the objects and, where they are of types, the type's id."""
+    kind, *type_id = request.arguments
+    if kind not in (TYPES if type_id else KINDS):
+        raise ApiError({"error": NO_URL}, 404)
+    if type_id and "\x00" in type_id[0]:
+        raise NotFound(TYPES[kind].__name__)
+    return request.arguments

@@ -71,7 +71,7 @@ class ResourceRoutes:
         async with self._store.reading(request.actor) as transaction:
             return Response(
                 await self._store.reads.get(
-                    transaction, request.actor, resource, _object_id(resource, request), keys
+                    transaction, request.actor, resource, object_id(resource, request), keys
                 )
             )
 
@@ -84,7 +84,7 @@ class ResourceRoutes:
         return response
 
     async def _update(self, resource: type[Resource], request: Request) -> Response:
-        change = Change.update(resource, _object_id(resource, request), request.body)
+        change = Change.update(resource, object_id(resource, request), request.body)
         return Response((await self._write(resource, request, change)).body)
 
     async def _bulk_update(self, resource: type[Resource], request: Request) -> Response:
@@ -107,12 +107,12 @@ class ResourceRoutes:
             raise ApiError({"errors": [text]})
         changes = [Change.update(resource, id, request.body) for id in ids]
         await self._store.write(
-            request.actor, changes, request.provenance, mode=_mode(request), answer=False
+            request.actor, changes, request.provenance, mode=read_mode(request), answer=False
         )
         return json_response({"ok": True, "count": len(ids)})
 
     async def _delete(self, resource: type[Resource], request: Request) -> Response:
-        change = Change.delete(resource, _object_id(resource, request))
+        change = Change.delete(resource, object_id(resource, request))
         await self._write(resource, request, change)
         return Response(b"" if resource.delete_status == 204 else b"{}", resource.delete_status)
 
@@ -122,18 +122,20 @@ class ResourceRoutes:
             request.actor,
             [change],
             request.provenance,
-            mode=_mode(request),
+            mode=read_mode(request),
             answer=False if change.kind == "delete" else keys,
         )
         return written
 
 
-def _mode(request: Request) -> Mode:
+def read_mode(request: Request) -> Mode:
+    """Whether a write is only tried, which `_dry_run` asks for."""
     wanted = request.parameters.get("_dry_run", "").lower() not in ("", "0", "false")
     return "dry_run" if wanted else "commit"
 
 
-def _object_id(resource: type[Resource], request: Request) -> str:
+def object_id(resource: type[Resource], request: Request) -> str:
+    """The id in the path; raises NotFound for one that no object can have."""
     id = request.arguments[0]
     if "\x00" in id:
         raise NotFound(resource.__name__)

@@ -4,14 +4,18 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from clinch.resources.custom_fields import (
+    ASSOCIATION,
     REFERENCES,
+    SHARED,
+    CustomFields,
     Sent,
     apply,
     find_definition,
 )
 from clinch.resources.declaration import Resource
 from clinch.resources.errors import NO_OBJECT, Invalid, ValidationError
-from clinch.resources.query.tree import In, Or
+from clinch.resources.fields import Children, Ref
+from clinch.resources.query.tree import And, Equal, In, Node, Or, Related
 from clinch.resources.write.change import Change, Row
 from clinch.resources.write.load import Load
 
@@ -20,17 +24,58 @@ if TYPE_CHECKING:
 
 
 def definitions(work: "Work") -> Iterable[Load]:
-    """The definitions of the custom fields that the changes set, by id or name."""
-    names: dict[str, dict[str, None]] = {}
-    for change in work.changes:
-        if change.resource.custom_fields is not None and change.custom:
-            noun = change.resource.custom_fields.definitions
-            names.setdefault(noun, {}).update(dict.fromkeys(sent.name for sent in change.custom))
-    for noun, found in names.items():
-        resource = work.declarations[noun]
-        wanted = tuple(found)
-        by_id = In(resource.fields["id"], wanted)
-        yield Load(resource, Or((by_id, In(resource.fields["name"], wanted))))
+    """The definitions of the custom fields that the changes set, by id or name; of objects that
+    have the fields of their type, all that the type has."""
+    for resource in dict.fromkeys(change.resource for change in work.changes):
+        custom = resource.custom_fields
+        if custom is not None:
+            yield from _of_types(work, custom) if custom.owner else _by_name(work, custom)
+
+
+def _by_name(work: "Work", custom: CustomFields) -> Iterable[Load]:
+    changes = work.of(custom.resource)
+    wanted = tuple(dict.fromkeys(sent.name for change in changes for sent in change.custom))
+    if not wanted:
+        return
+    own, shared, association = _resources(work, custom)
+    by_id, by_name = In(own.fields["id"], wanted), In(own.fields["name"], wanted)
+    named = Or((by_id, by_name))
+    yield Load(own, named)
+    yield Load(shared, named)
+    here = Equal(association.fields["object_type"], custom.object_type)
+    yield Load(association, And((here, Related(_ref(association, "custom_field_id"), named))))
+
+
+def _of_types(work: "Work", custom: CustomFields) -> Iterable[Load]:
+    own, shared, association = _resources(work, custom)
+    types = types_of(work, custom)
+    yield Load(own, Related(_ref(own, custom.owner), types))
+    associated = Related(_ref(association, custom.owner), types)
+    yield Load(association, associated)
+    yield Load(shared, Related(Children(ASSOCIATION, "custom_field_id"), associated))
+
+
+def types_of(work: "Work", custom: CustomFields) -> Node:
+    """The condition of the types whose objects the write changes or will make."""
+    changes, ref = work.of(custom.resource), custom.owner_ref
+    made = {c.after[ref.column]: None for c in changes if c.kind == "create" and c.after}
+    there = tuple(change.id for change in changes if change.kind != "create")
+    by_id = In(work.declarations[ref.target].fields["id"], tuple(filter(None, made)))
+    objects = In(custom.resource.fields["id"], there)
+    by_object = Related(Children(custom.resource.noun, ref.key), objects)
+    return Or((by_id, by_object) if there else (by_id,))
+
+
+def _resources(
+    work: "Work", custom: CustomFields
+) -> tuple[type[Resource], type[Resource], type[Resource]]:
+    names = (custom.definitions, SHARED, ASSOCIATION)
+    own, shared, association = (work.declarations[name] for name in names)
+    return own, shared, association
+
+
+def _ref(resource: type[Resource], key: str) -> Ref:
+    return next(ref for ref in resource.refs if ref.key == key)
 
 
 class CustomValues:
@@ -38,9 +83,10 @@ class CustomValues:
 
     def __init__(self, work: "Work") -> None:
         self._work = work
+        self._fields: dict[tuple[str, str | None], list[Row]] = {}
 
     def loads(self) -> list[Load]:
-        """The users and contacts that values name, by id or, for users, by full name."""
+        """The objects that values name, by id or, for users, by full name."""
         wanted: dict[str, dict[str, None]] = {}
         for change in self._work.changes:
             for sent in change.custom:
@@ -61,15 +107,41 @@ class CustomValues:
 
     def _definition(self, change: Change, sent: Sent) -> Row | None:
         try:
-            return find_definition(self._definitions(change.resource), sent.name)
+            return find_definition(self.fields_of(change), sent.name)
         except Invalid:
             return None
 
-    def _definitions(self, resource: type[Resource]) -> list[Row]:
-        custom = resource.custom_fields
-        return (
-            [] if custom is None else self._work.known(self._work.declarations[custom.definitions])
-        )
+    def fields_of(self, change: Change) -> list[Row]:
+        """The definitions, as far as they were read, of the fields that the object has.
+
+        In that of a shared field `required` and `editable_with_roles` are the association's.
+        """
+        custom = change.resource.custom_fields
+        if custom is None:
+            return []
+        owner = self._row(change).get(custom.owner_ref.column) if custom.owner else None
+        place = (change.resource.noun, owner)
+        if place not in self._fields:
+            self._fields[place] = [*self._own(custom, owner), *self._shared(custom, owner)]
+        return self._fields[place]
+
+    def _own(self, custom: CustomFields, owner: str | None) -> Iterable[Row]:
+        for definition in self._work.known(self._work.declarations[custom.definitions]):
+            if definition.get(custom.owner) == owner:
+                yield definition
+
+    def _shared(self, custom: CustomFields, owner: str | None) -> Iterable[Row]:
+        _, resource, association = _resources(self._work, custom)
+        shared = {row["id"]: row for row in self._work.known(resource)}
+        for row in self._work.known(association):
+            here = row["object_type"] == custom.object_type and row.get(custom.owner) == owner
+            if here and row["custom_field_id"] in shared:
+                settings = {key: row[key] for key in ("required", "editable_with_roles")}
+                yield shared[row["custom_field_id"]] | settings
+
+    def _row(self, change: Change) -> Row:
+        stored = self._work.stored.get((change.resource.noun, change.id), {})
+        return stored | (change.after or {})
 
     def resolve(self, change: Change) -> None:
         """Lay the values that were sent over those that are stored; raises ValidationError."""
@@ -80,7 +152,7 @@ class CustomValues:
         problems: dict[str, Any] = {}
         for sent in change.custom:
             try:
-                definition = find_definition(self._definitions(change.resource), sent.name)
+                definition = find_definition(self.fields_of(change), sent.name)
                 value = self._value(change, definition, sent, values.get(definition["id"]))
                 if value is None:
                     values.pop(definition["id"], None)
@@ -94,33 +166,36 @@ class CustomValues:
 
     def _value(self, change: Change, definition: Row, sent: Sent, current: Any) -> Any:
         value = apply(definition, sent, current, self._work.actor)
-        noun = REFERENCES.get(definition["type"])
-        if noun is not None and value is not None:
+        if definition["type"] in REFERENCES and value is not None:
             many = value if isinstance(value, list) else [value]
-            ids = [self._referred(change, noun, one, current) for one in many]
+            ids = [self._referred(change, definition, one, current) for one in many]
             value = ids if isinstance(value, list) else ids[0]
         roles = definition["editable_with_roles"]
         if value != current and roles and self._work.actor.role not in (None, *roles):
             raise Invalid("You do not have permission to change this field.")
         return value
 
-    def _referred(self, change: Change, noun: str, value: str, current: Any) -> str:
+    def _referred(self, change: Change, definition: Row, value: str, current: Any) -> str:
         """The id of the object that a value names; one that is stored already need not exist."""
         kept = current if isinstance(current, list) else [current]
+        noun = REFERENCES[definition["type"]]
         for row in self._work.known(self._work.declarations[noun]):
             full_name = (
                 f"{row['first_name']} {row['last_name']}".strip() if noun == "user" else None
             )
-            if value in (row["id"], full_name) and self._fits(change, noun, row):
+            if value in (row["id"], full_name) and self._fits(change, definition, row):
                 return str(row["id"])
         if value in kept:
             return value
         raise Invalid(NO_OBJECT)
 
-    def _fits(self, change: Change, noun: str, row: Row) -> bool:
-        """A contact is one of the same lead."""
-        if noun != "contact":
+    def _fits(self, change: Change, definition: Row, row: Row) -> bool:
+        """A contact, or an object of the type that the field is for, is one of the same lead."""
+        if definition["type"] == "user":
             return True
-        stored = self._work.stored.get((change.resource.noun, change.id), {})
-        own = stored | (change.after or {})
+        if definition["type"] == "custom_object":
+            wanted = definition["referenced_custom_type_id"]
+            if row["custom_object_type_id"] != wanted:
+                return False
+        own = self._row(change)
         return bool(row["lead_id"] == own.get("lead_id", own["id"] if own else None))

@@ -68,6 +68,11 @@ class Work:
         """The stored objects of a resource that were read for this write."""
         return [row for (name, _), row in self.stored.items() if name == resource.noun]
 
+    def fields_of(self, change: Change) -> list[Row]:
+        """The definitions of the custom fields that the change's object has, once they are read:
+        all of its type's, or those that are set."""
+        return self._custom.fields_of(change)
+
     def create(self, resource: type[Resource], body: dict[str, Any]) -> Change:
         """Add a new object to the write, from a body that the program itself made.
 
