@@ -15,6 +15,7 @@ from clinch.crm.beginning import first_objects
 from clinch.db.database import Database
 from clinch.identity.api_keys import create_key
 from clinch.identity.organizations import create_organization
+from clinch.identity.roles import PERMISSIONS
 from clinch.identity.users import NewUser, create_user
 from clinch.main import application, declarations, tables
 from clinch.resources.actor import Actor, Provenance
@@ -126,6 +127,25 @@ class Organization:
     def member(self, role: str, first_name: str = "Ada", last_name: str = "Moss") -> Api:
         """A new user in a built-in role, with a key."""
         return _member(self.program, self.system, role, first_name, last_name)
+
+    def limited(self, *fields: str, unassigned: bool = False, more: tuple[str, ...] = ()) -> Api:
+        """A new user who sees the leads that these custom fields assign to them, with a key.
+
+        They have the permissions of a user otherwise, and those in `more`.
+        """
+        permissions = PERMISSIONS["user"] - {"view_all_leads"} | set(more)
+        role = self.admin.post(
+            "/role/",
+            {
+                "name": "Limited",
+                "permissions": sorted(permissions),
+                "visibility_user_lcf_ids": list(fields),
+                "visibility_user_lcf_behavior": (
+                    "allow_unassigned" if unassigned else "require_assignment"
+                ),
+            },
+        )
+        return self.member(role["id"], "Rosa", "Lind")
 
     def actor(self, **changes: Any) -> Actor:
         """The admin as an actor, without a credential to assert."""

@@ -39,8 +39,11 @@ from clinch.server.application import Application
 from clinch.server.custom_field_schema import custom_field_schema_routes
 from clinch.server.events import event_routes
 from clinch.server.field_associations import field_association_routes
+from clinch.server.groups import group_routes
 from clinch.server.log import log_as_lines, log_failure
 from clinch.server.me import me_routes
+from clinch.server.memberships import membership_routes
+from clinch.server.organizations import organization_routes
 from clinch.server.pages import pages
 from clinch.server.rate_limit import RateLimit
 from clinch.server.resets import reset_routes
@@ -112,7 +115,10 @@ def application(store: Store, vault: Vault, rate_limit: int = 1000) -> Applicati
                 *custom_field_schema_routes(store),
                 *reset_routes(store),
                 *field_association_routes(store),
+                *group_routes(store),
+                *membership_routes(store),
                 *routes,
+                *organization_routes(store),
             ]
         ),
         pages(store, vault, authenticator, ready),

@@ -190,6 +190,10 @@ def objects(organization: Organization) -> dict[str, str]:
     deal = organization.admin.post("/opportunity/", {"lead_id": lead["id"], "note": "Secret deal"})
     invited = organization.admin.post("/invitation/", {"email": "secret@harbour.example"})
     task = organization.admin.post("/task/", {"lead_id": lead["id"], "text": "Secret task"})
+    role = organization.admin.post(
+        "/role/", {"name": "Secret role", "permissions": ["view_all_leads"]}
+    )
+    group = organization.admin.post("/group/", {"name": "Secret group"})
     return {
         **customizations(organization.admin, lead["id"]),
         "opportunity": deal["id"],
@@ -204,6 +208,8 @@ def objects(organization: Organization) -> dict[str, str]:
         "membership": membership_of(organization, organization.admin),
         "organization": organization.system.organization,
         "api_key": key_id(organization.admin),
+        "role": role["id"],
+        "group": group["id"],
     }
 
 
@@ -249,6 +255,17 @@ FORBIDDEN = [
     ("superuser", "PUT", "/organization/{organization}/", "manage_organization"),
     ("superuser", "PUT", "/membership/{membership}/", "manage_organization"),
     ("user", "PUT", "/membership/{membership}/", "manage_organization"),
+    ("user", "PUT", "/membership/?id__in={membership}", "manage_organization"),
+    ("superuser", "POST", "/membership/", "manage_organization"),
+    ("superuser", "DELETE", "/membership/{membership}/", "manage_organization"),
+    ("superuser", "POST", "/role/", "manage_organization"),
+    ("superuser", "PUT", "/role/{role}/", "manage_organization"),
+    ("superuser", "DELETE", "/role/{role}/", "manage_organization"),
+    ("superuser", "POST", "/group/", "manage_organization"),
+    ("superuser", "PUT", "/group/{group}/", "manage_organization"),
+    ("superuser", "DELETE", "/group/{group}/", "manage_organization"),
+    ("superuser", "POST", "/group/{group}/member/", "manage_organization"),
+    ("superuser", "DELETE", "/group/{group}/member/{user}/", "manage_organization"),
 ]
 
 
@@ -360,6 +377,7 @@ def test_no_route_reaches_into_another_organization(two: Two, method: str, path:
             "custom_object_type",
             "referenced_custom_type",
         ),
+        ("/membership/", "role_id", "role", "role_id"),
     ],
 )
 def test_references_to_another_organization_are_refused(
@@ -368,6 +386,7 @@ def test_references_to_another_organization_are_refused(
     before, theirs = rows_of(two.ours), rows_of(two.theirs)
     type = "custom_object" if path.startswith("/custom_field/") else "won"
     body = {"name": "New", "label": "New", "type": type, "text": "Call", field: two.ids[kind]}
+    body["email"] = "new@north.example"
     answer = two.theirs.admin("POST", path, body)
     assert answer.status_code == 400
     assert answer.json()["field-errors"][problem] == "Object does not exist."

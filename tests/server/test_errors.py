@@ -115,6 +115,8 @@ OBJECTS = {
     "custom_activity": "CustomActivityType",
     "custom_object_type": "CustomObjectType",
     "custom_object": "CustomObject",
+    "role": "Role",
+    "group": "Group",
 }
 
 
@@ -468,10 +470,14 @@ UPDATES = [
     ),
     ("/pipeline/{pipeline}/", {"statuses": [5]}, fields(statuses=NO_OBJECT)),
     ("/organization/{organization}/", {"name": ""}, fields(name=REQUIRED)),
-    ("/membership/{membership}/", {"role_id": "boss"}, fields(role_id=NO_CHOICE)),
-    ("/membership/{membership}/", {"role_id": ["user"]}, fields(role_id=NO_CHOICE)),
-    ("/membership/{membership}/", {"role_id": None}, fields(role_id=NO_CHOICE)),
-    ("/membership/{membership}/", {"role_id": ""}, fields(role_id=NO_CHOICE)),
+    ("/membership/{membership}/", {"role_id": "boss"}, fields(role_id=NO_OBJECT)),
+    (
+        "/membership/{membership}/",
+        {"role_id": ["user"]},
+        fields(role_id="Value must be of str type."),
+    ),
+    ("/membership/{membership}/", {"role_id": None}, fields(role_id=REQUIRED)),
+    ("/membership/{membership}/", {"role_id": ""}, fields(role_id=REQUIRED)),
 ]
 
 

@@ -1,5 +1,6 @@
 """The definitions of custom fields: one resource for each kind of object that may have them."""
 
+from clinch.crm.assigning_fields import assigning_roles, keep_assigning
 from clinch.crm.field_names import fields_of_same_name, keep_names_apart
 from clinch.db.schema import Index
 from clinch.identity.roles import PERMISSIONS
@@ -117,6 +118,8 @@ class LeadCustomField(
     """A field that the organization adds to its leads."""
 
     also_at = ("custom_fields/lead",)
+    loads = [assigning_roles]
+    before = [*CustomField.before, keep_assigning]
 
 
 class ContactCustomField(

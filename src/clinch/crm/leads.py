@@ -9,7 +9,8 @@ from clinch.crm.activities.status_changes import LeadStatusChange, recent_change
 from clinch.crm.addresses import Address
 from clinch.crm.lead_statuses import LeadStatus
 from clinch.db.schema import Index
-from clinch.resources.custom_fields import CustomFields
+from clinch.resources.actor import Actor
+from clinch.resources.custom_fields import CustomFields, Sent
 from clinch.resources.declaration import Audited
 from clinch.resources.fields import (
     ChildIds,
@@ -25,7 +26,7 @@ from clinch.resources.fields import (
     Text,
     Url,
 )
-from clinch.resources.query.tree import In, Related
+from clinch.resources.query.tree import Assigned, In, Node, Related
 from clinch.resources.write.change import Change
 from clinch.resources.write.load import Load
 from clinch.resources.write.work import Work
@@ -93,6 +94,18 @@ def write_history(work: Work, changes: list[Change]) -> None:
             tell(work, LeadStatusChange, LeadStatusChange.lead, change, {})
 
 
+def keep_in_sight(work: Work, changes: list[Change]) -> None:
+    """Who sees only what they are assigned to is assigned to the leads that they make, unless they
+    name somebody else."""
+    visibility = work.actor.visibility
+    if visibility is None or visibility.unassigned:
+        return
+    for change in changes:
+        if change.kind == "create":
+            [first, *_] = visibility.fields
+            change.custom.insert(0, Sent(f"custom.{first}", first, "set", work.actor.user_id))
+
+
 class Lead(Audited, path="lead", prefix="lead"):
     """A company or other party, with everything that belongs to it below."""
 
@@ -102,8 +115,10 @@ class Lead(Audited, path="lead", prefix="lead"):
     indexes = (
         Index(("organization_id", "date_updated desc", "id desc")),
         Index(("organization_id", "date_created desc", "id desc")),
+        Index(("custom jsonb_path_ops",), method="gin"),
     )
     counted = True
+    first = [keep_in_sight]
     search_lead = "id"
     loads = [history_of_statuses]
     before = [write_history]
@@ -181,6 +196,11 @@ class Lead(Audited, path="lead", prefix="lead"):
     )
     created_by_name = Shown("created_by", "name")
     updated_by_name = Shown("updated_by", "name")
+
+    @classmethod
+    def visible(cls, actor: Actor) -> Node | None:
+        """Who does not see every lead sees those that custom fields assign to them."""
+        return Assigned(cls.custom) if actor.visibility is not None else None
 
     @classmethod
     def search_texts(cls, row: dict[str, Any]) -> Iterable[str]:

@@ -13,7 +13,7 @@ from clinch.crm.pipelines import OpportunityStatus
 from clinch.crm.rich_text import RichText, keep_twins
 from clinch.db.schema import Index
 from clinch.resources.custom_fields import CustomFields
-from clinch.resources.declaration import Audited
+from clinch.resources.declaration import Audited, Owned
 from clinch.resources.errors import NO_OBJECT, ValidationError
 from clinch.resources.fields import (
     EQ,
@@ -147,6 +147,9 @@ class Opportunity(Audited, path="opportunity", prefix="oppo"):
     )
     default_order = "-date_updated"
     max_limit = 250
+    owned = Owned(
+        ("user_id", "created_by"), "delete_own_opportunities", "manage_others_opportunities"
+    )
     counted = True
     totals = _totals()
     indexes = (

@@ -9,7 +9,7 @@ from clinch.crm.contacts import Contact
 from clinch.crm.leads import Lead
 from clinch.db.schema import Index
 from clinch.resources.actor import Actor
-from clinch.resources.declaration import Audited
+from clinch.resources.declaration import Audited, Owned
 from clinch.resources.errors import REQUIRED, ValidationError
 from clinch.resources.fields import (
     EQ,
@@ -139,6 +139,7 @@ class Task(Audited, path="task", prefix="task"):
     orders = ("date", "date_created")
     default_order = "date"
     max_limit = 1000
+    owned = Owned(("assigned_to", "created_by"), "delete_own_tasks", "manage_others_tasks")
     indexes = (
         Index(("organization_id", "assigned_to", "is_complete", "date", "id")),
         Index(("organization_id", "date", "id")),

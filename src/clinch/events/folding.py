@@ -67,8 +67,11 @@ async def find_page(
 
     One statement, whose cost does not depend on how far the walk has come.
     """
-    query = Conditions(declarations, actor)
-    conditions = [_may_see(query, actor, seen), *_between(query, actor, page.dates)]
+    query = Conditions(declarations, actor, logged=True)
+    conditions = [
+        _may_see(query, declarations, actor, seen),
+        *_between(query, actor, page.dates),
+    ]
     conditions += [f"e.{name} = {query.bind(value)}" for name, value in page.filters.items()]
     newer = page.cursor is not None and page.cursor.direction == "newer"
     if page.cursor is not None:
@@ -94,8 +97,8 @@ async def find_one(
 ) -> tuple[int, bool] | None:
     """Where the run ends that an event is the first of, and True; or, for one that was folded into
     an earlier one, its own place and False."""
-    query = Conditions(declarations, actor)
-    conditions = [_may_see(query, actor, seen), *_between(query, actor, {})]
+    query = Conditions(declarations, actor, logged=True)
+    conditions = [_may_see(query, declarations, actor, seen), *_between(query, actor, {})]
     rows = await transaction.rows(
         "with recursive run as ("
         f"select e.*, exists (select from {_neighbour('e', '<')} p where {_joins('e', 'p')})"
@@ -173,9 +176,11 @@ def _first_since(moment: str) -> str:
     )
 
 
-def _may_see(query: Conditions, actor: Actor, seen: Seen) -> str:
+def _may_see(query: Conditions, declarations: Declarations, actor: Actor, seen: Seen) -> str:
     """SQL for the events of objects that the actor may see as they are now or, gone, last were."""
-    whole = [name for name, resource in seen.items() if resource.visible(actor) is None]
+    whole = [
+        name for name, resource in seen.items() if declarations.visible(resource, actor) is None
+    ]
     conditions = [f"e.object_type = any({query.bind(whole)})"]
     for name, resource in seen.items():
         if name in whole:

@@ -8,13 +8,17 @@ everything that changes what the holder may do, and every transaction asserts it
 import hashlib
 import hmac
 from collections import OrderedDict
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
+
+import msgspec
 
 from clinch.db.database import CredentialChanged, Database, Tenant, Transaction
 from clinch.db.ids import new_id, new_secret
 from clinch.db.schema import Column, Index, Table, id_column
-from clinch.identity.roles import PERMISSIONS
-from clinch.resources.actor import Actor
+from clinch.identity.roles import ADMIN
+from clinch.resources.actor import Actor, Visibility
 from clinch.resources.errors import ApiError
 
 CREDENTIAL = Table(
@@ -33,6 +37,8 @@ CREDENTIAL = Table(
 )
 
 _CACHED = 10_000
+
+_decode = msgspec.json.Decoder(list[str]).decode
 
 
 class Unauthorized(ApiError):
@@ -104,10 +110,13 @@ class Authenticator:
         try:
             async with self._database.tenant(tenant) as transaction:
                 found = await transaction.rows(
-                    "select o.id, o.country, m.role_id from membership m"
+                    "select o.id as organization, o.country, r.id as role, r.permissions,"
+                    " r.visibility_user_lcf_ids as fields,"
+                    " r.visibility_user_lcf_behavior as behavior from membership m"
                     " join organization o on o.organization_id = m.organization_id"
+                    " join role r on r.organization_id = m.organization_id and r.id = m.role_id"
                     " where m.organization_id = $1 and o.organization_id = $1"
-                    " and m.user_id = $2 and m.active",
+                    " and r.organization_id = $1 and m.user_id = $2 and m.active",
                     organization_id,
                     user_id,
                 )
@@ -115,9 +124,25 @@ class Authenticator:
             raise Unauthorized from None
         if not found:
             raise Unauthorized
-        organization, country, role = found[0]
-        permissions = None if role == "admin" else PERMISSIONS[role]
-        return Actor(tenant, organization, user_id, role, permissions, country=country)
+        return _actor(tenant, user_id, found[0])
+
+
+def _actor(tenant: Tenant, user_id: str, found: Mapping[str, Any]) -> Actor:
+    """The actor that a member is by their role; an admin may do everything."""
+    permissions = None if found["role"] == ADMIN else frozenset(_decode(found["permissions"]))
+    visibility = None
+    if permissions is not None and "view_all_leads" not in permissions:
+        fields = tuple(_decode(found["fields"] or "[]"))
+        visibility = Visibility(fields, unassigned=found["behavior"] == "allow_unassigned")
+    return Actor(
+        tenant,
+        found["organization"],
+        user_id,
+        found["role"],
+        permissions,
+        visibility,
+        country=found["country"],
+    )
 
 
 def _hash(text: str) -> bytes:

@@ -8,7 +8,8 @@ from clinch.db.database import Transaction
 from clinch.identity.organizations import Organization
 from clinch.identity.users import Membership, User
 from clinch.resources.actor import Actor
-from clinch.resources.query.read import ReadPath
+from clinch.resources.query.read import Page, ReadPath
+from clinch.resources.query.tree import Equal
 
 _IN_ORGANIZATION = (
     "id",
@@ -18,25 +19,23 @@ _IN_ORGANIZATION = (
     "pipelines",
     "created_by",
     "updated_by",
+    "date_created",
+    "date_updated",
 )
 
 
 async def read_me(transaction: Transaction, actor: Actor, reads: ReadPath) -> dict[str, Any]:
     """The user as `/me/` answers it: memberships and organizations are objects here."""
-    keys = (*_IN_ORGANIZATION, "date_created", "date_updated", "memberships")
     user = await reads.get(transaction, actor, User, actor.user_id or "")
-    organization = msgspec.json.decode(
-        await reads.get(transaction, actor, Organization, actor.organization, keys)
+    organization = await reads.get(
+        transaction, actor, Organization, actor.organization, _IN_ORGANIZATION
     )
-    memberships = [
-        membership
-        for membership in organization.pop("memberships")
-        if membership[Membership.user.key] == actor.user_id
-    ]
+    own = Page(Equal(Membership.user, actor.user_id), limit=1)
+    memberships = await reads.page(transaction, actor, Membership, own)
     found: dict[str, Any] = msgspec.json.decode(user)
     return found | {
         "email_accounts": [],
         "phone_numbers": [],
-        "memberships": memberships,
-        "organizations": [organization],
+        "memberships": msgspec.json.decode(memberships)["data"],
+        "organizations": [msgspec.Raw(organization)],
     }

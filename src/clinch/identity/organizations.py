@@ -5,18 +5,30 @@ import uuid
 from collections.abc import Iterable
 from typing import Any
 
-from clinch.db.database import Tenant
+import msgspec
+
+from clinch.db.database import Tenant, Transaction
 from clinch.db.ids import new_id
 from clinch.db.schema import Column, Index, Table, id_column
 from clinch.identity.credentials import CREDENTIAL
 from clinch.identity.links import LINK
+from clinch.identity.roles import built_in_roles
+from clinch.identity.users import User
 from clinch.resources.actor import Actor, Provenance
 from clinch.resources.declaration import Audited
-from clinch.resources.errors import NO_CHOICE, Invalid
-from clinch.resources.fields import Children, Computed, Text
+from clinch.resources.errors import NO_CHOICE, NO_OBJECT, Invalid, ValidationError
+from clinch.resources.fields import Boolean, Children, Computed, Text
+from clinch.resources.query.read import ReadPath
+from clinch.resources.query.tree import EVERYTHING
 from clinch.resources.store import Store
 from clinch.resources.write.change import Change
+from clinch.resources.write.load import Load
 from clinch.resources.write.work import Work
+
+Json = dict[str, Any]
+
+LEAD_STATUS = "lead_status"
+_MOST_STATUSES = 1000
 
 ORGANIZATION_DIRECTORY = Table(
     "organization_directory",
@@ -68,6 +80,42 @@ def set_symbol(work: Work, changes: list[Change]) -> None:
         change.set(Organization.currency_symbol, _SYMBOLS.get(currency, f"{currency} "))
 
 
+def statuses_to_order(work: Work, changes: list[Change]) -> Iterable[Load]:
+    if any(_listed(change) is not None for change in changes):
+        statuses = work.declarations[LEAD_STATUS]
+        yield Load(statuses, EVERYTHING, "for no key update", order="position")
+
+
+def order_statuses(work: Work, changes: list[Change]) -> None:
+    """The lead statuses listed come first; those left out follow in the order they had."""
+    statuses = work.declarations[LEAD_STATUS]
+    for change in changes:
+        listed = _listed(change)
+        if listed is None:
+            continue
+        known = [row["id"] for row in work.known(statuses)]
+        if not set(listed) <= set(known):
+            raise ValidationError({"lead_statuses": NO_OBJECT})
+        for position, id in enumerate(dict.fromkeys([*listed, *known])):
+            work.update(statuses, id, {"position": position})
+        work.touch(Organization, change.id, "lead_statuses")
+
+
+def _listed(change: Change) -> list[str] | None:
+    """The ids of the lead statuses that an update lists, or None when it lists none."""
+    listed = change.body.get("lead_statuses") if change.kind == "update" else None
+    if listed is None:
+        return None
+    if not isinstance(listed, list):
+        raise ValidationError({"lead_statuses": "Value must be of list type."})
+    if len(listed) > _MOST_STATUSES:
+        raise ValidationError({"lead_statuses": "List is too long."})
+    ids = [entry.get("id") if isinstance(entry, dict) else None for entry in listed]
+    if not all(isinstance(id, str) for id in ids):
+        raise ValidationError({"lead_statuses": NO_OBJECT})
+    return [str(id) for id in ids]
+
+
 def refresh_actors(work: Work, changes: list[Change]) -> None:
     """An actor remembers the country of the organization: all of them must be read anew."""
     if any(change.moved(Organization.country) for change in changes):
@@ -80,9 +128,10 @@ def refresh_actors(work: Work, changes: list[Change]) -> None:
 class Organization(Audited, path="organization", prefix="orga"):
     """A company that works here: its name, its currency, its people."""
 
-    operations = ("get", "update")
+    operations = ("list", "get", "update")
     needs = {"update": "manage_organization"}
-    before = [set_symbol]
+    loads = [statuses_to_order]
+    before = [set_symbol, order_statuses]
     within = [refresh_actors]
 
     organization_id = Computed("{row}.id", shown=False)
@@ -90,8 +139,22 @@ class Organization(Audited, path="organization", prefix="orga"):
     currency = Currency(default="USD", doc="ISO 4217 code of the currency.")
     currency_symbol = Text(default="$", writable="never")
     country = Country(default="US", doc="ISO 3166 code that local phone numbers are read in.")
+    enable_unsubscribe_link = Boolean()
+    require_unsubscribe_link = Boolean()
+    plan_type = Computed("'enterprise'", doc="There is one plan, with everything.")
+    status = Computed("'active'")
+    user_count = Computed(
+        "(select count(*) from membership m where m.organization_id = {org} and m.active)",
+        json_type="integer",
+    )
     pipelines = Children("pipeline", by="", order="date_created", writable="never")
     lead_statuses = Children("lead_status", by="", order="position", writable="never")
+    opportunity_statuses = Children(
+        "opportunity_status", by="", order="position", writable="never", doc="Deprecated."
+    )
+    lead_custom_fields = Children(
+        "lead_custom_field", by="", order="position", writable="never", doc="Deprecated."
+    )
     memberships = Children("membership", by="", only="{row}.active", writable="never")
     inactive_memberships = Children("membership", by="", only="not {row}.active", writable="never")
 
@@ -104,7 +167,7 @@ async def create_organization(
 ) -> Actor:
     """Make an organization with the objects it starts with; the system as an actor in it."""
     actor = Actor(Tenant(str(uuid.uuid4())), new_id("orga"))
-    make = Change.create(Organization, {"name": name}, actor.organization)
+    make = [Change.create(Organization, {"name": name}, actor.organization), *built_in_roles()]
     async with store.database.tenant(actor.tenant) as transaction:
         await transaction.execute(
             "insert into organization_directory (organization_id, id, name) values ($1, $2, $3)",
@@ -116,9 +179,22 @@ async def create_organization(
             "insert into event_clock (organization_id, seq) values ($1, 0)", actor.organization_id
         )
         await store.writes.write_within(
-            transaction, actor, [make, *start_with], provenance, answer=False
+            transaction, actor, [*make, *start_with], provenance, answer=False
         )
     return actor
+
+
+async def expand_users(
+    transaction: Transaction, actor: Actor, reads: ReadPath, memberships: list[Json]
+) -> None:
+    """Put the users in place of what memberships show of them under `user_` names."""
+    ids = [membership["user_id"] for membership in memberships if "user_id" in membership]
+    users = await reads.several(transaction, actor, User, ids)
+    for membership in memberships:
+        for key in [key for key in membership if key.startswith("user_") and key != "user_id"]:
+            del membership[key]
+        if membership.get("user_id") in users:
+            membership["user"] = msgspec.Raw(users[membership["user_id"]])
 
 
 async def delete_organization(store: Store, organization_id: str) -> None:

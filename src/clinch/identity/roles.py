@@ -1,4 +1,25 @@
-"""What each built-in role may do, in the permission words of the public API."""
+"""Roles: what their holders may do, in the permission words of the public API.
+
+Four are built in and known by their words; the organization may add others. They stand in one
+table, so that whoever asks what a role allows reads a row.
+"""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from clinch.db.schema import Index
+from clinch.resources.actor import Actor
+from clinch.resources.declaration import Audited, Operation
+from clinch.resources.errors import NO_CHOICE, NO_OBJECT, BadRequest, Invalid, ValidationError
+from clinch.resources.fields import Boolean, Choice, Text, Words, stored_time
+from clinch.resources.query.tree import In
+from clinch.resources.visibility import LEAD
+from clinch.resources.write.change import Change, Row
+from clinch.resources.write.load import Load
+from clinch.resources.write.work import Work
+
+ADMIN = "admin"
 
 _OWN = frozenset({"delete_own_activities", "delete_own_opportunities", "delete_own_tasks"})
 
@@ -29,8 +50,140 @@ _SUPERUSER = _USER | {
 }
 
 PERMISSIONS: dict[str, frozenset[str]] = {
-    "admin": _SUPERUSER | {"manage_organization"},
+    ADMIN: _SUPERUSER | {"manage_organization"},
     "superuser": _SUPERUSER,
     "user": _USER,
     "restricteduser": _OWN | {"calling", "view_all_leads"},
 }
+"""What each built-in role may do."""
+
+_NAMES = {
+    ADMIN: "Admin",
+    "superuser": "Super User",
+    "user": "User",
+    "restricteduser": "Restricted User",
+}
+_MOST_FIELDS = 10
+
+_ORGANIZATION: dict[Operation, str] = {
+    "create": "manage_organization",
+    "update": "manage_organization",
+    "delete": "manage_organization",
+}
+
+
+class Permissions(Words):
+    """Words that each stand for something that holders of the role may do."""
+
+    def read(self, value: Any, actor: Actor) -> Any:
+        words = super().read(value, actor)
+        if not set(words) <= PERMISSIONS[ADMIN]:
+            raise Invalid(NO_CHOICE)
+        return sorted(words)
+
+
+def named_fields(work: Work, changes: list[Change]) -> Iterable[Load]:
+    """The lead custom fields that roles name; none of them may go before the role is written."""
+    named = {id for change in changes for id in (change.after or {}).get(_IDS) or ()}
+    if named:
+        fields = work.declarations[f"{LEAD}_custom_field"]
+        where = In(fields.fields["id"], tuple(sorted(named)))
+        yield Load(fields, where, "for key share")
+
+
+def keep_built_in(work: Work, changes: list[Change]) -> None:
+    """The four roles that every organization has are as they are."""
+    if any(change.before is not None and not change.was(Role.editable) for change in changes):
+        raise BadRequest("Built-in roles cannot be changed or deleted.")
+
+
+def check_visibility(work: Work, changes: list[Change]) -> None:
+    """Who does not see all leads needs fields that assign some, and a word on unassigned ones."""
+    for change in changes:
+        if change.after is not None and (problems := _problems(work, change, change.after)):
+            raise ValidationError(problems)
+
+
+def _problems(work: Work, change: Change, row: Row) -> dict[str, Any]:
+    row[_IDS] = row[_IDS] or None
+    needless = "view_all_leads" in row["permissions"]
+    text = (
+        "This field must be empty for a role that may view all leads."
+        if needless
+        else "This field is required for a role that may not view all leads."
+    )
+    problems: dict[str, Any] = {
+        key: text for key in (_IDS, _BEHAVIOR) if (row[key] is not None) == needless
+    }
+    if change.sets(Role.visibility_user_lcf_ids) and row[_IDS]:
+        fields = work.declarations[f"{LEAD}_custom_field"]
+        known = [work.row(fields, id) for id in row[_IDS]]
+        if not all(known):
+            problems[_IDS] = NO_OBJECT
+        elif any(field is not None and field["type"] != "user" for field in known):
+            problems[_IDS] = "Only custom fields of type user assign leads."
+        elif len(known) > _MOST_FIELDS:
+            problems[_IDS] = "List is too long."
+    return problems
+
+
+def refresh_holders(work: Work, changes: list[Change]) -> None:
+    """What the holders of a role may do has changed: their keys and sessions are read anew."""
+    changed = [change.id for change in changes if change.changed()]
+    if changed:
+        work.also(
+            "update credential c set version = version + 1 from membership m"
+            " where c.organization_id = $1 and m.organization_id = $1"
+            " and m.user_id = c.user_id and m.role_id = any($2)",
+            work.actor.organization_id,
+            changed,
+        )
+
+
+class Role(Audited, path="role", prefix="role"):
+    """What its holders may do, and which leads they see."""
+
+    needs = _ORGANIZATION
+    default_order = "date_created"
+    create_status = 201
+    naive_times = True
+    indexes = (Index(("organization_id", "date_created", "id")),)
+    loads = [named_fields]
+    before = [keep_built_in, check_visibility]
+    within = [refresh_holders]
+
+    name = Text(required=True, max=200)
+    editable = Boolean(default=True, writable="internally")
+    permissions = Permissions(required=True)
+    visibility_user_lcf_ids = Words(
+        nullable=True, doc="The lead custom fields that assign leads to users."
+    )
+    visibility_user_lcf_behavior = Choice(
+        "require_assignment",
+        "allow_unassigned",
+        nullable=True,
+        doc="Whether leads that nobody is assigned to are seen.",
+    )
+
+
+_IDS = Role.visibility_user_lcf_ids.key
+_BEHAVIOR = Role.visibility_user_lcf_behavior.key
+
+
+def built_in_roles() -> list[Change]:
+    """The roles that every organization has; they are older than it."""
+    beginning = stored_time(datetime.min.replace(tzinfo=UTC))
+    return [
+        Change.create(
+            Role,
+            {
+                "name": _NAMES[word],
+                "permissions": list(permissions),
+                "editable": False,
+                "date_created": beginning,
+            },
+            id=word,
+            trusted=True,
+        )
+        for word, permissions in PERMISSIONS.items()
+    ]

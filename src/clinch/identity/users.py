@@ -1,29 +1,34 @@
 """Users: people in an organization, their membership, and how they sign in."""
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from argon2 import PasswordHasher
 
+from clinch.db.database import Transaction
 from clinch.db.ids import new_id
 from clinch.db.schema import Column, Index, Table, id_column
-from clinch.identity.roles import PERMISSIONS
+from clinch.identity.roles import ADMIN, Role
 from clinch.resources.actor import Actor, Provenance
 from clinch.resources.declaration import Audited
-from clinch.resources.errors import Invalid, ValidationError
+from clinch.resources.errors import BadRequest, Invalid, ValidationError
 from clinch.resources.fields import (
     Boolean,
     Choice,
     Computed,
     DateTime,
     EmailAddress,
+    Id,
     Ref,
     Shown,
     Text,
     Url,
 )
+from clinch.resources.query.tree import And, Equal, Node
 from clinch.resources.store import Store
-from clinch.resources.write.change import Change
+from clinch.resources.write.change import Change, Row
+from clinch.resources.write.load import Load
 from clinch.resources.write.work import Work
 
 # A person signs in once for all organizations; what each organization knows of them is a User.
@@ -46,7 +51,7 @@ class User(Audited, path="user", prefix="user", table="app_user"):
     """A person, as one organization knows them; stays when the membership ends."""
 
     operations = ("list", "get")
-    orders = ("last_name", "first_name")
+    orders = ("last_name,first_name", "first_name,last_name", "last_name", "first_name")
     indexes = (Index(("organization_id", "lower(email)"), unique=True),)
 
     email = EmailAddress(required=True)
@@ -66,6 +71,36 @@ class User(Audited, path="user", prefix="user", table="app_user"):
     )
 
 
+def all_admins(work: Work, changes: list[Change]) -> Iterable[Load]:
+    """All admins, locked, so that no two of them go at once unseen by each other."""
+    asked = (Membership.role_id, Membership.active)
+    if any(change.kind == "update" and any(map(change.sets, asked)) for change in changes):
+        admins = And((Equal(Membership.role_id, ADMIN), Equal(Membership.active, True)))
+        yield Load(Membership, admins, "for no key update")
+
+
+def keep_an_admin(work: Work, changes: list[Change]) -> None:
+    """An organization without an admin could be managed by nobody."""
+    left = {row["id"] for row in work.known(Membership) if _is_admin(row)}
+    gone = {
+        change.id for change in changes if _is_admin(change.before) and not _is_admin(change.after)
+    }
+    if gone and gone == left:
+        raise BadRequest("The last admin of an organization can be neither removed nor demoted.")
+
+
+def _is_admin(row: Row | None) -> bool:
+    return row is not None and row["active"] and row["role_id"] == ADMIN
+
+
+def tell_activity(work: Work, changes: list[Change]) -> None:
+    """Who comes and who leaves is told in events of their own."""
+    for change in changes:
+        if change.moved(Membership.active):
+            active = change.get(Membership.active)
+            change.announced.append("activated" if active else "deactivated")
+
+
 def refresh_credentials(work: Work, changes: list[Change]) -> None:
     """What a member may do has changed: their keys and sessions must be read anew."""
     work.also(
@@ -79,18 +114,51 @@ def refresh_credentials(work: Work, changes: list[Change]) -> None:
 class Membership(Audited, path="membership", prefix="memb"):
     """That a user belongs to the organization, and in which role."""
 
-    operations = ("update",)
-    needs = {"update": "manage_organization"}
+    operations = ("update", "bulk_update")
+    needs = {
+        "create": "manage_organization",
+        "update": "manage_organization",
+        "bulk_update": "manage_organization",
+        "delete": "manage_organization",
+    }
     indexes = (Index(("organization_id", "user_id"), unique=True),)
-    within = [refresh_credentials]
+    loads = [all_admins]
+    before = [keep_an_admin]
+    within = [tell_activity, refresh_credentials]
 
+    id = Id(filters=("in",))
     user = Ref(User, writable="create")
     user_email = Shown(user, User.email)
     user_first_name = Shown(user, User.first_name)
     user_last_name = Shown(user, User.last_name)
     user_full_name = Shown(user, User.name)
-    role_id = Choice(*PERMISSIONS, default="user", doc="A built-in role.")
+    user_image = Shown(user, User.image)
+    user_phone = Computed("null::text", nullable=True)
+    user_phone_formatted = Computed("null::text", nullable=True)
+    # The role is locked: it is not changed for its holders while somebody becomes one of them.
+    role_id = Ref(Role, key="role_id", default="user", locks=True, doc="A built-in word or an id.")
+    role = Computed("{row}.role_id", doc="Deprecated: the role_id.")
+    permissions_granted = Shown(role_id, Role.permissions)
+    auto_record_calls = Choice("unset", "enabled", "disabled", default="unset")
+    record_calls = Computed(
+        "{row}.auto_record_calls = 'enabled'", json_type="boolean", doc="Deprecated."
+    )
+    track_email_opens = Boolean(default=True)
+    may_workflows_impersonate = Boolean()
+    hangup_recording_url = Url()
+    default_caller_id = Computed("null::text", nullable=True)
+    primary_personal_number = Computed("null::text", nullable=True)
+    country = Computed("{organization}.country")
+    is_free = Computed("false", json_type="boolean")
+    onboarding_status = Computed("'completed'")
     active = Boolean(default=True, shown=False, writable="internally")
+
+    @classmethod
+    def narrow(cls, parameters: dict[str, str], actor: Actor) -> list[Node]:
+        """A bulk update says whom it is for."""
+        if not parameters.get("id__in"):
+            raise BadRequest("Please name the memberships by id__in.")
+        return []
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,26 +179,42 @@ async def create_user(store: Store, actor: Actor, new: NewUser, provenance: Prov
     """
     hashed = await hash_password(new.password) if new.password is not None else None
     async with store.database.tenant(actor.tenant) as transaction:
-        user_id: str = await transaction.value(
-            "insert into login (user_id, email, password_hash, organization_ids)"
-            " values ($1, $2, $3, array[$4::uuid]) on conflict ((lower(email)))"
-            " do update set organization_ids = login.organization_ids || excluded.organization_ids"
-            " returning user_id",
-            new_id("user"),
-            _read_email(new.email, actor),
-            hashed,
-            actor.organization_id,
-        )
-        profile = {"email": new.email, "first_name": new.first_name, "last_name": new.last_name}
-        changes = [
-            Change.create(User, profile, id=user_id),
-            Change.create(Membership, {"user_id": user_id, "role_id": new.role_id}),
-        ]
+        user_id = await find_login(transaction, actor, new.email, hashed)
+        changes = new_member(user_id, new)
         await store.writes.write_within(transaction, actor, changes, provenance, answer=False)
     return user_id
 
 
-def _read_email(text: str, actor: Actor) -> str:
+async def find_login(
+    transaction: Transaction, actor: Actor, email: str, password_hash: str | None = None
+) -> str:
+    """The id of the person who signs in with the address, to the actor's organization too.
+
+    Who is not known yet gets one, and the password. Raises ValidationError.
+    """
+    user_id: str = await transaction.value(
+        "insert into login (user_id, email, password_hash, organization_ids)"
+        " values ($1, $2, $3, array[$4::uuid]) on conflict ((lower(email))) do update"
+        " set organization_ids = array_remove(login.organization_ids, $4) || $4::uuid"
+        " returning user_id",
+        new_id("user"),
+        _read_email(email, actor),
+        password_hash,
+        actor.organization_id,
+    )
+    return user_id
+
+
+def new_member(user_id: str, new: NewUser) -> list[Change]:
+    """The changes that make a person a user of the organization."""
+    profile = {"email": new.email, "first_name": new.first_name, "last_name": new.last_name}
+    return [
+        Change.create(User, profile, id=user_id),
+        Change.create(Membership, {"user_id": user_id, "role_id": new.role_id}),
+    ]
+
+
+def _read_email(text: object, actor: Actor) -> str:
     try:
         return str(User.email.parse(text, actor))
     except Invalid as error:

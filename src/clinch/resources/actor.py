@@ -24,12 +24,21 @@ def _now() -> datetime:
 
 
 @dataclass(frozen=True, slots=True)
+class Visibility:
+    """Which leads a user sees: those that one of the custom fields with the ids `fields` assigns to
+    them and, with `unassigned`, those that none of the fields assigns to anybody."""
+
+    fields: tuple[str, ...]
+    unassigned: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Actor:
     """An organization, a user of it, their rights, their time zone and their clock.
 
     `user_id` and `role` are None for the system itself. `permissions` are the role's words, or
-    None for a role that may do everything. `country` is the ISO code that local phone numbers are
-    read in.
+    None for a role that may do everything. `visibility` is None for who sees every lead. `country`
+    is the ISO code that local phone numbers are read in.
     """
 
     tenant: Tenant
@@ -37,6 +46,7 @@ class Actor:
     user_id: str | None = None
     role: str | None = None
     permissions: frozenset[str] | None = None
+    visibility: Visibility | None = None
     grant: frozenset[OperationClass] = EVERY_CLASS
     utc_offset: timedelta = timedelta()
     country: str = "US"

@@ -2,16 +2,17 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from clinch.db.schema import Column, ForeignKey, Index, Table, id_column, tenant_table
-from clinch.resources.actor import OperationClass
+from clinch.resources.actor import Actor, OperationClass
 from clinch.resources.custom_fields import ASSOCIATION, SHARED, CustomFields
 from clinch.resources.fields import Children, Computed, DateTime, Field, Id, Ref, Summary
+from clinch.resources.query.tree import And, Node
+from clinch.resources.visibility import find_parents, seen_with
 
 if TYPE_CHECKING:
-    from clinch.resources.query.tree import Node
     from clinch.resources.write.change import Change
     from clinch.resources.write.load import Load
     from clinch.resources.write.work import Work
@@ -29,12 +30,32 @@ CLASS_OF: dict[Operation, OperationClass] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Owned:
+    """Whose an object is, and what it takes to change it: `owner` are the keys of references to
+    users, of which the first that names one says it.
+
+    To delete one's own takes the permission `delete_own`; to change or delete another's, or one
+    that is nobody's, takes `manage_others`. What a write reaches by itself (a lead's tasks go with
+    it) is not asked for.
+    """
+
+    owner: tuple[str, ...]
+    delete_own: str
+    manage_others: str
+
+    def owner_of(self, row: dict[str, Any]) -> str | None:
+        return next((row[key] for key in self.owner if row[key] is not None), None)
+
+
 class Resource:
     """Subclass it to declare a resource: `class Lead(Resource, path="lead", prefix="lead")`.
 
     The class body lists the fields in the order in which they are answered, then:
 
-    - `operations`: what the API offers; `needs`: the permission that an operation takes.
+    - `operations`: what the API offers; `needs`: the permission that an operation takes; `owned`:
+      whose an object is, where that decides what it takes, as in
+      `owned = Owned(("user_id", "created_by"), "delete_own_notes", "manage_others_notes")`.
     - `orders` and `default_order`: what `_order_by` accepts (`key` or `-key`) and what holds
       without it; the object's id decides between equals.
     - `first`: rules that may add objects to a write; `loads`: rows that the rules want to see;
@@ -52,6 +73,11 @@ class Resource:
     Resources may share a table: `class Note(Activity, …, table="activity", only={"_type": "Note"})`
     has the rows with that word in that column. If the class above is itself a resource, these are
     its `variants`: it answers each of its rows as the variant that the row is of.
+
+    Who may not see every lead sees the objects of those leads alone that they see. This needs no
+    word in a declaration: an object is of a lead when it refers to one, or goes with an object
+    that is (`Declarations.parents`). One that could be of a lead and is of none is seen by the
+    users that `owned` names, or by nobody. What else hides rows is said by `visible`.
     """
 
     noun: ClassVar[str]
@@ -77,6 +103,7 @@ class Resource:
 
     operations: ClassVar[tuple[Operation, ...]] = ("list", "get", "create", "update", "delete")
     needs: ClassVar[dict[Operation, str]] = {}
+    owned: ClassVar[Owned | None] = None
     orders: ClassVar[tuple[str, ...]] = ()
     default_order: ClassVar[str] = "-date_created"
     indexes: ClassVar[tuple[Index, ...]] = ()
@@ -141,8 +168,9 @@ class Resource:
         cls.refs = tuple(f for f in cls.stored_fields if isinstance(f, Ref))
 
     @classmethod
-    def visible(cls, actor: Any) -> "Node | None":
-        """The condition under which the actor may see a row; None when every row may be seen."""
+    def visible(cls, actor: Actor) -> Node | None:
+        """The condition under which the actor may see a row, beside that of its lead; None when
+        there is no other. Asked through `Declarations.visible`, which adds the lead's."""
         return None
 
     @classmethod
@@ -151,7 +179,7 @@ class Resource:
         return ()
 
     @classmethod
-    def narrow(cls, parameters: dict[str, str], actor: Any) -> "list[Node]":
+    def narrow(cls, parameters: dict[str, str], actor: Actor) -> list[Node]:
         """Conditions that a list has by itself, or by parameters that are no field's filter."""
         return []
 
@@ -209,6 +237,7 @@ class Declarations:
         self._by_name = {resource.noun: resource for resource in resources}
         self.public_url = public_url
         self._check()
+        self._parents = find_parents(self)
 
     def __iter__(self) -> Iterator[type[Resource]]:
         return iter(self._by_name.values())
@@ -232,6 +261,18 @@ class Declarations:
             and ref.target == resource.noun
             and not (other.variant_of is not None and ref.key in other.variant_of.fields)
         ]
+
+    def parents(self, resource: type[Resource]) -> tuple[Ref, ...]:
+        """The references by which an object is a lead's: to leads, and to what it goes with."""
+        return self._parents[resource.noun]
+
+    def visible(self, resource: type[Resource], actor: Actor) -> Node | None:
+        """The condition under which the actor may see a row; None when every row may be seen."""
+        own, parents = resource.visible(actor), self._parents[resource.noun]
+        if actor.visibility is None or not parents:
+            return own
+        of_parents = seen_with(resource, parents)
+        return of_parents if own is None else And((own, of_parents))
 
     def tables(self) -> list[Table]:
         """A table a resource; one that several share has the columns of all of them."""

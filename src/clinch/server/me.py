@@ -1,7 +1,10 @@
-"""`GET /me/`: who a key is."""
+"""`GET /me/`: who a key is; `GET /user/availability/`: who can be called."""
 
+from clinch.identity.availability import read_availability
 from clinch.identity.me import read_me
+from clinch.identity.users import User
 from clinch.resources.store import Store
+from clinch.resources.write.path import allow
 from clinch.server.http import Request, Response, json_response
 from clinch.server.routes import Route
 
@@ -15,4 +18,9 @@ def me_routes(store: Store) -> list[Route]:
             found = {key: value for key, value in found.items() if key in fields.split(",")}
         return json_response(found)
 
-    return [Route("GET", "me", me)]
+    async def availability(request: Request) -> Response:
+        allow(request.actor, User, "list")
+        async with store.reading(request.actor) as transaction:
+            return json_response(await read_availability(transaction, request.actor, store.reads))
+
+    return [Route("GET", "me", me), Route("GET", "user/availability", availability)]

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from clinch.identity.groups import names_groups, of_users
 from clinch.resources.actor import Actor
 from clinch.resources.custom_fields import CustomFields
 from clinch.resources.declaration import Resource
@@ -59,7 +60,8 @@ class ResourceRoutes:
     async def _list(self, resource: type[Resource], request: Request) -> Response:
         allow(request.actor, resource, "list")
         page = read_page(resource, request.parameters, request.actor)
-        conditions = page.where != EVERYTHING
+        reads = self._store.reads
+        conditions = page.where != EVERYTHING or not reads.sees_all(request.actor, resource)
         async with self._store.reading(request.actor, plan_anew=conditions) as transaction:
             return Response(
                 await self._store.reads.page(transaction, request.actor, resource, page)
@@ -164,9 +166,19 @@ def read_page(resource: type[Resource], parameters: dict[str, str], actor: Actor
         order=order if known else search.order,
         skip=skip,
         limit=limit,
-        keys=read_keys(resource, parameters.get("_fields")),
+        keys=_listed(resource, read_keys(resource, parameters.get("_fields"))),
         total=parameters.get("_total") not in ("0", "false"),
     )
+
+
+def _listed(resource: type[Resource], keys: Keys) -> Keys:
+    """The keys without those that lists do not answer."""
+    left_out = {key for key, field in resource.fields.items() if not field.listed}
+    if not left_out:
+        return keys
+    if keys is None:
+        keys = tuple(key for key, field in resource.fields.items() if not field.optional)
+    return tuple(key for key in keys if key not in left_out)
 
 
 def _number(parameters: dict[str, str], name: str, default: int) -> int:
@@ -223,6 +235,8 @@ def read_filters(resource: type[Resource], parameters: dict[str, str], actor: Ac
 
 
 def _condition(field: Field, op: str, text: str, actor: Actor) -> Node:
+    if names_groups(field, text) and op in ("", "in"):
+        return of_users(field, tuple(part.strip() for part in text.split(",")))
     match op:
         case "" if not (isinstance(field, Ref) and "," in text):  # no id has a comma in it
             return Equal(field, field.filter_value(text, actor))

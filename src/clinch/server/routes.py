@@ -62,7 +62,7 @@ class Match:
 
 
 class Routes:
-    """The routes below one base path."""
+    """The routes below one base path; of two for the same operation the later one holds."""
 
     def __init__(self, routes: list[Route]) -> None:
         self._root = _Place()

@@ -108,6 +108,7 @@ class Field:
         filters: tuple[FilterOp, ...] = (),
         seen_with: str | None = None,
         optional: bool = False,
+        listed: bool = True,
         shown: bool = True,
         derived: bool = False,
         packed: bool = False,
@@ -123,7 +124,7 @@ class Field:
         self.writable = writable
         self.filters = filters
         self.seen_with = seen_with
-        self.optional = optional
+        self.optional, self.listed = optional, listed
         self.shown = shown
         self.derived = derived or summary is not None
         self.packed = packed

@@ -1,6 +1,7 @@
 """From a tree of conditions to SQL with bound parameters.
 
 `$1` is always the organization; every table of every statement, at every level, is held to it.
+For an actor who does not see every lead `$2` is their user, then the fields that assign leads.
 What the actor may not see is kept out here, once: hidden fields are refused in conditions and
 orders, invisible rows are not there.
 """
@@ -9,17 +10,21 @@ from collections.abc import Sequence
 from typing import Any
 
 from clinch.resources.actor import Actor
+from clinch.resources.custom_fields import CustomFields
 from clinch.resources.declaration import Declarations, Resource
 from clinch.resources.errors import Forbidden
 from clinch.resources.fields import Children, Field, ListOf, Ref, Text
 from clinch.resources.query.composer import Composer
 from clinch.resources.query.tree import (
     And,
+    Assigned,
     Count,
     Equal,
     Exists,
     Fragment,
     In,
+    Listed,
+    Mine,
     Node,
     Not,
     Or,
@@ -30,18 +35,25 @@ from clinch.resources.query.tree import (
 )
 from clinch.resources.query.words import contains, fits
 from clinch.resources.search_text import SEARCHED
+from clinch.resources.visibility import ASSIGNED
 
 _MOST_JOINS = 6
+_VIEWER = "$2::text[]"
 _SIGNS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 
 
 class Conditions:
-    """Compiles conditions and orders for one statement, and gathers its parameters."""
+    """Compiles conditions and orders for one statement, and gathers its parameters.
 
-    def __init__(self, declarations: Declarations, actor: Actor) -> None:
-        self._declarations, self._actor = declarations, actor
-        self._composer = Composer(declarations, actor)
+    `logged` says that rows may come from the log, so that a table need not have them any more.
+    """
+
+    def __init__(self, declarations: Declarations, actor: Actor, *, logged: bool = False) -> None:
+        self._declarations, self._actor, self._logged = declarations, actor, logged
+        self.composer = Composer(declarations, actor, self._visible)
         self.parameters: list[Any] = [actor.organization_id]
+        if actor.visibility is not None:
+            self.parameters.append([actor.user_id, *actor.visibility.fields])
         self._aliases = self._joins = 0
 
     def bind(self, value: Any) -> str:
@@ -50,14 +62,25 @@ class Conditions:
 
     def where(self, resource: type[Resource], row: str, node: Node) -> str:
         """SQL that holds for the rows that meet the node and that the actor may see."""
-        visible = resource.visible(self._actor)
+        return " and ".join([self.known(resource, row, node), *self._visible(resource, row)])
+
+    def known(self, resource: type[Resource], row: str, node: Node) -> str:
+        """The same of rows that the actor is known to see."""
         conditions = [f"{row}.organization_id = $1"]
         conditions += [f"{row}.{name} = '{word}'" for name, word in resource.only.items()]
-        if visible is not None:
-            conditions.append(self._compile(visible, row))
+        conditions += self.viewer_typed()
         if node != And():
             conditions.append(self._compile(node, row))
         return " and ".join(conditions)
+
+    def viewer_typed(self) -> list[str]:
+        """A condition that holds, and by which the type of `$2` is known where no other asks it."""
+        return [f"{_VIEWER} is not null"] if self._actor.visibility is not None else []
+
+    def _visible(self, resource: type[Resource], row: str) -> list[str]:
+        """SQL that holds for the rows that the actor may see, or nothing when that is all."""
+        visible = self._declarations.visible(resource, self._actor)
+        return [] if visible is None else [self._compile(visible, row)]
 
     def order(self, resource: type[Resource], row: str, order: str) -> str:
         """`key` or `-key`, with commas between several, then the id in the last direction."""
@@ -94,6 +117,12 @@ class Conditions:
                 return self._text_match(node, row)
             case Fragment():
                 return self._found((node,), row)
+            case Listed():
+                return self._listed(node, row)
+            case Mine(field):
+                return f"{self._operand(field, row)} = {self._viewer()}"
+            case Assigned(field):
+                return self._assigned(field, row)
             case Slice(field, part, parts):
                 hashed = f"hashtextextended({self._operand(field, row)}, 0) & {2**63 - 1}"
                 return f"({hashed}) % {self.bind(parts)}::bigint = {self.bind(part - 1)}::bigint"
@@ -131,6 +160,40 @@ class Conditions:
         )
         where = self.where(target, other, node)
         return f"from {target.table} {other} where {link} and {where}"
+
+    def _listed(self, node: Listed, row: str) -> str:
+        other, holder = self._alias("r"), node.list.resource
+        values = f"jsonb_array_elements_text({other}.{node.list.column})"
+        where = self.where(holder, other, node.node)
+        operand = self._operand(node.field, row)
+        return f"{operand} in (select {values} from {holder.table} {other} where {where})"
+
+    def _viewer(self) -> str:
+        """SQL for the actor's user."""
+        restricted = self._actor.visibility is not None
+        return f"({_VIEWER})[1]" if restricted else self.bind(self._actor.user_id)
+
+    def _assigned(self, field: CustomFields, row: str) -> str:
+        """Found by the index over all custom values or, for rows of the log, in the row itself."""
+        visibility = self._actor.visibility
+        if visibility is None:
+            return "true"
+        held = self._alias("a")
+        values = f"{row}.{field.column}" if self._logged else f"{held}.custom"
+        names = [f"({_VIEWER})[{number + 2}]" for number in range(len(visibility.fields))]
+        found = " or ".join(
+            f"{values} @> jsonb_build_object({name}, {user})"
+            for name in names
+            for user in (self._viewer(), f"jsonb_build_array({self._viewer()})")
+        )
+        if not self._logged:
+            found = (
+                f"{row}.id in (select {held}.id from {ASSIGNED} {held}"
+                f" where {held}.organization_id = any(array[$1::uuid]) and ({found}))"
+            )
+        if visibility.unassigned:
+            found += f" or ({row}.{field.column} ?| ({_VIEWER})[2:]) is not true"
+        return f"({found})"
 
     def _any(self, nodes: tuple[Node, ...], row: str) -> str:
         """Any of the nodes; fragments of the same texts are looked for together."""
@@ -170,7 +233,8 @@ class Conditions:
         """Keeps out the texts of objects that the actor may not see."""
         conditions = ""
         for resource in self._declarations:
-            if resource.search_lead is None or resource.visible(self._actor) is None:
+            seen = self._declarations.visible(resource, self._actor)
+            if resource.search_lead is None or seen is None:
                 continue
             other = self._alias("r")
             where = self.where(resource, other, And())
@@ -195,7 +259,7 @@ class Conditions:
 
     def _operand(self, field: Field, row: str) -> str:
         self._check(field)
-        return field.sql(row) if field.stored else self._composer.alone(field, row)
+        return field.sql(row) if field.stored else self.composer.alone(field, row)
 
     def _check(self, field: Field) -> None:
         if not self._actor.may(field.seen_with):

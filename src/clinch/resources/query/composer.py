@@ -4,7 +4,7 @@
 not see is left out.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from clinch.resources.actor import Actor
@@ -32,10 +32,18 @@ class _Scope:
 
 
 class Composer:
-    """Writes the JSON of objects as SQL, for one set of rights."""
+    """Writes the JSON of objects as SQL, for one set of rights.
 
-    def __init__(self, declarations: Declarations, actor: Actor) -> None:
-        self._declarations, self._actor = declarations, actor
+    `visible` gives conditions, in SQL, that hold for the rows of a resource that the actor may see.
+    """
+
+    def __init__(
+        self,
+        declarations: Declarations,
+        actor: Actor,
+        visible: Callable[[type[Resource], str], list[str]],
+    ) -> None:
+        self._declarations, self._actor, self._visible = declarations, actor, visible
         self._aliases = 0
         self._scopes: list[_Scope] = []
         self.public_url = "'" + declarations.public_url.replace("'", "''") + "'"
@@ -87,7 +95,7 @@ class Composer:
         scope.rows[row, ref.column] = alias
         scope.joins.append(
             f"left join {target.table} {alias} on {alias}.organization_id = $1"
-            f" and {alias}.id = {ref.sql(row)}{_only(target, alias)}"
+            f" and {alias}.id = {ref.sql(row)}{self._seen(target, alias)}"
         )
         return alias
 
@@ -131,7 +139,7 @@ class Composer:
             f" coalesce(json_agg({child}.id {order}), '[]') as ids"
             f" from {resource.table} {child} {joins}"
             f" cross join lateral (select {columns}{_ONCE}) {item}"
-            f" where {child}.organization_id = $1{link}{_only(resource, child)}"
+            f" where {child}.organization_id = $1{link}{self._seen(resource, child)}"
             f" and {children.only.format(row=child)}) {alias}"
         )
         return alias
@@ -167,13 +175,15 @@ class Composer:
         ]
         return ", ".join(f'{field.output(row, self)} as "{field.key}"' for field in fields)
 
+    def _seen(self, resource: type[Resource], row: str) -> str:
+        """What narrows the rows of a table to those of the resource that the actor may see."""
+        conditions = [f"{row}.{name} = '{word}'" for name, word in resource.only.items()]
+        conditions += self._visible(resource, row)
+        return "".join(f" and {condition}" for condition in conditions)
+
     def _alias(self) -> str:
         self._aliases += 1
         return f"q{self._aliases}"
-
-
-def _only(resource: type[Resource], row: str) -> str:
-    return f" and {_is_of(resource, row)}" if resource.only else ""
 
 
 def _is_of(resource: type[Resource], row: str) -> str:

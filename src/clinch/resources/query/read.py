@@ -5,20 +5,22 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from typing import Any
 
 from clinch.db.database import Transaction
 from clinch.resources.actor import Actor
 from clinch.resources.declaration import Declarations, Resource, counter
 from clinch.resources.errors import NotFound
 from clinch.resources.query.compiler import Conditions
-from clinch.resources.query.composer import Composed, Composer
+from clinch.resources.query.composer import Composed
 from clinch.resources.query.tree import EVERYTHING, And, Equal, In, Node
 
 Keys = tuple[str, ...] | None
 """The names of the fields to answer; None stands for those that are answered by default."""
 
-_Shape = tuple[str, Keys, frozenset[str], datetime]
-"""What a text depends on: resource, fields, hidden permissions, the end of the actor's day."""
+_Shape = tuple[str, Keys, frozenset[str], datetime, object]
+"""What a text depends on: resource, fields, hidden permissions, the end of the actor's day, and
+which rows of other resources are hidden."""
 
 _REMEMBERED = 10_000
 _SHAPES = 2_000
@@ -52,23 +54,26 @@ class ReadPath:
         resource: type[Resource],
         id: str,
         keys: Keys = None,
+        *,
+        known: bool = False,
     ) -> bytes:
-        """The JSON of one object; raises NotFound, also for what the actor may not see."""
-        shape = self._shape(actor, resource, keys)
-        sql = self._statements.get(shape)
-        if sql is None or resource.visible(actor) is not None:
+        """The JSON of one object; raises NotFound, also for what the actor may not see, unless
+        they are known to have written it."""
+        shape, seen = self._shape(actor, resource, keys), self.sees_all(actor, resource)
+        sql = self._statements.get(shape) if seen else None
+        arguments: list[Any] = [actor.organization_id, id]
+        if sql is None:
             query = Conditions(self.declarations, actor)
-            where = query.where(resource, "r", And((Equal(resource.fields["id"], id),)))
-            object = self._object(actor, resource, keys)
+            fits = query.known if known else query.where
+            where = fits(resource, "r", And((Equal(resource.fields["id"], id),)))
+            object = self._object(query, actor, resource, keys)
             sql = (
                 f"select convert_to({object.text}, 'UTF8')"
                 f" from {resource.table} r {object.joins} where {where}"
             )
-            arguments = query.parameters
-            if resource.visible(actor) is None:
+            if seen and query.parameters == arguments:
                 self._statements[shape] = sql
-        else:
-            arguments = [actor.organization_id, id]
+            arguments = query.parameters
         body: bytes | None = await transaction.value(sql, *arguments)
         if body is None:
             raise NotFound(resource.__name__)
@@ -81,11 +86,15 @@ class ReadPath:
         resource: type[Resource],
         ids: Iterable[str],
         keys: Keys = None,
+        *,
+        known: bool = False,
     ) -> dict[str, bytes]:
-        """The JSON of those of the objects that the actor may see, by id, in one statement."""
+        """The JSON of those of the objects that the actor may see, by id, in one statement; with
+        `known`, of all, since the actor has written them."""
         query = Conditions(self.declarations, actor)
-        where = query.where(resource, "r", In(resource.fields["id"], tuple(ids)))
-        object = self._object(actor, resource, keys)
+        fits = query.known if known else query.where
+        where = fits(resource, "r", In(resource.fields["id"], tuple(ids)))
+        object = self._object(query, actor, resource, keys)
         rows = await transaction.rows(
             f"select r.id, convert_to({object.text}, 'UTF8')"
             f" from {resource.table} r {object.joins} where {where}",
@@ -101,17 +110,18 @@ class ReadPath:
         What a row does not say (a derived column, a newer one) is as the database has it now.
         Whether the actor may see the objects is for the caller to know.
         """
-        object = self._object(actor, resource, None)
+        query = Conditions(self.declarations, actor)
+        object = self._object(query, actor, resource, None)
+        logged = query.bind((b"[" + b",".join(rows) + b"]").decode())
         packed = "jsonb_build_object('data', coalesce(t.data, '{}') || l.row) || "
         found = await transaction.rows(
             f"select convert_to({object.text}, 'UTF8')"
-            " from jsonb_array_elements($2::jsonb) with ordinality l(row, place)"
+            f" from jsonb_array_elements({logged}::jsonb) with ordinality l(row, place)"
             f" left join {resource.table} t on t.organization_id = $1 and t.id = l.row ->> 'id'"
             " cross join lateral jsonb_populate_record("
             f"t, {packed if resource.packed_fields else ''}l.row) r {object.joins}"
-            " order by l.place",
-            actor.organization_id,
-            (b"[" + b",".join(rows) + b"]").decode(),
+            f" where {' and '.join(['true', *query.viewer_typed()])} order by l.place",
+            *query.parameters,
         )
         return [row[0] for row in found]
 
@@ -126,7 +136,7 @@ class ReadPath:
         query = Conditions(self.declarations, actor)
         where = query.where(resource, "r", page.where)
         order = query.order(resource, "r", page.order or resource.default_order)
-        object = self._object(actor, resource, page.keys)
+        object = self._object(query, actor, resource, page.keys)
         last = query.bind(page.skip + page.limit)
         end = query.bind(page.limit + 1)
         start = query.bind(page.skip)
@@ -149,6 +159,10 @@ class ReadPath:
         body: bytes = row[0]
         return body
 
+    def sees_all(self, actor: Actor, resource: type[Resource]) -> bool:
+        """Whether the actor may see every object of the resource."""
+        return self.declarations.visible(resource, actor) is None
+
     def _total(
         self,
         actor: Actor,
@@ -159,7 +173,7 @@ class ReadPath:
     ) -> "tuple[_Total, tuple[object, ...] | None]":
         if not resource.counted or not page.total:
             return _Total(), None
-        unbounded = page.where == EVERYTHING and resource.visible(actor) is None
+        unbounded = page.where == EVERYTHING and self.sees_all(actor, resource)
         if unbounded and not resource.totals:
             kept = f"(select c.{counter(resource)} from event_clock c where c.organization_id = $1)"
             return _Total(text=f" || ',\"total_results\":' || {kept}::text"), None
@@ -184,8 +198,11 @@ class ReadPath:
         if len(self._totals) > _REMEMBERED:
             self._totals.popitem(last=False)
 
-    def _object(self, actor: Actor, resource: type[Resource], keys: Keys) -> Composed:
-        """SQL for the text of an object's JSON, the row being called `r`."""
+    def _object(
+        self, query: Conditions, actor: Actor, resource: type[Resource], keys: Keys
+    ) -> Composed:
+        """SQL for the text of an object's JSON, the row being called `r`; for this statement alone
+        where it binds parameters."""
         shape = self._shape(actor, resource, keys)
         text = self._texts.get(shape)
         if text is None:
@@ -193,12 +210,27 @@ class ReadPath:
             if len(self._texts) > _SHAPES:
                 self._texts.clear()
                 self._statements.clear()
-            text = Composer(self.declarations, actor).object(resource, "r", keys)
-            self._texts[shape] = text
+            bound = len(query.parameters)
+            text = query.composer.object(resource, "r", keys)
+            if len(query.parameters) == bound:
+                self._texts[shape] = text
         return text
 
     def _shape(self, actor: Actor, resource: type[Resource], keys: Keys) -> "_Shape":
-        return (resource.noun, keys, self._hidden(actor), actor.tomorrow())
+        rows = (
+            actor.visibility and (len(actor.visibility.fields), actor.visibility.unassigned),
+            *(narrowed.visible(actor) for narrowed in self._narrowed),
+        )
+        return (resource.noun, keys, self._hidden(actor), actor.tomorrow(), rows)
+
+    @cached_property
+    def _narrowed(self) -> list[type[Resource]]:
+        """The resources that say themselves which of their rows are hidden."""
+        return [
+            resource
+            for resource in self.declarations
+            if any("visible" in vars(kind) for kind in resource.__mro__ if kind is not Resource)
+        ]
 
     def _hidden(self, actor: Actor) -> frozenset[str]:
         """The permissions that would show more than this actor sees."""

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from clinch.resources.fields import Children, Field, Id, ListOf, Ref
+from clinch.resources.custom_fields import CustomFields
+from clinch.resources.fields import Children, Field, Id, ListOf, Ref, Words
 
 Comparison = Literal["gt", "gte", "lt", "lte"]
 
@@ -104,6 +105,29 @@ class Fragment:
 
 
 @dataclass(frozen=True, slots=True)
+class Listed:
+    """The field's value stands in `list`, of one of the objects that meet the node."""
+
+    field: Field
+    list: Words
+    node: "Node"
+
+
+@dataclass(frozen=True, slots=True)
+class Mine:
+    """The field names the actor's user."""
+
+    field: Field
+
+
+@dataclass(frozen=True, slots=True)
+class Assigned:
+    """The custom values assign the object to the actor, as their visibility says."""
+
+    field: CustomFields
+
+
+@dataclass(frozen=True, slots=True)
 class Slice:
     """The object is in the given part (from 1) of `parts`, always the same, of about equal size."""
 
@@ -112,6 +136,22 @@ class Slice:
     parts: int
 
 
-Node = And | Or | Not | Equal | In | Range | Exists | Related | Count | TextMatch | Fragment | Slice
+Node = (
+    And
+    | Or
+    | Not
+    | Equal
+    | In
+    | Range
+    | Exists
+    | Related
+    | Count
+    | TextMatch
+    | Fragment
+    | Listed
+    | Mine
+    | Assigned
+    | Slice
+)
 
 EVERYTHING = And()

@@ -66,6 +66,7 @@ class WritePath:
         apply(work, "first")
         await work.read(transaction)
         work.resolve()
+        allow_owned(actor, changes)
         apply(work, "before")
         apply(work, "within")
         work.stamp()
@@ -110,10 +111,14 @@ class WritePath:
             for resource in dict.fromkeys(c.resource for c in changes if c.kind != "delete"):
                 ids = [c.id for c in changes if c.resource is resource and c.kind != "delete"]
                 if len(ids) == 1:
-                    body = await self._reads.get(transaction, actor, resource, ids[0], answer)
+                    body = await self._reads.get(
+                        transaction, actor, resource, ids[0], answer, known=True
+                    )
                     found[resource.noun, ids[0]] = body
                 else:
-                    bodies = await self._reads.several(transaction, actor, resource, ids, answer)
+                    bodies = await self._reads.several(
+                        transaction, actor, resource, ids, answer, known=True
+                    )
                     found |= {(resource.noun, id): body for id, body in bodies.items()}
         return [Written(c.id, found.get((c.resource.noun, c.id), b"{}")) for c in changes]
 
@@ -161,4 +166,24 @@ def allow(actor: Actor, resource: type[Resource], operation: Operation) -> None:
         raise Forbidden(f"This grant does not allow {wanted} operations.")
     permission = resource.needs.get(operation)
     if not actor.may(permission):
-        raise Forbidden(f"You need the permission {permission} to do this.")
+        raise needs(permission)
+
+
+def allow_owned(actor: Actor, changes: list[Change]) -> None:
+    """Raise Forbidden unless the actor may change each of the objects, as it was before.
+
+    What the program itself changes for them is not asked for.
+    """
+    for change in changes:
+        owned = change.resource.owned
+        if owned is None or change.before is None or change.trusted:
+            continue
+        mine = owned.owner_of(change.before) == actor.user_id
+        if not mine and not actor.may(owned.manage_others):
+            raise needs(owned.manage_others)
+        if mine and change.kind == "delete" and not actor.may(owned.delete_own):
+            raise needs(owned.delete_own)
+
+
+def needs(permission: str | None) -> Forbidden:
+    return Forbidden(f"You need the permission {permission} to do this.")

@@ -1,0 +1,23 @@
+"""`/membership/`: taking people into the organization, and letting them go."""
+
+from clinch.identity.memberships import deactivate, ensure_member
+from clinch.identity.users import Membership
+from clinch.resources.store import Store
+from clinch.server.http import Request, Response
+from clinch.server.resource_routes import object_id, read_mode
+from clinch.server.routes import Route
+
+
+def membership_routes(store: Store) -> list[Route]:
+    async def create(request: Request) -> Response:
+        body = await ensure_member(
+            store, request.actor, request.body, request.provenance, read_mode(request)
+        )
+        return Response(body)
+
+    async def delete(request: Request) -> Response:
+        id = object_id(Membership, request)
+        await deactivate(store, request.actor, id, request.provenance, read_mode(request))
+        return Response(b"{}")
+
+    return [Route("POST", "membership", create), Route("DELETE", "membership/{}", delete)]
