@@ -118,7 +118,7 @@ class LeadCustomField(
     """A field that the organization adds to its leads."""
 
     also_at = ("custom_fields/lead",)
-    loads = [assigning_roles]
+    loads = [*CustomField.loads, assigning_roles]
     before = [*CustomField.before, keep_assigning]
 
 

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from clinch.db.schema import Index
 from clinch.resources.actor import Actor
-from clinch.resources.declaration import Audited, Operation
+from clinch.resources.declaration import Audited, Operation, Owned
 from clinch.resources.errors import BadRequest
 from clinch.resources.fields import (
     EQ_IN,
@@ -63,6 +63,7 @@ class Activity(Audited, path="activity", prefix="acti", table="activity"):
         Index(("organization_id", "object_id"), where="(object_id IS NOT NULL)"),
     )
     before = [date_activities]
+    owned = Owned(("user_id", "created_by"), "delete_own_activities", "manage_others_activities")
     list_parameters = {
         "_type": "Types with commas between, Custom for those of any custom type, or its id.",
         "_type__in": "The same.",
