@@ -26,9 +26,7 @@ class Examples:
     def body(self, resource: type[Resource]) -> Body:
         """What to post for a new object."""
         required = {
-            field.key: self._value(field)
-            for field in resource.fields.values()
-            if field.required and field.stored and field.writable in ("always", "create")
+            field.key: self._value(field) for field in resource.fields.values() if _is_needed(field)
         }
         own = _BODIES.get(resource.noun)
         return required | (own(self) if own is not None else {})
@@ -85,6 +83,14 @@ class Examples:
             case Url():
                 return "https://harbour.example"
         return f"Example {number}"
+
+
+def _is_needed(field: Field) -> bool:
+    if not field.stored or field.writable not in ("always", "create"):
+        return False
+    return field.required or (
+        isinstance(field, Ref) and not field.nullable and field.lookup is None
+    )
 
 
 # What a declaration does not say that an object needs.

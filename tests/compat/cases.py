@@ -67,6 +67,16 @@ def _schema_order(examples: Examples, stranger: Api) -> Case:
     return Case(Call(url, {"fields": ids}), Call(url, {"fields": "wrong"}))
 
 
+def _associate(examples: Examples, stranger: Api) -> Case:
+    url = f"/custom_field/shared/{examples.id('shared_custom_field')}/association/"
+    return Case(Call(url, {"object_type": "lead"}), Call(url, {"object_type": "unknown"}))
+
+
+def _association(examples: Examples, stranger: Api) -> Case:
+    url = f"/custom_field/shared/{examples.id('shared_custom_field')}/association/lead/"
+    return Case(Call(url), Call(url, by=stranger))
+
+
 def _memberships(examples: Examples, stranger: Api) -> Case:
     url = f"/membership/?id__in={examples.id('membership')}"
     return Case(Call(url, {"track_email_opens": True}), Call(url, {"role_id": "unknown"}))
@@ -101,6 +111,8 @@ def _list_of_lead(path: str) -> Maker:
     return case
 
 
+_ASSOCIATION = "/custom_field/shared/{scf_id}/association/"
+
 CASES: dict[tuple[str, str], Maker] = {
     ("GET", "/me/"): _me,
     ("GET", "/event/"): _events,
@@ -109,6 +121,10 @@ CASES: dict[tuple[str, str], Maker] = {
     ("PUT", "/task/"): _tasks,
     ("GET", "/custom_field_schema/{object_type}/"): _schema,
     ("PUT", "/custom_field_schema/{object_type}/"): _schema_order,
+    ("POST", _ASSOCIATION): _associate,
+    ("GET", f"{_ASSOCIATION}{{object_type}}/"): _association,
+    ("PUT", f"{_ASSOCIATION}{{object_type}}/"): _association,
+    ("DELETE", f"{_ASSOCIATION}{{object_type}}/"): _association,
     ("PUT", "/membership/"): _memberships,
     ("GET", "/membership/{id}/pinned_views/"): _pinned_views,
     ("PUT", "/membership/{id}/pinned_views/"): _pinned_views,
