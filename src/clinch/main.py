@@ -11,7 +11,7 @@ import pkgutil
 import signal
 import socket
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from os import environ
 from typing import Any
@@ -19,10 +19,11 @@ from typing import Any
 import clinch.crm
 import clinch.identity
 from clinch.cli.administration import CommandError, administer
+from clinch.crm.custom_values import VALUES
 from clinch.db.database import Database
 from clinch.db.migrations import SCHEMA_MIGRATION, MigrationError, migrate, migrations
 from clinch.db.schema import Table
-from clinch.events.follower import EVENT_CURSOR, Follower, behind, catch_up
+from clinch.events.follower import EVENT_CURSOR, Errand, Follower, behind, catch_up, run_errand
 from clinch.events.seal import EVENT_SEAL, SEAL
 from clinch.events.wake import SWEEP, Listener, Waker
 from clinch.identity.credentials import CREDENTIAL, Authenticator
@@ -31,6 +32,7 @@ from clinch.identity.organizations import ORGANIZATION_DIRECTORY
 from clinch.identity.second_factor import SECOND_FACTOR
 from clinch.identity.throttle import SIGN_IN_FAILURE
 from clinch.identity.users import LOGIN
+from clinch.resources.custom_values import CUSTOM_VALUE
 from clinch.resources.declaration import Declarations, Resource
 from clinch.resources.search_text import SEARCH_TEXT
 from clinch.resources.store import Store
@@ -52,6 +54,7 @@ from clinch.server.routes import Routes
 from clinch.vault.vault import Vault
 
 FOLLOWERS: tuple[Follower, ...] = (SEAL,)
+ERRANDS: tuple[Errand, ...] = (VALUES,)
 
 _CONNECTIONS = 8
 
@@ -85,6 +88,7 @@ def tables(declared: Declarations) -> list[Table]:
         EVENT_CURSOR,
         EVENT_SEAL,
         SEARCH_TEXT,
+        CUSTOM_VALUE,
         *declared.tables(),
     ]
 
@@ -171,14 +175,22 @@ async def worker() -> None:
 
 
 async def follow(url: str) -> None:
-    """Keep every follower up with every organization's log."""
+    """Keep every follower up with every organization's log; errands apart, since they take long."""
+    await asyncio.gather(keep_up(url, FOLLOWERS), keep_up(url, ERRANDS))
+
+
+async def keep_up(url: str, followers: Sequence[Follower | Errand]) -> None:
     database, listener = Database(url, 2), Listener(url)
+    store = Store(database, declarations())
     try:
         while True:
             try:
-                for follower in FOLLOWERS:
+                for follower in followers:
                     for organization_id in await behind(database, follower):
-                        await catch_up(database, follower, organization_id)
+                        if isinstance(follower, Errand):
+                            await run_errand(store, follower, organization_id)
+                        else:
+                            await catch_up(database, follower, organization_id)
                 await listener.wait()
             except Exception as error:
                 log_failure(error, process="worker")

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from harness import Api
+from harness import Api, Organization
 
 
 def lead_of(api: Api, **values: Any) -> str:
@@ -133,6 +133,135 @@ def test_lists_answer_totals_of_all_that_fits(api: Api, statuses: dict[str, str]
     assert labels["total_results"] == 1
     assert api.get("/opportunity/", date_won__gte="2000-01-01")["total_results"] == 1
     assert api.get("/opportunity/", _total="0").keys() == {"data", "has_more"}
+
+
+DAYS = {
+    "old": "2025-12-29",  # a Monday, of the first week of 2026
+    "march": "2026-03-05",
+    "later in march": "2026-03-20",
+    "may": "2026-05-04",
+    "none": None,
+}
+
+
+@pytest.fixture
+def deals(api: Api) -> dict[str, Any]:
+    """Deals worth 1, 10, 100 and so on, monthly ones last; the ids by what is said above."""
+    made = {}
+    for number, (name, day) in enumerate(DAYS.items()):
+        body = {"value": 100 * 10**number, "date_won": day, "note": name}
+        period = "monthly" if day is None else "one_time"
+        made[name] = api.post("/opportunity/", {**body, "value_period": period})["id"]
+    return made
+
+
+def groups(api: Api, by: str, **parameters: str) -> list[tuple[str, list[str]]]:
+    """The keys of the groups, and the notes of their objects."""
+    page = api.get("/opportunity/", _group_by=by, **parameters)
+    return [(g["key"], [deal["note"] for deal in g["objects"]]) for g in page["data"]]
+
+
+@pytest.mark.parametrize(
+    ("by", "keys"),
+    [
+        ("date_won__week", ["2026-W01", "2026-W10", "2026-W12", "2026-W19", "none"]),
+        ("date_won__month", ["2025-12", "2026-03", "2026-05", "none"]),
+        ("date_won__quarter", ["2025-Q4", "2026-Q1", "2026-Q2", "none"]),
+        ("date_won__year", ["2025", "2026", "none"]),
+    ],
+)
+def test_deals_are_grouped_by_when_they_close(
+    api: Api, deals: dict[str, Any], by: str, keys: list[str]
+) -> None:
+    found = groups(api, by)
+    assert [key for key, _ in found] == keys
+    assert sorted(note for _, notes in found for note in notes) == sorted(DAYS)
+    assert found[-1] == ("none", ["none"])
+    backward = groups(api, f"-{by}")
+    assert [key for key, _ in backward] == keys[::-1]
+
+
+def test_a_group_says_when_it_is_and_what_it_is_worth(api: Api, deals: dict[str, Any]) -> None:
+    page = api.get("/opportunity/", _group_by="date_won__month", _order_by="-value")
+    whole = api.get("/opportunity/", _order_by="-value")
+    assert {key: page[key] for key in page if key != "data"} == {
+        key: whole[key] for key in whole if key != "data"
+    }
+    march, rest = page["data"][1], page["data"][-1]
+    assert (march["year"], march["month"], march["total_results"]) == (2026, 3, 2)
+    assert [deal["note"] for deal in march["objects"]] == ["later in march", "march"]
+    assert march["objects"][0] == api.get(f"/opportunity/{deals['later in march']}/")
+    assert march["count_by_value_period"] == {"one_time": 2}
+    assert (march["total_value_one_time"], march["total_value_one_time_formatted"]) == (
+        11000,
+        "$110",
+    )
+    assert (march["expected_value_annualized"], march["total_value_monthly"]) == (5500, 0)
+    assert (rest["year"], rest["month"], rest["total_value_annualized"]) == (None, None, 12000000)
+    [week] = api.get("/opportunity/", _group_by="date_won__week", date_won="2025-12-29")["data"]
+    assert (week["weekyear"], week["week"]) == (2026, 1)
+    [quarter] = api.get("/opportunity/", _group_by="date_won__quarter", query="note:may")["data"]
+    assert (quarter["year"], quarter["quarter"], quarter["total_results"]) == (2026, 2, 1)
+
+
+def test_a_page_counts_objects_and_its_groups_may_be_partial(
+    api: Api, deals: dict[str, Any]
+) -> None:
+    wanted = {"_order_by": "value", "_fields": "note"}
+    one, two, three = (
+        api.get("/opportunity/", _group_by="date_won__month", _limit="2", _skip=skip, **wanted)
+        for skip in ("0", "2", "4")
+    )
+    assert (one["has_more"], two["has_more"], three["has_more"]) == (True, True, False)
+    found = [
+        (group["key"], group["total_results"], [deal["note"] for deal in group["objects"]])
+        for page in (one, two, three)
+        for group in page["data"]
+    ]
+    assert found == [
+        ("2025-12", 1, ["old"]),
+        ("2026-03", 2, ["march"]),
+        ("2026-03", 2, ["later in march"]),
+        ("2026-05", 1, ["may"]),
+        ("none", 1, ["none"]),
+    ]
+    beyond = api.get("/opportunity/", _group_by="date_won__month", _skip="5")
+    assert (beyond["data"], beyond["has_more"], beyond["total_results"]) == ([], False, 5)
+
+
+def test_deals_are_grouped_by_their_owners_in_the_order_of_names(
+    organization: Organization,
+) -> None:
+    api, ada = organization.admin, organization.member("user", "Ada", "Moss")
+    for user, note in ((api.user_id, "a"), (ada.user_id, "b"), (None, "c"), (api.user_id, "d")):
+        api.post("/opportunity/", {"user_id": user, "note": note, "value": 100})
+    page = api.get("/opportunity/", _group_by="user_id", _order_by="date_created")
+    found = [
+        (group["key"], group["user_id"], group["user_name"], group["total_value_one_time"])
+        for group in page["data"]
+    ]
+    assert found == [
+        (ada.user_id, ada.user_id, "Ada Moss", 100),
+        (api.user_id, api.user_id, "Sam Reed", 200),
+        ("none", None, None, 100),
+    ]
+    assert [deal["note"] for deal in page["data"][1]["objects"]] == ["a", "d"]
+    assert groups(api, "-user_id", _order_by="-date_created") == [
+        ("none", ["c"]),
+        (api.user_id, ["d", "a"]),
+        (ada.user_id, ["b"]),
+    ]
+    mine = api.get("/opportunity/", _group_by="user_id", user_id=ada.user_id, _total="0")
+    assert mine.keys() == {"data", "has_more"}
+    assert mine["data"][0].keys() == {"key", "user_id", "user_name", "objects"}
+
+
+def test_groups_that_do_not_exist_are_refused(api: Api) -> None:
+    for wanted in ("status_id", "date_won", "-", "--user_id", "user_id,date_won__week", "\x00"):
+        refused = api("GET", "/opportunity/", _group_by=wanted)
+        assert refused.status_code == 400, wanted
+    assert api.get("/opportunity/", _group_by="user_id")["data"] == []
+    assert api.get("/lead/", _group_by="x")["data"] == []
 
 
 def test_a_note_and_its_html_are_twins(api: Api) -> None:

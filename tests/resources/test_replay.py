@@ -16,6 +16,7 @@ from clinch.crm.activities.calls import Call
 from clinch.crm.activities.notes import Note
 from clinch.crm.beginning import first_objects
 from clinch.crm.contacts import Contact
+from clinch.crm.custom_fields import LeadCustomField
 from clinch.crm.lead_statuses import LeadStatus
 from clinch.crm.leads import Lead
 from clinch.crm.opportunities import Opportunity
@@ -29,6 +30,7 @@ from clinch.resources.fields import stored_time
 from clinch.resources.search_text import fold
 from clinch.resources.store import Store
 from clinch.resources.write.change import Change, ChangeKind
+from clinch.resources.write.measured import mend
 from clinch.resources.write.summaries import recount
 
 SOAK = os.environ.get("CLINCH_SOAK") == "1"
@@ -88,6 +90,9 @@ CONTACT = {
     "nonsense": st.none(),
 }
 LEAD = {
+    "custom.Seats": st.sampled_from([5, -0.25, "12.50", 10**30, None]),
+    "custom.Renewal": st.sampled_from(["2026-03-05", "1999-12-31T23:59:59+01:00", None]),
+    "custom.Source": st.sampled_from(["2026-03-05", "fair", None]),
     "name": TEXTS,
     "description": TEXTS,
     "url": st.sampled_from(["harbour.example", "https://x.example/?q=1", None]),
@@ -182,6 +187,13 @@ STEPS = st.builds(
     ),
     st.sampled_from([False, False, False, False, True]),
 )
+FIELDS = Step(
+    [
+        Wish("create", LeadCustomField, 0, {"name": name, "type": type})
+        for name, type in (("Seats", "number"), ("Renewal", "datetime"), ("Source", "text"))
+    ],
+    dry=False,
+)
 START = Step(
     [
         Wish("create", Lead, 0, {"name": name, "contacts": [{"name": "Ada"}, {"name": "Bo"}]})
@@ -266,19 +278,21 @@ class Ledger:
         names = sorted({resource.table for resource in self._store.declared})
         parts = " union all ".join(
             f"select '{name}' || to_jsonb(t)::text from {name} t where organization_id = $1"
-            for name in [*names, "event_clock", "search_text", "event"]
+            for name in [*names, "event_clock", "search_text", "custom_value", "event"]
         )
         rows = await self._owner.fetch(f"{parts} order by 1", self._actor.organization_id)
         return [row[0] for row in rows]
 
     async def check(self) -> None:
-        """The tables, the counters, the summaries and the search texts are what the log says."""
+        """The tables, the counters and what is derived are what the log says."""
         replayed = await self._replayed()
         stored = await self._stored()
         assert replayed == stored
         await self._check_clock(stored)
         await self._check_search(stored)
         await self._check_summaries()
+        database, id = self._store.database, self._actor.organization_id
+        assert (await mend(database, self._store.declared, id))[1] == 0
 
     async def _replayed(self) -> Rows:
         events = await self._owner.fetch(
@@ -388,6 +402,7 @@ async def play(store: Store, hands: list[list[Step]]) -> None:
     owners = [owner]
     try:
         ledger = Ledger(store, actor, owner)
+        await ledger.take(FIELDS)
         await ledger.take(START)
         if len(hands) == 1:
             for step in hands[0]:

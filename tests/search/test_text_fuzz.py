@@ -13,6 +13,8 @@ from clinch.crm.opportunities import Opportunity
 from clinch.crm.tasks import Task
 from clinch.db.database import Tenant
 from clinch.resources.actor import Actor
+from clinch.resources.custom_fields import TYPES
+from clinch.resources.custom_values import CustomValue
 from clinch.resources.declaration import Resource
 from clinch.resources.errors import BadRequest
 from clinch.resources.query.read import Page
@@ -47,13 +49,18 @@ _pieces = st.one_of(
 texts = st.one_of(st.text(max_size=40), st.lists(_pieces, max_size=14).map("".join))
 
 
+def any_custom(resource: type[Resource], name: str) -> CustomValue | None:
+    """A custom field of any name, of a type that the name decides."""
+    return CustomValue(resource, "cf_1", TYPES[len(name) % len(TYPES)], name, ("a", "b"))
+
+
 @given(text=texts, resource=st.sampled_from(RESOURCES), hours=st.integers(-14, 14))
 @settings(max_examples=1500, deadline=None)
 def test_a_text_is_read_or_refused(text: str, resource: type[Resource], hours: int) -> None:
     actor = Actor(ACTOR.tenant, "orga_1", utc_offset=timedelta(hours=hours))
     read: Search | BadRequest
     try:
-        read = parse(text, resource, actor)
+        read = parse(text, resource, actor, any_custom)
     except BadRequest as refused:
         read = refused
     assert isinstance(read, Search) or len(str(read.body["error"])) < 400

@@ -12,11 +12,8 @@ from clinch.crm.contacts import Contact
 from clinch.crm.leads import Lead
 from clinch.crm.opportunities import Opportunity
 from clinch.resources.actor import Actor
-from clinch.resources.declaration import Resource
-from clinch.resources.errors import BadRequest
-from clinch.resources.fields import Field
 from clinch.resources.query.read import Page
-from clinch.resources.query.tree import Equal, Exists, Node, Or, Related
+from clinch.resources.query.tree import Equal, Node
 from clinch.search.text import parse
 
 NOW = datetime.now(UTC)
@@ -497,22 +494,6 @@ def test_what_cannot_be_read_is_told(desk: Desk, query: str, text: str) -> None:
     assert refused.status_code == 400
     assert refused.json().keys() == {"error"}
     assert text in refused.json()["error"]
-
-
-def test_custom_fields_are_found_by_whoever_knows_them(desk: Desk) -> None:
-    def known(resource: type[Resource], name: str) -> Field | None:
-        names = {"Source CRM": Lead.description, "cf_X": Lead.description, "Deal": Opportunity.note}
-        field = names.get(name)
-        return field if field is not None and field.resource is resource else None
-
-    actor = desk.organization.actor()
-    for query in ('"custom.Source CRM":*', '"Source CRM":*', "custom.cf_X:*"):
-        assert parse(query, Lead, actor, known).where == Or((Exists(Lead.description),)), query
-    inner = Or((Exists(Opportunity.note),))
-    nested = parse("opportunity(custom.Deal:*)", Lead, actor, known)
-    assert nested.where == Related(Lead.opportunities, inner)
-    with pytest.raises(BadRequest):
-        parse("custom.Deal:*", Lead, actor, known)
 
 
 def test_the_parameter_is_documented(desk: Desk) -> None:

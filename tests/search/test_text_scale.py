@@ -1,6 +1,7 @@
 """What a fragment costs among many leads: the index finds it, and no table is read through."""
 
 import re
+from functools import partial
 from typing import Any
 
 import asyncpg
@@ -10,9 +11,11 @@ from harness import Organization, Program, make_organization
 from clinch.crm.contacts import Contact
 from clinch.crm.leads import Lead
 from clinch.db.database import Transaction
+from clinch.resources.query.definitions import custom_values
 from clinch.resources.query.read import Page
 from clinch.resources.search_text import fold
-from clinch.search.text import parse
+from clinch.search.custom_terms import find_custom
+from clinch.search.text import named_fields, parse
 
 LEADS = 20_000
 
@@ -35,7 +38,10 @@ def crowd(program: Program, cluster: str) -> Organization:
     """An organization with many leads, each named by the digest of its number."""
     made = make_organization(program)
     contact = {"name": "Ada", "emails": [{"email": "ada@x.example"}]}
-    made.admin.post("/lead/", {"name": "Harbour", "contacts": [contact]})
+    for name, type in (("Seats", "number"), ("Renewal", "date")):
+        made.admin.post("/custom_field/lead/", {"name": name, "type": type})
+    custom = {"Seats": -1, "Renewal": "1999-01-01"}
+    made.admin.post("/lead/", {"name": "Harbour", "contacts": [contact], "custom": custom})
     program.run(_copy(cluster, made.system.organization_id))
     return made
 
@@ -59,17 +65,24 @@ async def _copy(url: str, organization_id: str) -> None:
         f" from search_text s, generate_series(1, {LEADS}) n where s.organization_id = $1",
         organization_id,
     )
-    for table in (Lead.table, Contact.table, "search_text"):
+    await connection.execute(
+        "insert into custom_value select v.organization_id, v.object_id || n, v.field_id,"
+        " v.number + 1 + n, v.moment + make_interval(days => n)"
+        f" from custom_value v, generate_series(1, {LEADS}) n where v.organization_id = $1",
+        organization_id,
+    )
+    for table in (Lead.table, Contact.table, "search_text", "custom_value"):
         await connection.execute(f"vacuum analyze {table}")
     await connection.close()
 
 
 def plan_of(crowd: Organization, query: str) -> str:
     actor, store = crowd.actor(), crowd.program.store
-    search = parse(query, Lead, actor)
 
     async def explain() -> str:
-        async with store.reading(actor) as transaction:
+        async with store.reading(actor, plan_anew=True) as transaction:
+            fields = await custom_values(transaction, store.declared, actor, named_fields(query))
+            search = parse(query, Lead, actor, partial(find_custom, fields))
             explaining: Any = Explaining(transaction)
             page = Page(where=search.where, order=search.order)
             await store.reads.page(explaining, actor, Lead, page)
@@ -97,6 +110,25 @@ def test_the_index_finds_a_fragment(crowd: Organization, query: str) -> None:
     assert not re.search(r"Seq Scan on (search_text|contact)\b", plan), plan
     if query != "c4":  # a hundredth of all leads: the planner may compare them in memory
         assert not re.search(r"Seq Scan on lead\b", plan), plan
+
+
+@pytest.mark.parametrize(
+    ("query", "column"),
+    [
+        ("Seats:77", "number"),
+        ("Seats:[70 TO 90]", "number"),
+        ("Seats < 50 sort:date_updated", "number"),
+        ("Renewal:2001-05", "moment"),
+        ("Renewal < 1999-02-01", "moment"),
+        ("c4ca4238a0b9 Seats > 19000", "number"),
+    ],
+)
+def test_the_index_finds_a_range_of_values(crowd: Organization, query: str, column: str) -> None:
+    plan = plan_of(crowd, query)
+    assert not re.search(r"Seq Scan on (lead|custom_value)\b", plan), plan
+    if "c4ca" not in query:  # there one lead is left, whose values are looked at by its id
+        ends = re.findall(rf"Index Cond: .*field_id = .*{column} (?:>|<)", plan)
+        assert ends, plan
 
 
 def test_what_is_found_is_the_same_as_without_the_index(crowd: Organization) -> None:

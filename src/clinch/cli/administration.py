@@ -31,6 +31,7 @@ from clinch.resources.errors import ApiError
 from clinch.resources.query.read import Page
 from clinch.resources.store import Store
 from clinch.resources.write.change import Change
+from clinch.resources.write.measured import mend
 from clinch.resources.write.summaries import recount
 
 FROM_CLI = Provenance(source="cli")
@@ -195,11 +196,14 @@ async def _recount(store: Store, arguments: Arguments, organization_id: str, nam
             text = f"{name}: {counted} {resource.noun} objects, {kept} in the counter"
             _line(arguments, kept == counted, text)
     async with store.database.everyone() as transaction:
-        wrong = await recount(transaction, store.declared, organization_id)
-    for noun, number in wrong.items():
+        stale = await recount(transaction, store.declared, organization_id)
+    for noun, number in stale.items():
         problems += number > 0
         _line(arguments, number == 0, f"{name}: {number} {noun} objects with stale summaries")
-    return problems
+    rows, wrong = await mend(store.database, store.declared, organization_id)
+    text = f"{name}: {rows} numbers and dates in custom fields can be searched by"
+    _line(arguments, wrong == 0, text + (f"; {wrong} were wrong, and are mended" if wrong else ""))
+    return problems + (wrong > 0)
 
 
 async def _organization(store: Store, arguments: Arguments) -> Actor:

@@ -151,7 +151,9 @@ def _key_revoke(parser: argparse.ArgumentParser) -> None:
 def _doctor(parser: argparse.ArgumentParser) -> None:
     _where(parser)
     parser.add_argument(
-        "--recount", action="store_true", help="also count everything that counters keep"
+        "--recount",
+        action="store_true",
+        help="also count what counters keep, and mend the rows of custom values",
     )
     _json(parser)
 

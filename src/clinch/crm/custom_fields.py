@@ -1,5 +1,7 @@
 """The definitions of custom fields: one resource for each kind of object that may have them."""
 
+from typing import ClassVar
+
 from clinch.crm.assigning_fields import assigning_roles, keep_assigning
 from clinch.crm.field_names import fields_of_same_name, keep_names_apart
 from clinch.db.schema import Index
@@ -27,7 +29,7 @@ _FIXED = {
     "custom_activity_type_id": "custom_activity_type",
     "custom_object_type_id": "custom_object_type",
 }
-"""The columns that never change, with the names under which a try is refused."""
+"""The columns that never change (the type: where it may not), by the names of their errors."""
 
 
 def check_definitions(work: Work, changes: list[Change]) -> None:
@@ -46,7 +48,11 @@ def check_definitions(work: Work, changes: list[Change]) -> None:
             problems["referenced_custom_type"] = REQUIRED
         if row["accepts_multiple_values"] and row["type"] not in MULTIPLE:
             problems["accepts_multiple_values"] = "This type has one value only."
-        problems |= {_FIXED[name]: IMMUTABLE for name in change.changed() if name in _FIXED}
+        fixed = {name for name in change.changed() if name in _FIXED}
+        if "type" in fixed and issubclass(change.resource, CustomField):
+            row["converting_to_type"] = row["type"]
+            fixed -= {"type"} if change.resource.type_changes else set()
+        problems |= {_FIXED[name]: IMMUTABLE for name in fixed}
         if problems:
             raise ValidationError(problems)
 
@@ -87,10 +93,17 @@ class CustomField(Audited, table="custom_field"):
     )
     loads = [fields_of_same_name]
     before = [check_definitions, keep_names_apart]
+    type_changes: ClassVar[bool] = False
+    """Whether the type may change; the stored values follow it, see `custom_values`."""
 
     name = Text(required=True, max=200)
     description = Text(nullable=True, max=280)
     type = Choice(*TYPES, required=True)
+    converting_to_type = Text(
+        nullable=True,
+        writable="internally",
+        doc="The new type, until what is stored has been converted to it.",
+    )
     choices = Words(nullable=True)
     accepts_multiple_values = Boolean()
     editable_with_roles = Words(doc="The roles that may change values; empty for everybody.")
@@ -117,6 +130,7 @@ class LeadCustomField(
 ):
     """A field that the organization adds to its leads."""
 
+    type_changes = True
     also_at = ("custom_fields/lead",)
     loads = [*CustomField.loads, assigning_roles]
     before = [*CustomField.before, keep_assigning]
@@ -131,6 +145,7 @@ class ContactCustomField(
 ):
     """A field that the organization adds to its contacts."""
 
+    type_changes = True
     also_at = ("custom_fields/contact",)
 
 
@@ -142,6 +157,8 @@ class OpportunityCustomField(
     only={"kind": "opportunity"},
 ):
     """A field that the organization adds to its opportunities."""
+
+    type_changes = True
 
     also_at = ("custom_fields/opportunity",)
 

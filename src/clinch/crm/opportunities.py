@@ -31,6 +31,7 @@ from clinch.resources.fields import (
     Text,
     stored_time,
 )
+from clinch.resources.query.groups import Grouping
 from clinch.resources.query.tree import In, Related
 from clinch.resources.write.change import Change
 from clinch.resources.write.load import Load
@@ -132,6 +133,18 @@ def _totals() -> dict[str, str]:
     return totals
 
 
+_USER_NAME = (
+    "(select trim(u.first_name || ' ' || u.last_name) from app_user u"
+    " where u.organization_id = $1 and u.id = {row}.user_id)"
+)
+
+
+def _won(spelling: str, **parts: str) -> Grouping:
+    """By when deals are won or expected to close; `parts` are those of the day, by name."""
+    shows = {name: f"extract({part} from {{row}}.date_won)::int" for name, part in parts.items()}
+    return Grouping(f"to_char({{row}}.date_won, '{spelling}')", shows)
+
+
 class Opportunity(Audited, path="opportunity", prefix="oppo"):
     """A deal with a lead: its value, how likely it is, when it should close."""
 
@@ -152,6 +165,17 @@ class Opportunity(Audited, path="opportunity", prefix="oppo"):
     )
     counted = True
     totals = _totals()
+    groupings = {
+        "user_id": Grouping(
+            "{row}.user_id",
+            {"user_id": "{row}.user_id", "user_name": _USER_NAME},
+            order_by=_USER_NAME,
+        ),
+        "date_won__week": _won('IYYY-"W"IW', weekyear="isoyear", week="week"),
+        "date_won__month": _won("YYYY-MM", year="year", month="month"),
+        "date_won__quarter": _won('YYYY-"Q"Q', year="year", quarter="quarter"),
+        "date_won__year": _won("YYYY", year="year"),
+    }
     indexes = (
         Index(("organization_id", "date_updated desc", "id desc")),
         Index(("organization_id", "lead_id", "date_created", "id")),

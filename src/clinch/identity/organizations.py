@@ -228,6 +228,15 @@ async def delete_organization(store: Store, organization_id: str) -> None:
         )
 
 
+async def system_actor(store: Store, organization_id: str) -> Actor:
+    """The system as an actor in the organization of this uuid."""
+    async with store.database.installation() as transaction:
+        id = await transaction.value(
+            "select id from organization_directory where organization_id = $1", organization_id
+        )
+    return Actor(Tenant(organization_id), id)
+
+
 async def find_organization(store: Store, named: str | None) -> Actor | None:
     """The system as an actor in the organization with this public id or name.
 

@@ -92,6 +92,8 @@ class CustomFields(Field):
             f" and f.kind in ('{kind}', 'shared') and {row}.custom ? f.id{only}"
             f" and (f.kind = '{kind}' or exists (select from {ASSOCIATION} a"
             f" where a.organization_id = $1 and a.custom_field_id = f.id and {link}))"
+            f" and (f.converting_to_type is null or custom_value_fits("
+            f"f.type, f.accepts_multiple_values, f.choices, {value}))"
         )
 
 
@@ -161,6 +163,31 @@ def apply(definition: Row, sent: Sent, current: Any, actor: Actor) -> Any:
         elif value not in values:
             values = [*values, value]
     return values or None
+
+
+def refit(definition: Row, value: Any, actor: Actor) -> Any:
+    """A stored value as its field has it by now; None where nothing of it fits.
+
+    Of several entries the first is kept where there is one value only.
+    """
+    fitting = []
+    for entry in value if isinstance(value, list) else [value]:
+        try:
+            fitting.append(_converted(definition, entry, actor))
+        except Invalid:
+            continue
+    if not fitting:
+        return None
+    return list(dict.fromkeys(fitting)) if definition["accepts_multiple_values"] else fitting[0]
+
+
+def _converted(definition: Row, value: Any, actor: Actor) -> Any:
+    if definition["type"] == "number":
+        return read_value(definition, value, actor)
+    text = value if isinstance(value, str) else str(value)
+    if definition["type"] == "date":
+        return parse_datetime(text, actor).date().isoformat()
+    return read_value(definition, text, actor)
 
 
 def read_value(definition: Row, value: Any, actor: Actor) -> Any:

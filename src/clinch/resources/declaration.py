@@ -9,6 +9,7 @@ from clinch.db.schema import Column, ForeignKey, Index, Table, id_column, tenant
 from clinch.resources.actor import Actor, OperationClass
 from clinch.resources.custom_fields import ASSOCIATION, SHARED, CustomFields
 from clinch.resources.fields import Children, Computed, DateTime, Field, Id, Ref, Summary
+from clinch.resources.query.groups import Grouping
 from clinch.resources.query.tree import And, Node
 from clinch.resources.visibility import find_parents, seen_with
 
@@ -65,6 +66,7 @@ class Resource:
       `search_lead` names the column of the lead it is found with.
     - `counted`: the number of objects is kept, and lists answer `total_results`; `totals` are more
       that they answer, over everything that fits: aggregates in SQL over `{row}`, by name.
+    - `groupings`: what `_group_by` accepts (`key` or `-key`): how lists are answered in groups.
     - `also_at`: further paths by which older clients know the resource.
     - `list_parameters`: what `narrow` reads besides the fields' filters, with a line on each.
     - `when_deleted`: what a delete sets on an object that then stays, instead of taking it out.
@@ -82,7 +84,7 @@ class Resource:
 
     noun: ClassVar[str]
     """What the program calls it: `lead_status` for LeadStatus."""
-    path: ClassVar[str]
+    path: ClassVar[str] = ""
     prefix: ClassVar[str]
     table: ClassVar[str]
     fields: ClassVar[dict[str, Field]] = {}
@@ -109,6 +111,7 @@ class Resource:
     indexes: ClassVar[tuple[Index, ...]] = ()
     counted: ClassVar[bool] = False
     totals: ClassVar[dict[str, str]] = {}
+    groupings: ClassVar[dict[str, Grouping]] = {}
     max_limit: ClassVar[int] = 200
     create_status: ClassVar[int] = 200
     delete_status: ClassVar[int] = 200

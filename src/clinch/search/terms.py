@@ -9,7 +9,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
-from typing import Any
 
 from clinch.identity.users import User
 from clinch.resources.actor import Actor
@@ -155,11 +154,16 @@ class UserTerm(Term):
             return Or() if actor.user_id is None else Equal(self.field, actor.user_id)
         if text.startswith(f"{User.prefix}_"):
             return Equal(self.field, text)
-        names = (User.name, User.first_name, User.email)
-        return Related(self.field, Or(tuple(TextMatch(name, "is", text) for name in names)))
+        return Related(self.field, user_called(text))
 
     def given(self) -> Node:
         return Exists(self.field)
+
+
+def user_called(text: str) -> Node:
+    """The users of that full name, first name or address."""
+    names = (User.name, User.first_name, User.email)
+    return Or(tuple(TextMatch(name, "is", text) for name in names))
 
 
 @dataclass(frozen=True)
@@ -223,25 +227,6 @@ class FlagTerm(Term):
 
     def given(self) -> Node:
         return Exists(self.field)
-
-
-@dataclass(frozen=True)
-class OtherTerm(Term):
-    """A field of another kind, which reads its values as its list filter does."""
-
-    field: Field
-
-    def equal(self, value: Value, exact: bool, actor: Actor) -> Node:
-        return Equal(self.field, self._read(value, actor))
-
-    def compare(self, comparison: Comparison, value: Value, actor: Actor) -> Node:
-        return Range(self.field, comparison, self._read(value, actor))
-
-    def given(self) -> Node:
-        return Exists(self.field)
-
-    def _read(self, value: Value, actor: Actor) -> Any:
-        return self.field.filter_value(value.text.strip(), actor)
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,16 @@
 """The search language of a list's `query` parameter: from what people type to conditions."""
 
 import string
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from clinch.resources.actor import Actor
+from clinch.resources.custom_values import CustomValue
 from clinch.resources.declaration import Resource
 from clinch.resources.errors import BadRequest, Invalid
-from clinch.resources.fields import Field, Id
+from clinch.resources.fields import Id
 from clinch.resources.query.tree import EVERYTHING, And, Comparison, Node, Not, Or, Related, Slice
+from clinch.search.custom_terms import custom_term
 from clinch.search.grammar import (
     All,
     Condition,
@@ -22,10 +24,10 @@ from clinch.search.grammar import (
     Words,
     read_query,
 )
-from clinch.search.terms import OtherTerm, Term
-from clinch.search.vocabulary import Vocabulary, term_of, vocabulary
+from clinch.search.terms import Term
+from clinch.search.vocabulary import Vocabulary, vocabulary
 
-CustomField = Callable[[type[Resource], str], Field | None]
+CustomField = Callable[[type[Resource], str], CustomValue | None]
 """Finds a field that the organization added to a resource, by its id or name."""
 
 _COMPARISONS: dict[Operator, Comparison] = {">": "gt", ">=": "gte", "<": "lt", "<=": "lte"}
@@ -40,8 +42,33 @@ class Search:
     order: str = ""
 
 
-def no_custom_fields(resource: type[Resource], name: str) -> Field | None:
+class UnknownName(BadRequest):
+    """The text asks for something by a name that means nothing; it may be a custom field's."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f'The query asks for "{name[:100]}", which is no field here.')
+
+
+def no_custom_fields(resource: type[Resource], name: str) -> CustomValue | None:
     return None
+
+
+def named_fields(text: str) -> list[str]:
+    """The names in a text that could be those of custom fields."""
+    return list(dict.fromkeys(map(_custom_name, _names(read_query(text).expression))))
+
+
+def _names(expression: Expression) -> Iterator[str]:
+    match expression:
+        case All(parts) | Either(parts):
+            for part in parts:
+                yield from _names(part)
+        case No(part) | Nested(_, part):
+            yield from _names(part)
+        case Condition(name, _, values):
+            yield name
+            if _spelled(name) == "has":
+                yield from (value.text for value in values)
 
 
 def searchable(resource: type[Resource]) -> bool:
@@ -55,7 +82,8 @@ def parse(
     actor: Actor,
     custom_field: CustomField = no_custom_fields,
 ) -> Search:
-    """What the text asks for; raises BadRequest for one that cannot be read.
+    """What the text asks for; raises BadRequest for one that cannot be read, and that is
+    UnknownName for a name that neither the resource nor `custom_field` knows.
 
     Dates are read with the actor's clock and zone, `me` is the actor's user. What the actor may
     see is left to the compiler of the tree.
@@ -117,7 +145,7 @@ class _Translator:
         link = self.known.scopes.get(_spelled(name))
         other = vocabulary(link.target) if link else None
         if link is None or other is None:
-            raise _unknown(name)
+            raise UnknownName(name)
         return Related(link, replace(self, known=other).node(inner))
 
     def _condition(self, name: str, operator: Operator, values: tuple[Value, ...]) -> Node:
@@ -135,11 +163,15 @@ class _Translator:
     def _term(self, name: str) -> Term:
         term = self.known.terms.get(_spelled(name))
         if term is None:
-            own = self.custom_field(self.known.resource, name.removeprefix("custom."))
-            term = (term_of(own) or OtherTerm(own)) if own is not None else None
-        if term is None:
-            raise _unknown(name)
+            own = self.custom_field(self.known.resource, _custom_name(name))
+            if own is None:
+                raise UnknownName(name)
+            return custom_term(own)
         return term
+
+
+def _custom_name(name: str) -> str:
+    return name.strip().removeprefix("custom.").strip()
 
 
 def _asked(term: Term, operator: Operator, values: tuple[Value, ...], actor: Actor) -> Node:
@@ -162,7 +194,3 @@ def _equal(term: Term, value: Value, exact: bool, actor: Actor) -> Node:
 
 def _is_any(value: Value) -> bool:
     return value.text.strip("*") == "" and value.text != "" and not value.quoted
-
-
-def _unknown(name: str) -> BadRequest:
-    return BadRequest(f'The query asks for "{name[:100]}", which is no field here.')

@@ -165,6 +165,10 @@ def _parameters(resource: type[Resource], operation: Operation, of_one: bool) ->
         if resource.orders:
             orders = [sign + key for key in resource.orders for sign in ("", "-")]
             found.append(_query("_order_by", {"type": "string", "enum": orders}, "The order."))
+        if resource.groupings:
+            groupings = [sign + key for key in resource.groupings for sign in ("", "-")]
+            schema = {"type": "string", "enum": groupings}
+            found.append(_query("_group_by", schema, "Answer groups, each with its objects."))
     if operation in ("list", "bulk_update"):
         if searchable(resource):
             found.append(_query("query", {"type": "string"}, _SEARCH))

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -12,12 +13,14 @@ from clinch.resources.custom_fields import CustomFields
 from clinch.resources.declaration import Resource
 from clinch.resources.errors import ApiError, BadRequest, Forbidden, Invalid, NotFound
 from clinch.resources.fields import Field, Ref
+from clinch.resources.query.definitions import custom_values
 from clinch.resources.query.read import Keys, Page
 from clinch.resources.query.tree import EVERYTHING, And, Equal, In, Node, Range
 from clinch.resources.store import Store
 from clinch.resources.write.change import Change
 from clinch.resources.write.path import Mode, Written, allow
-from clinch.search.text import Search, parse, searchable
+from clinch.search.custom_terms import find_custom
+from clinch.search.text import Search, UnknownName, named_fields, parse, searchable
 from clinch.server.http import Request, Response, json_response
 from clinch.server.routes import Route
 
@@ -59,7 +62,8 @@ class ResourceRoutes:
 
     async def _list(self, resource: type[Resource], request: Request) -> Response:
         allow(request.actor, resource, "list")
-        page = read_page(resource, request.parameters, request.actor)
+        search = await self._search(resource, request)
+        page = read_page(resource, request.parameters, request.actor, search)
         reads = self._store.reads
         conditions = page.where != EVERYTHING or not reads.sees_all(request.actor, resource)
         async with self._store.reading(request.actor, plan_anew=conditions) as transaction:
@@ -95,7 +99,7 @@ class ResourceRoutes:
         page = Page(
             both(
                 read_filters(resource, request.parameters, request.actor),
-                read_search(resource, request.parameters, request.actor).where,
+                (await self._search(resource, request)).where,
             ),
             limit=MOST_AT_ONCE + 1,
             keys=("id",),
@@ -117,6 +121,23 @@ class ResourceRoutes:
         change = Change.delete(resource, object_id(resource, request))
         await self._write(resource, request, change)
         return Response(b"" if resource.delete_status == 204 else b"{}", resource.delete_status)
+
+    async def _search(self, resource: type[Resource], request: Request) -> Search:
+        """What the parameter `query` asks for, of resources that take one; raises BadRequest.
+
+        Custom fields are read only where the text has a name that nothing else has.
+        """
+        text = request.parameters.get("query", "")
+        if not text or not searchable(resource):
+            return Search()
+        try:
+            return parse(text, resource, request.actor)
+        except UnknownName:
+            async with self._store.reading(request.actor) as transaction:
+                fields = await custom_values(
+                    transaction, self._store.declared, request.actor, named_fields(text)
+                )
+        return parse(text, resource, request.actor, partial(find_custom, fields))
 
     async def _write(self, resource: type[Resource], request: Request, change: Change) -> Written:
         keys = read_keys(resource, request.parameters.get("_fields"))
@@ -144,7 +165,9 @@ def object_id(resource: type[Resource], request: Request) -> str:
     return id
 
 
-def read_page(resource: type[Resource], parameters: dict[str, str], actor: Actor) -> Page:
+def read_page(
+    resource: type[Resource], parameters: dict[str, str], actor: Actor, search: Search
+) -> Page:
     """What a list's parameters ask for; raises BadRequest. Names that mean nothing are ignored."""
     limit = _number(parameters, "_limit", DEFAULT_LIMIT)
     skip = _number(parameters, "_skip", 0)
@@ -160,7 +183,7 @@ def read_page(resource: type[Resource], parameters: dict[str, str], actor: Actor
         )
     order = parameters.get("_order_by", "")
     known = order.removeprefix("-") in resource.orders
-    search = read_search(resource, parameters, actor)
+    grouping = _grouping(resource, parameters)
     return Page(
         where=both(read_filters(resource, parameters, actor), search.where),
         order=order if known else search.order,
@@ -168,6 +191,8 @@ def read_page(resource: type[Resource], parameters: dict[str, str], actor: Actor
         limit=limit,
         keys=_listed(resource, read_keys(resource, parameters.get("_fields"))),
         total=parameters.get("_total") not in ("0", "false"),
+        group=resource.groupings.get(grouping.removeprefix("-")),
+        groups_descend=grouping.startswith("-"),
     )
 
 
@@ -179,6 +204,15 @@ def _listed(resource: type[Resource], keys: Keys) -> Keys:
     if keys is None:
         keys = tuple(key for key, field in resource.fields.items() if not field.optional)
     return tuple(key for key in keys if key not in left_out)
+
+
+def _grouping(resource: type[Resource], parameters: dict[str, str]) -> str:
+    """The key to group by, `-` before one that descends; "" for none."""
+    grouping = parameters.get("_group_by", "") if resource.groupings else ""
+    if grouping and grouping.removeprefix("-") not in resource.groupings:
+        words = ", ".join(resource.groupings)
+        raise BadRequest(f'_group_by must be one of {words} (got "{grouping[:100]}" instead).')
+    return grouping
 
 
 def _number(parameters: dict[str, str], name: str, default: int) -> int:
@@ -203,12 +237,6 @@ def read_keys(resource: type[Resource], fields: str | None) -> Keys:
     if has_custom and "custom" not in keys:
         keys += sorted(name for name in named if _CUSTOM.fullmatch(name))
     return tuple(keys)
-
-
-def read_search(resource: type[Resource], parameters: dict[str, str], actor: Actor) -> Search:
-    """What the parameter `query` asks for, of resources that take one; raises BadRequest."""
-    text = parameters.get("query", "")
-    return parse(text, resource, actor) if text and searchable(resource) else Search()
 
 
 def both(first: Node, second: Node) -> Node:

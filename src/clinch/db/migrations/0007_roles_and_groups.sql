@@ -1,3 +1,6 @@
+-- Migrations run before anything else does: nobody waits to write. Roles and memberships are few.
+-- squawk-ignore-file adding-foreign-key-constraint, ban-drop-default, changing-column-type, constraint-missing-not-valid, require-concurrent-index-creation
+
 create table user_group (
     organization_id uuid not null,
     id text collate "C" not null,

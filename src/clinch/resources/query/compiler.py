@@ -11,6 +11,7 @@ from typing import Any
 
 from clinch.resources.actor import Actor
 from clinch.resources.custom_fields import CustomFields
+from clinch.resources.custom_values import MEASURED, CustomValue, measure
 from clinch.resources.declaration import Declarations, Resource
 from clinch.resources.errors import Forbidden
 from clinch.resources.fields import Children, Field, ListOf, Ref, Text
@@ -22,6 +23,7 @@ from clinch.resources.query.tree import (
     Equal,
     Exists,
     Fragment,
+    Has,
     In,
     Listed,
     Mine,
@@ -93,7 +95,7 @@ class Conditions:
     def _compile(self, node: Node, row: str) -> str:
         match node:
             case And(nodes):
-                return self._join(nodes, row, " and ", "true")
+                return self._all(nodes, row)
             case Or(nodes):
                 return self._any(nodes, row)
             case Not(inner):
@@ -104,10 +106,15 @@ class Conditions:
                 return f"{self._operand(field, row)} = {self.bind(value)}"
             case In(field, values):
                 return f"{self._operand(field, row)} = any({self.bind(list(values))})"
+            case Range(CustomValue() as custom):
+                return self._measured(custom, (node,), row)
             case Range(field, comparison, value):
                 return f"{self._operand(field, row)} {_SIGNS[comparison]} {self.bind(value)}"
             case Exists(field):
                 return self._exists(field, row)
+            case Has(field, text):
+                self._check(field)
+                return f"{field.entries(row)} ? {self.bind(text)}"
             case Related(field, inner):
                 return self._related(field, inner, row)
             case Count(field, comparison, number):
@@ -127,10 +134,34 @@ class Conditions:
                 hashed = f"hashtextextended({self._operand(field, row)}, 0) & {2**63 - 1}"
                 return f"({hashed}) % {self.bind(parts)}::bigint = {self.bind(part - 1)}::bigint"
 
-    def _join(self, nodes: tuple[Node, ...], row: str, word: str, empty: str) -> str:
-        if not nodes:
-            return empty
-        return "(" + word.join(self._compile(node, row) for node in nodes) + ")"
+    def _all(self, nodes: tuple[Node, ...], row: str) -> str:
+        """All of the nodes; the ends of a custom field's range are looked for together."""
+        together: dict[CustomValue, list[Range]] = {}
+        rest = []
+        for node in nodes:
+            match node:
+                case Range(CustomValue() as custom):
+                    together.setdefault(custom, []).append(node)
+                case _:
+                    rest.append(node)
+        parts = [self._measured(field, ranges, row) for field, ranges in together.items()]
+        parts += [self._compile(node, row) for node in rest]
+        return f"({' and '.join(parts)})" if parts else "true"
+
+    def _measured(self, field: CustomValue, ranges: Sequence[Range], row: str) -> str:
+        """The custom field's value is in all of the ranges."""
+        value = self._alias("v")
+        self._check(field)
+        tests = " and ".join(
+            f"{value}.{column} {_SIGNS[one.comparison]} {self.bind(bound)}"
+            for one in ranges
+            for column, bound in (measure(one.value),)
+        )
+        return self._joined(
+            f"{row}.id in (select {value}.object_id from {MEASURED} {value}"
+            f" where {value}.organization_id = any(array[$1::uuid])"
+            f" and {value}.field_id = {self.bind(field.id)} and {tests})"
+        )
 
     def _exists(self, field: Field, row: str) -> str:
         operand = self._operand(field, row)
@@ -140,7 +171,7 @@ class Conditions:
             return f"{operand} <> ''"
         return f"{operand} is not null"
 
-    def _related(self, field: Ref | Children, node: Node, row: str) -> str:
+    def _related(self, field: Ref | Children | CustomValue, node: Node, row: str) -> str:
         return self._joined(f"exists (select {self._others(field, node, row)})")
 
     def _count(self, field: Children | ListOf, row: str) -> str:
@@ -148,18 +179,13 @@ class Conditions:
             return f"jsonb_array_length({self._operand(field, row)})"
         return f"(select count(*) {self._others(field, And(), row)})"
 
-    def _others(self, field: Ref | Children, node: Node, row: str) -> str:
+    def _others(self, field: Ref | Children | CustomValue, node: Node, row: str) -> str:
         """The `from` of the objects that the field leads to and that meet the node."""
         self._check(field)
         other = self._alias("r")
         target = self._declarations[field.target]
-        link = (
-            f"{other}.id = {field.sql(row)}"
-            if isinstance(field, Ref)
-            else f"{other}.{target.fields[field.by].column} = {row}.id"
-        )
         where = self.where(target, other, node)
-        return f"from {target.table} {other} where {link} and {where}"
+        return f"from {target.table} {other} where {_link(field, target, row, other)} and {where}"
 
     def _listed(self, node: Listed, row: str) -> str:
         other, holder = self._alias("r"), node.list.resource
@@ -264,3 +290,14 @@ class Conditions:
     def _check(self, field: Field) -> None:
         if not self._actor.may(field.seen_with):
             raise Forbidden(f"You do not have permission to use the field {field.key}.")
+
+
+def _link(field: Ref | Children | CustomValue, target: type[Resource], row: str, other: str) -> str:
+    """SQL that holds where the field leads from the row to the other."""
+    match field:
+        case Ref():
+            return f"{other}.id = {field.sql(row)}"
+        case Children():
+            return f"{other}.{target.fields[field.by].column} = {row}.id"
+        case CustomValue():
+            return f"{field.entries(row)} ? {other}.id"

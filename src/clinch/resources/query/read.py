@@ -1,7 +1,7 @@
 """The read path: one object, several, or a page of them, as JSON that the database wrote."""
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -13,6 +13,13 @@ from clinch.resources.declaration import Declarations, Resource, counter
 from clinch.resources.errors import NotFound
 from clinch.resources.query.compiler import Conditions
 from clinch.resources.query.composer import Composed
+from clinch.resources.query.groups import (
+    Grouping,
+    group_heads,
+    group_key,
+    group_order,
+    in_groups,
+)
 from clinch.resources.query.tree import EVERYTHING, And, Equal, In, Node
 
 Keys = tuple[str, ...] | None
@@ -28,7 +35,8 @@ _SHAPES = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What to list: a condition, an order (`key` or `-key`), how many to skip and to answer."""
+    """What to list: a condition, an order (`key` or `-key`), how many to skip and to answer, and
+    the groups to answer them in."""
 
     where: Node = EVERYTHING
     order: str = ""
@@ -36,6 +44,8 @@ class Page:
     limit: int = 100
     keys: Keys = None
     total: bool = True
+    group: Grouping | None = None
+    groups_descend: bool = False
 
 
 class ReadPath:
@@ -130,26 +140,32 @@ class ReadPath:
     ) -> bytes:
         """`{"data": [...], "has_more": bool}`, with `total_results` where the resource counts.
 
+        In groups `data` has those that the page's objects are in, each with its `objects`.
+
         One statement. The total of everything is kept with the log; one under a condition is
         counted and remembered until the organization's next event.
         """
         query = Conditions(self.declarations, actor)
         where = query.where(resource, "r", page.where)
         order = query.order(resource, "r", page.order or resource.default_order)
+        groups = self._groups(resource, page, where)
+        order = groups.order + order
         object = self._object(query, actor, resource, page.keys)
         last = query.bind(page.skip + page.limit)
         end = query.bind(page.limit + 1)
         start = query.bind(page.skip)
+        objects = (
+            f"select {object.text} as json, r.page_row{groups.name}"
+            f" from page r {object.joins} where r.page_row <= {last}"
+        )
         closing = "|| '}'"
         total, remember = self._total(actor, resource, page, query, where)
         sql = (
             "with page as materialized (select r.*,"
-            f" row_number() over (order by {order}) as page_row"
+            f" row_number() over (order by {order}) as page_row{groups.column}"
             f" from {resource.table} r where {where} order by {order} limit {end} offset {start})"
-            f"{total.table} select convert_to('{{\"data\":[' || coalesce((select"
-            " string_agg(o.json, ',' order by o.page_row) from (select"
-            f" {object.text} as json, r.page_row"
-            f" from page r {object.joins} where r.page_row <= {last}) o), '')"
+            f"{groups.table}{total.table} select convert_to('{{\"data\":[' ||"
+            f" coalesce(({groups.of(objects)}), '')"
             f" || '],\"has_more\":' || (select count(*) > {end} - 1 from page)::text"
             f"{total.text} {'' if total.closed else closing}, 'UTF8'){total.columns}"
         )
@@ -162,6 +178,19 @@ class ReadPath:
     def sees_all(self, actor: Actor, resource: type[Resource]) -> bool:
         """Whether the actor may see every object of the resource."""
         return self.declarations.visible(resource, actor) is None
+
+    def _groups(self, resource: type[Resource], page: Page, where: str) -> "_Groups":
+        if page.group is None:
+            return _Groups()
+        totals = {"total_results": "count(*)"} | resource.totals if page.total else {}
+        heads = group_heads(page.group, resource.table, where, totals)
+        return _Groups(
+            order=group_order(page.group, "r", descending=page.groups_descend) + ", ",
+            column=f", {group_key(page.group, 'r')} as group_key",
+            name=", r.group_key",
+            table=f", heads as materialized ({heads})",
+            of=in_groups,
+        )
 
     def _total(
         self,
@@ -246,6 +275,22 @@ class ReadPath:
             for field in resource.fields.values()
             if field.seen_with is not None
         )
+
+
+def _one_by_one(objects: str) -> str:
+    return f"select string_agg(o.json, ',' order by o.page_row) from ({objects}) o"
+
+
+@dataclass(frozen=True, slots=True)
+class _Groups:
+    """The pieces that groups add to a list's statement."""
+
+    order: str = ""
+    column: str = ""
+    name: str = ""
+    table: str = ""
+    of: Callable[[str], str] = _one_by_one
+    """From the SQL of the page's objects to that of the text in `data`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from clinch.resources.custom_fields import CustomFields
+from clinch.resources.custom_values import CustomValue
 from clinch.resources.fields import Children, Field, Id, ListOf, Ref, Words
 
 Comparison = Literal["gt", "gte", "lt", "lte"]
@@ -50,7 +51,7 @@ class In:
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """The field compares so with the value."""
+    """The field compares so with the value, for a custom field a number, day or moment."""
 
     field: Field
     comparison: Comparison
@@ -65,10 +66,19 @@ class Exists:
 
 
 @dataclass(frozen=True, slots=True)
-class Related:
-    """The object referred to (Ref), or one of those that refer here (Children), meets the node."""
+class Has:
+    """The custom field's value is the text, or has it among several."""
 
-    field: Ref | Children
+    field: CustomValue
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Related:
+    """The object referred to (Ref), one of several (CustomValue), or one of those that refer here
+    (Children), meets the node."""
+
+    field: Ref | Children | CustomValue
     node: "Node"
 
 
@@ -144,6 +154,7 @@ Node = (
     | In
     | Range
     | Exists
+    | Has
     | Related
     | Count
     | TextMatch

@@ -15,7 +15,8 @@ class Change:
 
     `body` is what was sent; `before` and `after` are rows (column to JSON value) once they are
     known, None where there is no object. `touched` adds names to those that the event reports as
-    changed, for what an object shows of others. `custom` are the custom values that were sent.
+    changed, for what an object shows of others. `custom` are the custom values that were sent;
+    `refits` the ids of custom fields whose stored values are to fit what the fields have become.
     `announced` are further actions, of which the log says that the object went through them.
     """
 
@@ -28,6 +29,7 @@ class Change:
         "id",
         "inner",
         "kind",
+        "refits",
         "resource",
         "sent",
         "touched",
@@ -45,6 +47,7 @@ class Change:
         self.before: Row | None = None
         self.after: Row | None = None
         self.custom: list[Sent] = []
+        self.refits: tuple[str, ...] = ()
         self.touched: tuple[str, ...] = ()
         self.announced: list[str] = []
         self.inner = False
@@ -68,6 +71,13 @@ class Change:
     ) -> "Change":
         change = cls("update", resource, id, body)
         change.trusted = trusted
+        return change
+
+    @classmethod
+    def refit(cls, resource: type[Resource], id: str, *field_ids: str) -> "Change":
+        """Make an object's custom values fit their fields: what does not fit goes."""
+        change = cls("update", resource, id, {})
+        change.refits = field_ids
         return change
 
     @classmethod

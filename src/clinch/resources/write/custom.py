@@ -11,13 +11,14 @@ from clinch.resources.custom_fields import (
     Sent,
     apply,
     find_definition,
+    refit,
 )
 from clinch.resources.declaration import Resource
 from clinch.resources.errors import NO_OBJECT, Invalid, ValidationError
 from clinch.resources.fields import Children, Ref
 from clinch.resources.query.tree import And, Equal, In, Node, Or, Related
 from clinch.resources.write.change import Change, Row
-from clinch.resources.write.load import Load
+from clinch.resources.write.load import FOR_SHARE, Load
 
 if TYPE_CHECKING:
     from clinch.resources.write.work import Work
@@ -25,7 +26,11 @@ if TYPE_CHECKING:
 
 def definitions(work: "Work") -> Iterable[Load]:
     """The definitions of the custom fields that the changes set, by id or name; of objects that
-    have the fields of their type, all that the type has."""
+    have the fields of their type, all that the type has.
+
+    Those of a write that sets values are held as they are until it ends: what it stores is valid by
+    them, and whoever changes a definition may count on finding all values that were valid before.
+    """
     for resource in dict.fromkeys(change.resource for change in work.changes):
         custom = resource.custom_fields
         if custom is not None:
@@ -34,25 +39,29 @@ def definitions(work: "Work") -> Iterable[Load]:
 
 def _by_name(work: "Work", custom: CustomFields) -> Iterable[Load]:
     changes = work.of(custom.resource)
-    wanted = tuple(dict.fromkeys(sent.name for change in changes for sent in change.custom))
+    sent = [one.name for change in changes for one in change.custom]
+    wanted = tuple(dict.fromkeys([*sent, *(id for change in changes for id in change.refits)]))
     if not wanted:
         return
     own, shared, association = _resources(work, custom)
     by_id, by_name = In(own.fields["id"], wanted), In(own.fields["name"], wanted)
     named = Or((by_id, by_name))
-    yield Load(own, named)
-    yield Load(shared, named)
+    yield Load(own, named, FOR_SHARE)
+    yield Load(shared, named, FOR_SHARE)
     here = Equal(association.fields["object_type"], custom.object_type)
-    yield Load(association, And((here, Related(_ref(association, "custom_field_id"), named))))
+    associated = And((here, Related(_ref(association, "custom_field_id"), named)))
+    yield Load(association, associated, FOR_SHARE)
 
 
 def _of_types(work: "Work", custom: CustomFields) -> Iterable[Load]:
     own, shared, association = _resources(work, custom)
     types = types_of(work, custom)
-    yield Load(own, Related(_ref(own, custom.owner), types))
+    sets = any(change.custom or change.refits for change in work.of(custom.resource))
+    lock = FOR_SHARE if sets else ""
+    yield Load(own, Related(_ref(own, custom.owner), types), lock)
     associated = Related(_ref(association, custom.owner), types)
-    yield Load(association, associated)
-    yield Load(shared, Related(Children(ASSOCIATION, "custom_field_id"), associated))
+    yield Load(shared, Related(Children(ASSOCIATION, "custom_field_id"), associated), lock)
+    yield Load(association, associated, lock)
 
 
 def types_of(work: "Work", custom: CustomFields) -> Node:
@@ -90,13 +99,17 @@ class CustomValues:
         wanted: dict[str, dict[str, None]] = {}
         for change in self._work.changes:
             for sent in change.custom:
-                definition = self._definition(change, sent)
-                noun = REFERENCES.get(definition["type"]) if definition is not None else None
-                if noun is not None:
-                    named = sent.value if isinstance(sent.value, list) else [sent.value]
-                    texts = (value for value in named if isinstance(value, str))
-                    wanted.setdefault(noun, {}).update(dict.fromkeys(texts))
+                self._want(wanted, self._definition(change, sent), sent.value)
+            for id in change.refits:
+                self._want(wanted, self._defined(change, id), self._stored(change).get(id))
         return [self._load(noun, tuple(values)) for noun, values in wanted.items() if values]
+
+    def _want(self, wanted: dict[str, dict[str, None]], definition: Row | None, value: Any) -> None:
+        noun = REFERENCES.get(definition["type"]) if definition is not None else None
+        if noun is not None:
+            named = value if isinstance(value, list) else [value]
+            texts = (one for one in named if isinstance(one, str))
+            wanted.setdefault(noun, {}).update(dict.fromkeys(texts))
 
     def _load(self, noun: str, values: tuple[str, ...]) -> Load:
         resource = self._work.declarations[noun]
@@ -110,6 +123,10 @@ class CustomValues:
             return find_definition(self.fields_of(change), sent.name)
         except Invalid:
             return None
+
+    def _defined(self, change: Change, id: str) -> Row | None:
+        """The definition that has this id, None when the object has no such field any more."""
+        return next((row for row in self.fields_of(change) if row["id"] == id), None)
 
     def fields_of(self, change: Change) -> list[Row]:
         """The definitions, as far as they were read, of the fields that the object has.
@@ -145,11 +162,14 @@ class CustomValues:
 
     def resolve(self, change: Change) -> None:
         """Lay the values that were sent over those that are stored; raises ValidationError."""
-        if not change.custom or change.after is None:
+        if not (change.custom or change.refits) or change.after is None:
             return
-        stored = self._work.stored.get((change.resource.noun, change.id), {})
-        values: dict[str, Any] = dict(stored.get("custom", {}))
+        values = dict(self._stored(change))
         problems: dict[str, Any] = {}
+        for id in values.keys() & change.refits:
+            value = self._refitted(change, self._defined(change, id), values.pop(id))
+            if value is not None:
+                values[id] = value
         for sent in change.custom:
             try:
                 definition = find_definition(self.fields_of(change), sent.name)
@@ -163,6 +183,21 @@ class CustomValues:
         if problems:
             raise ValidationError(problems)
         change.after["custom"] = values
+
+    def _stored(self, change: Change) -> dict[str, Any]:
+        stored = self._work.stored.get((change.resource.noun, change.id), {})
+        values: dict[str, Any] = stored.get("custom", {})
+        return values
+
+    def _refitted(self, change: Change, definition: Row | None, stored: Any) -> Any:
+        """A stored value as its field has it by now; None for what does not fit."""
+        if definition is None:
+            return None
+        if definition["type"] in REFERENCES:
+            entries = stored if isinstance(stored, list) else [stored]
+            found = (self._find(change, definition, one) for one in entries)
+            stored = [id for id in found if id is not None]
+        return refit(definition, stored, self._work.actor)
 
     def _value(self, change: Change, definition: Row, sent: Sent, current: Any) -> Any:
         value = apply(definition, sent, current, self._work.actor)
@@ -178,6 +213,12 @@ class CustomValues:
     def _referred(self, change: Change, definition: Row, value: str, current: Any) -> str:
         """The id of the object that a value names; one that is stored already need not exist."""
         kept = current if isinstance(current, list) else [current]
+        found = self._find(change, definition, value)
+        if found is not None or value in kept:
+            return found or value
+        raise Invalid(NO_OBJECT)
+
+    def _find(self, change: Change, definition: Row, value: Any) -> str | None:
         noun = REFERENCES[definition["type"]]
         for row in self._work.known(self._work.declarations[noun]):
             full_name = (
@@ -185,9 +226,7 @@ class CustomValues:
             )
             if value in (row["id"], full_name) and self._fits(change, definition, row):
                 return str(row["id"])
-        if value in kept:
-            return value
-        raise Invalid(NO_OBJECT)
+        return None
 
     def _fits(self, change: Change, definition: Row, row: Row) -> bool:
         """A contact, or an object of the type that the field is for, is one of the same lead."""

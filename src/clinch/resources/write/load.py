@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from clinch.resources.declaration import Resource
 from clinch.resources.query.tree import Node
 
-FOR_UPDATE, FOR_DELETE = "for no key update", "for update"
+FOR_SHARE, FOR_UPDATE, FOR_DELETE = "for share", "for no key update", "for update"
 
 
 @dataclass(frozen=True, slots=True)

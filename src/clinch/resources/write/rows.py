@@ -1,4 +1,5 @@
-"""Writes the rows of a write in one statement: inserts, updates, deletes and search texts."""
+"""Writes the rows of a write in one statement: inserts, updates, deletes, and what is derived from
+them: search texts, and the rows of custom values."""
 
 from functools import lru_cache
 from typing import Any
@@ -9,10 +10,23 @@ from clinch.db.database import Transaction
 from clinch.resources.declaration import Resource
 from clinch.resources.search_text import fold
 from clinch.resources.write.change import Change, Row
+from clinch.resources.write.measured import DROP, KEEP, moved_rows
 from clinch.resources.write.work import Work
 
 _KINDS = ("create", "update", "delete")
 Group = tuple[type[Resource], str]
+
+_KEEP_TEXTS = (
+    "insert into search_text (organization_id, id, lead_id, text)"
+    " select $1::uuid, x.id, x.lead_id, x.text"
+    " from jsonb_to_recordset({rows}::jsonb) x(id text, lead_id text, text text)"
+    " on conflict (organization_id, id)"
+    " do update set lead_id = excluded.lead_id, text = excluded.text"
+)
+_DROP_TEXTS = (
+    "delete from search_text s using jsonb_to_recordset({rows}::jsonb) x(id text)"
+    " where s.organization_id = $1 and s.id = x.id"
+)
 
 
 async def write_rows(transaction: Transaction, work: Work) -> None:
@@ -27,12 +41,21 @@ async def write_rows(transaction: Transaction, work: Work) -> None:
         return
     shape = tuple(sorted(groups, key=lambda group: (group[0].noun, _KINDS.index(group[1]))))
     arguments = [groups[group] if group[1] == "delete" else _text(groups[group]) for group in shape]
-    searched = [change for change in work.changes if change.resource.search_lead is not None]
-    texts = [row for change in searched if (row := _search_row(change)) is not None]
-    gone = [change.id for change in searched if change.kind == "delete"]
-    sql = _statement(shape, bool(texts), bool(gone))
-    arguments += ([_text(texts)] if texts else []) + ([gone] if gone else [])
-    await transaction.value(sql, work.actor.organization_id, *arguments)
+    derived = {sql: _text(rows) for sql, rows in _derived(work.changes).items() if rows}
+    sql = _statement(shape, tuple(derived))
+    await transaction.value(sql, work.actor.organization_id, *arguments, *derived.values())
+
+
+def _derived(changes: list[Change]) -> dict[str, list[Row]]:
+    """The statements on derived tables, with their rows."""
+    searched = [change for change in changes if change.resource.search_lead is not None]
+    values, gone_values = moved_rows(changes)
+    return {
+        _KEEP_TEXTS: [row for change in searched if (row := _search_row(change)) is not None],
+        _DROP_TEXTS: [{"id": change.id} for change in searched if change.kind == "delete"],
+        KEEP: values,
+        DROP: gone_values,
+    }
 
 
 def _packed(change: Change) -> Row:
@@ -50,25 +73,15 @@ def _text(rows: list[Row]) -> str:
 
 
 @lru_cache(maxsize=500)
-def _statement(shape: tuple[Group, ...], texts: bool, gone: bool) -> str:
-    parts = []
-    for number, (resource, kind) in enumerate(shape, start=2):
-        parts.append(f"w{number} as ({_WRITERS[kind](resource, f'${number}')})")
-    number = len(shape) + 2
-    if texts:
-        parts.append(
-            "t as (insert into search_text (organization_id, id, lead_id, text)"
-            " select $1::uuid, x.id, x.lead_id, x.text"
-            f" from jsonb_to_recordset(${number}::jsonb) x(id text, lead_id text, text text)"
-            " on conflict (organization_id, id)"
-            " do update set lead_id = excluded.lead_id, text = excluded.text)"
-        )
-        number += 1
-    if gone:
-        parts.append(
-            "g as (delete from search_text s where s.organization_id = $1"
-            f" and s.id = any(${number}))"
-        )
+def _statement(shape: tuple[Group, ...], derived: tuple[str, ...]) -> str:
+    parts = [
+        f"w{number} as ({_WRITERS[kind](resource, f'${number}')})"
+        for number, (resource, kind) in enumerate(shape, start=2)
+    ]
+    parts += [
+        f"d{number} as ({sql.format(rows=f'${number}')})"
+        for number, sql in enumerate(derived, start=len(shape) + 2)
+    ]
     return f"with {', '.join(parts)} select 1"
 
 
