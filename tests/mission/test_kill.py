@@ -201,12 +201,14 @@ async def look(up: Up) -> dict[str, Any]:
     connection = await asyncpg.connect(url, server_settings={"timezone": "UTC"})
     found: dict[str, Any] = {"rows": {}, "events": []}
     try:
-        for resource in declarations():
+        for resource in (one for one in declarations() if not one.variants):
             for (text,) in await connection.fetch(
                 f"select (to_jsonb(t) - 'organization_id')::text from {resource.table} t"
             ):
                 row = json.loads(text)
                 if all(row[name] == word for name, word in resource.only.items()):
+                    packed = {f.column: f.empty() for f in resource.packed_fields}
+                    row |= packed | (row["data"] if packed else {})
                     kept = {name: row[name] for name in resource.logged_columns}
                     found["rows"][resource.event_type(), row["id"]] = kept
         found["clock"] = dict(await connection.fetchrow("select * from event_clock"))
@@ -227,10 +229,15 @@ def check_whole(found: dict[str, Any]) -> None:
     for number, event in enumerate(found["events"], start=1):
         assert event["seq"] == number
         key = (event["object_type"], event["object_id"])
-        assert (key in replayed) == (event["action"] != "created")
+        if event["action"] != "activated":  # by which a membership begins, and begins again
+            assert (key in replayed) == (event["action"] != "created")
         replayed[key] = json.loads(event["after"] or "null")
         if event["action"] == "deleted":
             del replayed[key]
+    for rows in (replayed, found["rows"]):
+        for (type_name, _), row in rows.items():
+            if type_name == "lead":  # what happens to what belongs to it moves its time
+                row["date_updated"] = ""
     assert replayed == found["rows"]
     assert found["clock"]["seq"] == len(found["events"])
     for resource in declarations():

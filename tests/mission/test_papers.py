@@ -145,7 +145,7 @@ def test_every_command_runs(paper: Path, installation: Installation) -> None:
         env=installation.environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=110,
         check=False,
     )
     assert done.returncode == 0, f"{done.stderr[-3000:]}\n{done.stdout[-2000:]}"
