@@ -18,6 +18,8 @@ Summaries = dict[str, Summary]
 async def sum_up(transaction: Transaction, work: Work) -> None:
     """Bring what the changes are summed up in up to date, in one statement a resource at most."""
     for resource in {work.declarations[ref.target]: None for ref, _ in _locking(work)}:
+        if not resource.summaries():
+            continue
         changed = {change.resource.noun for ref, change in _locking(work)}
         wanted = {
             column: summary
