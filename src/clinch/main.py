@@ -42,6 +42,7 @@ from clinch.server.custom_field_schema import custom_field_schema_routes
 from clinch.server.events import event_routes
 from clinch.server.field_associations import field_association_routes
 from clinch.server.groups import group_routes
+from clinch.server.lead_merge import lead_merge_routes
 from clinch.server.log import log_as_lines, log_failure
 from clinch.server.me import me_routes
 from clinch.server.memberships import membership_routes
@@ -120,6 +121,7 @@ def application(store: Store, vault: Vault, rate_limit: int = 1000) -> Applicati
                 *reset_routes(store),
                 *field_association_routes(store),
                 *group_routes(store),
+                *lead_merge_routes(store),
                 *membership_routes(store),
                 *routes,
                 *organization_routes(store),

@@ -18,7 +18,7 @@ from clinch.crm.beginning import first_objects
 from clinch.crm.contacts import Contact
 from clinch.crm.custom_fields import LeadCustomField
 from clinch.crm.lead_statuses import LeadStatus
-from clinch.crm.leads import Lead
+from clinch.crm.leads import Lead, merge_leads
 from clinch.crm.opportunities import Opportunity
 from clinch.crm.tasks import Task
 from clinch.db.ids import new_id
@@ -52,7 +52,8 @@ Rows = dict[tuple[str, str], Row]
 class Wish:
     """A change as it is drawn: `pick` chooses among the objects that there are by then.
 
-    A value under a reference's key is such a choice too; None leaves it null.
+    A value under a reference's key is such a choice too; None leaves it null. One under `heir`
+    chooses the lead that a lead is merged into.
     """
 
     kind: ChangeKind
@@ -180,10 +181,17 @@ def wishes(draw: st.DrawFn) -> Wish:
     return Wish(kind, resource, draw(PICKS), {} if kind == "delete" else body)
 
 
+MERGES = st.builds(
+    Wish, st.just("delete"), st.just(Lead), PICKS, st.fixed_dictionaries({"heir": PICKS})
+)
+
+
 STEPS = st.builds(
     Step,
     st.one_of(
-        st.lists(wishes(), min_size=1, max_size=1), st.lists(wishes(), min_size=2, max_size=5)
+        st.lists(wishes(), min_size=1, max_size=1),
+        st.lists(wishes(), min_size=2, max_size=5),
+        st.lists(MERGES, min_size=1, max_size=1),
     ),
     st.sampled_from([False, False, False, False, True]),
 )
@@ -236,6 +244,11 @@ class Ledger:
             if wish.kind == "create"
         ]
         there = await self._objects()
+        for wish in wished:
+            if "heir" in wish.body:
+                return merge_leads(
+                    *(self._picked(there, "lead", pick) for pick in (wish.pick, wish.body["heir"]))
+                )
         for change in made:
             there.setdefault(change.resource.noun, []).append(change.id)
         new = iter(made)
@@ -321,7 +334,10 @@ class Ledger:
                 assert set(before) - {"custom"} <= set(event["changed"])
                 assert event["changed"]
                 rows[key] = after
-            elif event["action"] == "completed":  # says what the object is, and changes nothing
+            elif event["action"] in (
+                "completed",
+                "merged",
+            ):  # says what the object is, and changes nothing
                 assert (before, event["changed"]) == (None, [])
                 assert after == rows[key]
             else:

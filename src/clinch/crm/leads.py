@@ -7,6 +7,7 @@ from clinch.crm.activities.activity import CREATION_SOURCES
 from clinch.crm.activities.created import Created
 from clinch.crm.activities.status_changes import LeadStatusChange, recent_changes, tell
 from clinch.crm.addresses import Address
+from clinch.crm.lead_merging import complete_heirs, contacts_of_heirs, tell_merges
 from clinch.crm.lead_statuses import LeadStatus
 from clinch.db.schema import Index
 from clinch.resources.actor import Actor
@@ -109,7 +110,7 @@ def keep_in_sight(work: Work, changes: list[Change]) -> None:
 class Lead(Audited, path="lead", prefix="lead"):
     """A company or other party, with everything that belongs to it below."""
 
-    needs = {"delete": "delete_leads"}
+    needs = {"delete": "delete_leads", "merge": "merge_leads"}
     orders = ("date_created", "date_updated")
     default_order = "-date_updated"
     indexes = (
@@ -120,8 +121,8 @@ class Lead(Audited, path="lead", prefix="lead"):
     counted = True
     first = [keep_in_sight]
     search_lead = "id"
-    loads = [history_of_statuses]
-    before = [write_history]
+    loads = [history_of_statuses, contacts_of_heirs]
+    before = [complete_heirs, write_history, tell_merges]
 
     name = Text(max=1000, doc="The company's name.")
     display_name = Computed(
@@ -206,3 +207,8 @@ class Lead(Audited, path="lead", prefix="lead"):
     def search_texts(cls, row: dict[str, Any]) -> Iterable[str]:
         yield row["name"]
         yield row["url"] or ""
+
+
+def merge_leads(source: str, destination: str) -> list[Change]:
+    """The changes by which a lead, by its id, comes into another with all that belongs to it."""
+    return [Change.delete(Lead, source, heir=destination), Change.update(Lead, destination, {})]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from clinch.resources.write.load import Load
     from clinch.resources.write.work import Work
 
-Operation = Literal["list", "get", "create", "update", "bulk_update", "delete"]
+Operation = Literal["list", "get", "create", "update", "bulk_update", "delete", "merge"]
 Rule = Callable[["Work", "list[Change]"], None]
 
 CLASS_OF: dict[Operation, OperationClass] = {
@@ -28,6 +28,7 @@ CLASS_OF: dict[Operation, OperationClass] = {
     "update": OperationClass.WRITE,
     "bulk_update": OperationClass.WRITE,
     "delete": OperationClass.DESTRUCTIVE,
+    "merge": OperationClass.DESTRUCTIVE,
 }
 
 

@@ -92,7 +92,7 @@ class WritePath:
             raise BadRequest(f"It's not allowed to change more than {MOST_CHANGES} objects at once")
         seen: set[tuple[str, str]] = set()
         for change in changes:
-            allow(actor, change.resource, change.kind)
+            allow(actor, change.resource, change.operation)
             if change.kind != "create":
                 key = (change.resource.noun, change.id)
                 if key in seen:

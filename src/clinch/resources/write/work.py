@@ -34,7 +34,7 @@ class Work:
 
     `rows` are the objects as they are after the changes so far, by (resource name, id); None
     stands for one that is deleted. `stored` are the same as the database has them. An object has
-    at most one change.
+    at most one change. `meta` is what every event of the write says of it.
     """
 
     def __init__(
@@ -52,6 +52,7 @@ class Work:
         self.found: dict[Load, list[Row]] = {}
         self.statements: list[tuple[str, tuple[Any, ...]]] = []
         self.told: dict[Key, dict[str, Any]] = {}
+        self.meta: dict[str, str] = {}
         self._custom = CustomValues(self)
         self._changes = {(c.resource.noun, c.id): c for c in changes}
         self._new = {(c.resource.noun, c.id) for c in changes if c.kind == "create"}
@@ -292,10 +293,13 @@ class Work:
             self._custom.resolve(change)
             self._settle(change)
         for change in asked:
-            if change.kind == "delete":
+            if change.heir:
+                self._hand_over(change)
+            elif change.kind == "delete":
                 self._delete_followers(change)
         for change in [change for change in self.changes if change.kind == "delete"]:
-            self._clear_followers(change)
+            if not change.heir:
+                self._clear_followers(change)
         self._resolved = True
 
     def _resolve_references(self, change: Change) -> None:
@@ -343,6 +347,11 @@ class Work:
         if change.kind == "update":
             change.after = self.stored[key] | (change.after or {})
         self.rows[key] = change.after
+
+    def _hand_over(self, gone: Change) -> None:
+        for becomes in ("delete", "clear"):
+            for resource, id, ref in self._followers(gone, becomes):
+                self.update(resource, id, {ref.column: gone.heir}).inner = True
 
     def _delete_followers(self, gone: Change) -> None:
         for resource, id, _ in self._followers(gone, "delete"):
