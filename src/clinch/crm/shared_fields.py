@@ -6,7 +6,7 @@ from clinch.crm.field_names import fields_of_same_objects, keep_names_apart
 from clinch.db.schema import Index
 from clinch.resources.declaration import Audited
 from clinch.resources.errors import REQUIRED, ValidationError
-from clinch.resources.fields import Boolean, Choice, Computed, Ref, Words
+from clinch.resources.fields import Boolean, Choice, Computed, Ref, Summary, Words
 from clinch.resources.write.change import Change
 from clinch.resources.write.work import Work
 
@@ -27,6 +27,19 @@ class SharedCustomField(
     is_shared = Computed("true", json_type="boolean")
     associations = Computed(
         associations_of("{row}"), json_type="array", doc="What has the field, and how."
+    )
+    given_to = Words(
+        nullable=True,
+        shown=False,
+        writable="never",
+        summary=Summary(
+            ("custom_field_association",),
+            "jsonb_agg({place} order by {place})".format(
+                place="coalesce({row}.custom_activity_type_id, {row}.custom_object_type_id,"
+                " {row}.object_type)"
+            ),
+        ),
+        doc="The kinds of objects, or the ids of the types, that have the field.",
     )
 
 

@@ -126,8 +126,10 @@ class Composer:
             return known
         resource = self._declarations[children.target]
         alias = scope.rows[place] = self._alias()
-        self._scopes.append(_Scope())
         child, item = self._alias(), self._alias()
+        # What they refer to by that is the object itself, which need not be looked up again.
+        parent = {(child, resource.fields[children.by].column): row} if children.by else {}
+        self._scopes.append(_Scope(parent))
         columns = self._columns(resource, child, None)
         json = self._json(resource, child, item, None)
         joins = " ".join(self._scopes.pop().joins)
