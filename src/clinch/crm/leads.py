@@ -130,6 +130,7 @@ class Lead(Audited, path="lead", prefix="lead"):
         " c.emails -> 0 ->> 'email', c.phones -> 0 ->> 'phone') from contact c"
         " where c.organization_id = {org} and c.lead_id = {row}.id"
         " order by c.date_created, c.id limit 1), 'Untitled')",
+        once=True,
         doc="The name, else that of the first contact.",
     )
     description = Text()

@@ -99,16 +99,27 @@ class Shown(Field):
 class Computed(Field):
     """A value made when it is read: SQL in which `{row}` is the row, `{org}` its tenant, `{today}`
     the actor's day, `{tomorrow}` the moment it ends, `{public_url}` the base of links,
-    `{organization}` the organization's row, and the name of a reference the row it points to."""
+    `{organization}` the organization's row, and the name of a reference the row it points to.
+
+    What other objects show of this one is made `once` a row where it takes looking up.
+    """
 
     stored = False
 
-    def __init__(self, sql: str, *, json_type: str = "string", **rest: Any) -> None:
+    def __init__(
+        self, sql: str, *, json_type: str = "string", once: bool = False, **rest: Any
+    ) -> None:
         super().__init__(writable="never", **rest)
-        self._sql, self._json_type = sql, json_type
+        self._sql, self._json_type, self._once = sql, json_type, once
 
     def output(self, row: str, out: Output) -> str:
-        return self._sql.format_map(_Words(self.resource, row, out))
+        value = self._sql.format_map(_Words(self.resource, row, out))
+        # Kept from being written out again wherever the value is named.
+        return (
+            f"{out.lateral(row, f'select {value} as value offset 0')}.value"
+            if self._once
+            else value
+        )
 
     def schema(self) -> dict[str, Json]:
         kind = [self._json_type, "null"] if self.nullable else self._json_type

@@ -25,8 +25,10 @@ class Composed:
 
 @dataclass(slots=True)
 class _Scope:
-    """The rows that one FROM clause has brought in, by the row and column that refer to them."""
+    """The rows that one FROM clause has brought in, by the row and column that refer to them; `row`
+    is the one that it is about."""
 
+    row: str
     rows: dict[tuple[str, str], str] = field(default_factory=dict)
     joins: list[str] = field(default_factory=list)
 
@@ -52,7 +54,7 @@ class Composer:
 
     def object(self, resource: type[Resource], row: str, keys: Iterable[str] | None) -> Composed:
         """The JSON of the row `row`: `keys`, or what is answered when none are named."""
-        self._scopes.append(_Scope())
+        self._scopes.append(_Scope(row))
         text = self._text(resource, row, keys)
         return Composed(text, " ".join(self._scopes.pop().joins))
 
@@ -68,7 +70,7 @@ class Composer:
 
     def alone(self, field: Field, row: str) -> str:
         """SQL for one field that is not stored, in a statement that has no joins for it."""
-        self._scopes.append(_Scope())
+        self._scopes.append(_Scope(row))
         value = field.output(row, self)
         joins = self._scopes.pop().joins
         if not joins:
@@ -87,7 +89,7 @@ class Composer:
     def joined(self, ref: Ref, row: str) -> str:
         """The alias of the row that `ref` of `row` points to; all of its columns are null when
         there is none."""
-        scope = self._scopes[-1]
+        scope = self._scope_of(row)
         known = scope.rows.get((row, ref.column))
         if known is not None:
             return known
@@ -101,7 +103,7 @@ class Composer:
 
     def lateral(self, row: str, select: str) -> str:
         """The alias of what `select` gives for each `row`; the same text is asked once."""
-        scope, place = self._scopes[-1], (row, select)
+        scope, place = self._scope_of(row), (row, select)
         if place not in scope.rows:
             alias = scope.rows[place] = self._alias()
             scope.joins.append(f"cross join lateral ({select}) {alias}")
@@ -129,7 +131,7 @@ class Composer:
         child, item = self._alias(), self._alias()
         # What they refer to by that is the object itself, which need not be looked up again.
         parent = {(child, resource.fields[children.by].column): row} if children.by else {}
-        self._scopes.append(_Scope(parent))
+        self._scopes.append(_Scope(child, parent))
         columns = self._columns(resource, child, None)
         json = self._json(resource, child, item, None)
         joins = " ".join(self._scopes.pop().joins)
@@ -182,6 +184,10 @@ class Composer:
         conditions = [f"{row}.{name} = '{word}'" for name, word in resource.only.items()]
         conditions += self._visible(resource, row)
         return "".join(f" and {condition}" for condition in conditions)
+
+    def _scope_of(self, row: str) -> _Scope:
+        """Where what is looked up for `row` is joined: at its own level, which may be an outer."""
+        return next((scope for scope in self._scopes if scope.row == row), self._scopes[-1])
 
     def _alias(self) -> str:
         self._aliases += 1
