@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from clinch.crm.beginning import first_objects
-from clinch.crm.sample import create_sample
+from clinch.crm.sample.organization import create_sample
 from clinch.db.database import Tenant
 from clinch.events.seal import verify
 from clinch.identity.api_keys import ApiKey, create_key
