@@ -5,7 +5,7 @@ from typing import Any
 from clinch import __version__
 from clinch.events.request import DATES, FILTERS, MAX_LIMIT
 from clinch.resources.declaration import Declarations, Operation, Resource
-from clinch.resources.fields import Children, Field
+from clinch.resources.fields import Children, Field, Shown
 from clinch.search.text import searchable
 from clinch.server.resource_routes import DEFAULT_LIMIT, MAX_SKIP
 
@@ -23,7 +23,7 @@ def openapi(declarations: Declarations) -> Json:
     paths: dict[str, Json] = {"/me/": {"get": _me()}, **_events()}
     schemas: Json = {}
     for resource in declarations:
-        schemas[resource.noun] = _object(resource)
+        schemas[resource.noun] = _object(declarations, resource)
         schemas[f"{resource.noun}_input"] = _input(resource)
         for operation in resource.operations:
             path, method, described = _operation(resource, operation)
@@ -71,20 +71,25 @@ def _error_schemas() -> Json:
     }
 
 
-def _object(resource: type[Resource]) -> Json:
+def _object(declarations: Declarations, resource: type[Resource]) -> Json:
     if resource.variants:
         refs = [{"$ref": f"#/components/schemas/{v.noun}"} for v in resource.variants.values()]
-        return {"description": (resource.__doc__ or "").strip(), "oneOf": refs}
+        return {"description": (resource.__doc__ or "").strip(), "anyOf": refs}
     fields = [field for field in resource.fields.values() if field.shown]
     return {
         "type": "object",
         "description": (resource.__doc__ or "").strip(),
-        "properties": {field.key: _answered(field) for field in fields},
+        "properties": {field.key: _answered(declarations, field) for field in fields},
     }
 
 
-def _answered(field: Field) -> Json:
-    schema = field.schema()
+def _answered(declarations: Declarations, field: Field) -> Json:
+    if isinstance(field, Shown):
+        schema = field.schema_of(declarations[field.ref.target].fields[field.target_key])
+    elif field.stored and field.column in field.resource.only:
+        schema = {"const": field.resource.only[field.column]}
+    else:
+        schema = field.schema()
     return schema | ({"readOnly": True} if field.writable == "never" else {})
 
 

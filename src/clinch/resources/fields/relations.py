@@ -84,9 +84,22 @@ class Shown(Field):
         key = self._ref if isinstance(self._ref, str) else self._ref.key
         return next(ref for ref in self.resource.refs if ref.key == key)
 
+    @property
+    def target_key(self) -> str:
+        """The key, at the target, of what is shown."""
+        return self._target_key if isinstance(self._target_key, str) else self._target_key.key
+
+    def schema_of(self, shown: Field) -> dict[str, Json]:
+        """JSON Schema of the value, given the target's field; null where there is no target."""
+        schema = shown.schema()
+        if "type" not in schema:
+            return schema
+        kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+        enum = {"enum": [*schema["enum"], None]} if "enum" in schema else {}
+        return schema | {"type": list(dict.fromkeys([*kinds, "null"]))} | enum
+
     def output(self, row: str, out: Output) -> str:
-        key = self._target_key if isinstance(self._target_key, str) else self._target_key.key
-        field = out.field_of(self.ref.target, key)
+        field = out.field_of(self.ref.target, self.target_key)
         if field is None:
             return "null"
         other = out.joined(self.ref, row)
