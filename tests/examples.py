@@ -21,7 +21,7 @@ class Examples:
         self.organization, self.api = organization, organization.admin
         self.declared: Declarations = declarations()
         self._made: dict[str, Body | None] = {}
-        self._numbers = itertools.count(1)
+        self.numbers = itertools.count(1)
 
     def body(self, resource: type[Resource]) -> Body:
         """What to post for a new object."""
@@ -62,7 +62,7 @@ class Examples:
         return found[0] if found else None
 
     def _value(self, field: Field) -> Any:
-        number = next(self._numbers)
+        number = next(self.numbers)
         match field:
             case Ref():
                 return self.id(field.target)
@@ -106,6 +106,11 @@ _BODIES: dict[str, Callable[[Examples], Body]] = {
         "value": 50_000,
         "confidence": 40,
         "note": "Two boats",
+    },
+    "membership": lambda _: {"role_id": "admin"},
+    "role": lambda made: {
+        "name": f"Role {next(made.numbers)}",
+        "permissions": ["view_all_leads"],
     },
     "task": lambda made: {"lead_id": made.id("lead"), "text": "Call back"},
 }

@@ -82,6 +82,11 @@ def _memberships(examples: Examples, stranger: Api) -> Case:
     return Case(Call(url, {"track_email_opens": True}), Call(url, {"role_id": "unknown"}))
 
 
+def _join(examples: Examples, stranger: Api) -> Case:
+    body = {"email": "new@harbour.example", "role_id": "user"}
+    return Case(Call("/membership/", body), Call("/membership/", body | {"role_id": "unknown"}))
+
+
 def _pinned_views(examples: Examples, stranger: Api) -> Case:
     url = f"/membership/{examples.id('membership')}/pinned_views/"
     return Case(Call(url, {"saved_view_ids": []}), Call(url, {"saved_view_ids": 1}, stranger))
@@ -126,6 +131,7 @@ CASES: dict[tuple[str, str], Maker] = {
     ("PUT", f"{_ASSOCIATION}{{object_type}}/"): _association,
     ("DELETE", f"{_ASSOCIATION}{{object_type}}/"): _association,
     ("PUT", "/membership/"): _memberships,
+    ("POST", "/membership/"): _join,
     ("GET", "/membership/{id}/pinned_views/"): _pinned_views,
     ("PUT", "/membership/{id}/pinned_views/"): _pinned_views,
     ("POST", "/group/{group_id}/member/"): _add_to_group,
