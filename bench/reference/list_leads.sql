@@ -106,6 +106,9 @@ select '{"data":[' || coalesce((
                    round(o.value * year.times * o.confidence / 100.0)::bigint
                        as annualized_expected_value,
                    o.note, o.note_html, o.date_won, api_time(o.date_lost) as date_lost,
+               os.type = 'active' and greatest(o.date_updated, l.last_communication_date)
+                   < (p.today - 30)::timestamp at time zone 'UTC' as is_stalled,
+               null::json as stall_status, null::json as suggested_action,
                    trim(cu.first_name || ' ' || cu.last_name) as created_by_name,
                    trim(uu.first_name || ' ' || uu.last_name) as updated_by_name,
                    own.by_name as custom, o.created_by, o.updated_by,

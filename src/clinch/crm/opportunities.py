@@ -1,6 +1,7 @@
 """Opportunities: the deals with a lead."""
 
 from collections.abc import Iterable
+from datetime import timedelta
 
 from clinch.crm.activities.status_changes import (
     OpportunityStatusChange,
@@ -12,6 +13,7 @@ from clinch.crm.leads import Lead
 from clinch.crm.pipelines import OpportunityStatus
 from clinch.crm.rich_text import RichText, keep_twins
 from clinch.db.schema import Index
+from clinch.resources.actor import Actor
 from clinch.resources.custom_fields import CustomFields
 from clinch.resources.declaration import Audited, Owned
 from clinch.resources.errors import NO_OBJECT, ValidationError
@@ -32,7 +34,7 @@ from clinch.resources.fields import (
     stored_time,
 )
 from clinch.resources.query.groups import Grouping
-from clinch.resources.query.tree import In, Related
+from clinch.resources.query.tree import Equal, In, Node, Related
 from clinch.resources.write.change import Change
 from clinch.resources.write.load import Load
 from clinch.resources.write.work import Work
@@ -145,6 +147,9 @@ def _won(spelling: str, **parts: str) -> Grouping:
     return Grouping(f"to_char({{row}}.date_won, '{spelling}')", shows)
 
 
+STALLED_AFTER = timedelta(days=30)
+
+
 class Opportunity(Audited, path="opportunity", prefix="oppo"):
     """A deal with a lead: its value, how likely it is, when it should close."""
 
@@ -180,6 +185,7 @@ class Opportunity(Audited, path="opportunity", prefix="oppo"):
         Index(("organization_id", "date_updated desc", "id desc")),
         Index(("organization_id", "lead_id", "date_created", "id")),
     )
+    list_parameters = {"is_stalled": "true: only those that are stalled; false: only the others."}
     first = [make_lead]
     loads = [history_of_statuses]
     before = [stay_in_pipeline, set_closing_dates, derive_notes, write_history]
@@ -241,8 +247,26 @@ class Opportunity(Audited, path="opportunity", prefix="oppo"):
     note_html = RichText(nullable=True)
     date_won = Date(nullable=True, filters=("eq", *RANGE), doc="Won on, or expected to close.")
     date_lost = DateTime(nullable=True, writable="never")
+    is_stalled = Computed(
+        "{status}.type = 'active' and greatest({row}.date_updated, {lead}.last_communication_date)"
+        f" < ({{today}} - {STALLED_AFTER.days})::timestamp at time zone 'UTC'",
+        json_type="boolean",
+        doc="Whether it is active, and for 30 days neither it has changed nor anybody has spoken"
+        " with the lead.",
+    )
+    stall_status = Computed(
+        "null::json", json_type="object", nullable=True, doc="Deprecated; always null."
+    )
+    suggested_action = Computed(
+        "null::json", json_type="object", nullable=True, doc="Always null: nothing is suggested."
+    )
     custom = CustomFields("opportunity_custom_field")
     created_by_name = Shown("created_by", "name")
     updated_by_name = Shown("updated_by", "name")
     date_created = DateTime(writable="create", filters=("eq", *RANGE))
     date_updated = DateTime(writable="never", filters=("eq", *RANGE))
+
+    @classmethod
+    def narrow(cls, parameters: dict[str, str], actor: Actor) -> list[Node]:
+        wanted = parameters.get("is_stalled")
+        return [Equal(cls.is_stalled, wanted.lower() != "false")] if wanted else []
