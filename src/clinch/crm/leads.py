@@ -26,6 +26,7 @@ from clinch.resources.fields import (
     Text,
     Url,
 )
+from clinch.resources.links import Links
 from clinch.resources.query.tree import Assigned, In, Node, Related
 from clinch.resources.write.change import Change
 from clinch.resources.write.load import Load
@@ -157,6 +158,7 @@ class Lead(Audited, path="lead", prefix="lead"):
         writable="never",
         doc="What is still to do.",
     )
+    integration_links = Links()
     primary_email = Computed(
         _FIRST_OF_CONTACTS.format(column="emails"),
         json_type="object",

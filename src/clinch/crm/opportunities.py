@@ -31,6 +31,7 @@ from clinch.resources.fields import (
     Text,
     stored_time,
 )
+from clinch.resources.links import Links
 from clinch.resources.query.groups import Grouping
 from clinch.resources.query.tree import In, Related
 from clinch.resources.write.change import Change
@@ -239,6 +240,7 @@ class Opportunity(Audited, path="opportunity", prefix="oppo"):
     )
     note = Text()
     note_html = RichText(nullable=True)
+    integration_links = Links()
     date_won = Date(nullable=True, filters=("eq", *RANGE), doc="Won on, or expected to close.")
     date_lost = DateTime(nullable=True, writable="never")
     custom = CustomFields("opportunity_custom_field")

@@ -15,6 +15,7 @@ from clinch.resources.fields.field import (
     Json,
     Output,
     Summary,
+    literal,
 )
 from clinch.resources.fields.lists import Item, ListOf, Words, read_each
 from clinch.resources.fields.once import ToldOnce
@@ -61,6 +62,7 @@ __all__ = [
     "ToldOnce",
     "Url",
     "Words",
+    "literal",
     "parse_datetime",
     "read_each",
     "stored_time",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self
 
 from clinch.db.schema import Column
-from clinch.resources.actor import Actor
+from clinch.resources.actor import Actor, Link
 from clinch.resources.errors import IMMUTABLE, REQUIRED, Invalid
 
 if TYPE_CHECKING:
@@ -42,8 +42,18 @@ class Summary:
     where: str = "true"
 
 
+def literal(text: str) -> str:
+    """SQL for a text, whatever is in it."""
+    return "'" + text.replace("'", "''") + "'"
+
+
 class Output(Protocol):
     """What a field may ask of the composer that writes its JSON: links and other resources."""
+
+    @property
+    def links(self) -> tuple[Link, ...]:
+        """The organization's links to other programs."""
+        ...
 
     @property
     def public_url(self) -> str:
@@ -70,7 +80,7 @@ class Output(Protocol):
         ...
 
     def field_of(self, target: str, key: str) -> "Field | None":
-        """A field of the resource `target`, or None when the actor may not see it."""
+        """A field of the resource `target`, or None when there is none that the actor may see."""
         ...
 
     def definitions(self, noun: str) -> tuple[str, str]:
@@ -166,8 +176,7 @@ class Field:
         value = self.empty() if self.default is UNSET or callable(self.default) else self.default
         if value is None:
             return None
-        text = value if isinstance(value, str) else json.dumps(value)
-        return "'" + text.replace("'", "''") + "'"
+        return literal(value if isinstance(value, str) else json.dumps(value))
 
     def initial(self, actor: Actor) -> Json:
         """The value of a new row that says nothing of this field."""

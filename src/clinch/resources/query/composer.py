@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from clinch.resources.actor import Actor
 from clinch.resources.declaration import Declarations, Resource
-from clinch.resources.fields import Children, Field, Ref
+from clinch.resources.fields import Children, Field, Ref, literal
 
 # Without it the planner writes the whole record out wherever it is named, with all that is in it.
 _ONCE = " offset 0"
@@ -46,7 +46,8 @@ class Composer:
         self._declarations, self._actor, self._visible = declarations, actor, visible
         self._aliases = 0
         self._scopes: list[_Scope] = []
-        self.public_url = "'" + declarations.public_url.replace("'", "''") + "'"
+        self.public_url = literal(declarations.public_url)
+        self.links = actor.links
         self.today = f"date '{actor.today().isoformat()}'"
         self.tomorrow = f"timestamptz '{actor.tomorrow().isoformat()}'"
 
@@ -108,9 +109,9 @@ class Composer:
         return scope.rows[place]
 
     def field_of(self, target: str, key: str) -> Field | None:
-        """A field of another resource, or None when the actor may not see it."""
-        field = self._declarations[target].fields[key]
-        return field if self._actor.may(field.seen_with) else None
+        """A field of another resource, or None when there is none that the actor may see."""
+        field = self._declarations[target].fields.get(key)
+        return field if field is not None and self._actor.may(field.seen_with) else None
 
     def definitions(self, noun: str) -> tuple[str, str]:
         """The table in which custom fields are defined, and the kind of these."""
