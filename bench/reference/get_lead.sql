@@ -136,7 +136,8 @@ cross join lateral (
     where t.organization_id = p.organization_id and t.lead_id = l.id and not t.is_complete
 ) tasks
 cross join lateral (
-    select l.id, org.id as organization_id, l.name, shown.name as display_name, l.description,
+    select l.id, org.id as organization_id, l.name, shown.name as display_name,
+           l.account_id, l.description,
            l.url, p.public_url || '/lead/' || l.id || '/' as html_url,
            l.status_id, s.label as status_label, l.addresses,
            contacts.ids as contact_ids, contacts.objects as contacts,

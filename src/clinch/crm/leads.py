@@ -13,6 +13,7 @@ from clinch.resources.actor import Actor
 from clinch.resources.custom_fields import CustomFields, Sent
 from clinch.resources.declaration import Audited
 from clinch.resources.fields import (
+    EQ_IN,
     ChildIds,
     Children,
     Computed,
@@ -117,6 +118,7 @@ class Lead(Audited, path="lead", prefix="lead"):
         Index(("organization_id", "date_updated desc", "id desc")),
         Index(("organization_id", "date_created desc", "id desc")),
         Index(("custom jsonb_path_ops",), method="gin"),
+        Index(("organization_id", "account_id"), where="(account_id IS NOT NULL)"),
     )
     counted = True
     first = [keep_in_sight]
@@ -131,6 +133,13 @@ class Lead(Audited, path="lead", prefix="lead"):
         " where c.organization_id = {org} and c.lead_id = {row}.id"
         " order by c.date_created, c.id limit 1), 'Untitled')",
         doc="The name, else that of the first contact.",
+    )
+    account = Ref(
+        "account",
+        nullable=True,
+        target_deleted="clear",
+        filters=EQ_IN,
+        doc="The company above it.",
     )
     description = Text()
     url = Url()

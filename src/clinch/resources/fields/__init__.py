@@ -19,7 +19,15 @@ from clinch.resources.fields.field import (
 )
 from clinch.resources.fields.lists import Item, ListOf, Words, read_each
 from clinch.resources.fields.once import ToldOnce
-from clinch.resources.fields.relations import ChildIds, Children, Computed, Lookup, Ref, Shown
+from clinch.resources.fields.relations import (
+    ChildIds,
+    Children,
+    Computed,
+    Lookup,
+    Ref,
+    RollUp,
+    Shown,
+)
 from clinch.resources.fields.values import (
     Boolean,
     Choice,
@@ -56,6 +64,7 @@ __all__ = [
     "Lookup",
     "Output",
     "Ref",
+    "RollUp",
     "Shown",
     "Summary",
     "Text",

@@ -12,7 +12,7 @@ from clinch.resources.errors import IMMUTABLE, REQUIRED, Invalid
 
 if TYPE_CHECKING:
     from clinch.resources.declaration import Resource
-    from clinch.resources.fields.relations import Children, Ref
+    from clinch.resources.fields.relations import Children, Ref, RollUp
 
 Json = Any
 Writable = Literal["always", "create", "internally", "never"]
@@ -93,6 +93,11 @@ class Output(Protocol):
 
     def children(self, children: "Children", row: str) -> str:
         """The alias of a row that has the children of `row`: their JSON as `items`, their `ids`."""
+        ...
+
+    def rolled_up(self, field: "RollUp", row: str) -> str:
+        """The alias of a row that has what the field, and those over the same objects, come to for
+        `row`, each under its key."""
         ...
 
 

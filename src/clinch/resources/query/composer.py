@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from clinch.resources.actor import Actor
 from clinch.resources.declaration import Declarations, Resource
-from clinch.resources.fields import Children, Field, Ref, literal
+from clinch.resources.fields import Children, Field, Ref, RollUp, literal
 
 # Without it the planner writes the whole record out wherever it is named, with all that is in it.
 _ONCE = " offset 0"
@@ -142,6 +142,29 @@ class Composer:
             f" cross join lateral (select {columns}{_ONCE}) {item}"
             f" where {child}.organization_id = $1{link}{self._seen(resource, child)}"
             f" and {children.only.format(row=child)}) {alias}"
+        )
+        return alias
+
+    def rolled_up(self, field: RollUp, row: str) -> str:
+        """The alias of a row that has what the field, and those over the same objects, come to for
+        `row`, each under its key."""
+        scope, place = self._scopes[-1], (row, f"rolled up {field.target} {field.by}")
+        known = scope.rows.get(place)
+        if known is not None:
+            return known
+        alias, other = self._alias(), self._alias()
+        resource = self._declarations[field.target]
+        values = ", ".join(
+            f"{one.value.format(row=other)} as {one.key}"
+            for one in field.resource.fields.values()
+            if isinstance(one, RollUp) and (one.target, one.by) == (field.target, field.by)
+        )
+        scope.rows[place] = alias
+        scope.joins.append(
+            f"cross join lateral (select {values} from {resource.table} {other}"
+            f" where {other}.organization_id = $1"
+            f" and {other}.{resource.fields[field.by].column} = {row}.id"
+            f"{self._seen(resource, other)}) {alias}"
         )
         return alias
 
