@@ -194,6 +194,9 @@ def objects(organization: Organization) -> dict[str, str]:
         "/role/", {"name": "Secret role", "permissions": ["view_all_leads"]}
     )
     group = organization.admin.post("/group/", {"name": "Secret group"})
+    account = organization.admin.post("/account/", {"name": "Secret account"})
+    body = {"name": "Secret link", "type": "lead", "url": "https://secret.example"}
+    link = organization.admin.post("/integration_link/", body)
     return {
         **customizations(organization.admin, lead["id"]),
         "opportunity": deal["id"],
@@ -210,6 +213,8 @@ def objects(organization: Organization) -> dict[str, str]:
         "api_key": key_id(organization.admin),
         "role": role["id"],
         "group": group["id"],
+        "account": account["id"],
+        "integration_link": link["id"],
     }
 
 

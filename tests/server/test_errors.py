@@ -105,6 +105,8 @@ OBJECTS = {
     "api_key": "ApiKey",
     "invitation": "Invitation",
     "opportunity": "Opportunity",
+    "account": "Account",
+    "integration_link": "IntegrationLink",
     "pipeline": "Pipeline",
     "status/opportunity": "OpportunityStatus",
     "task": "Task",

@@ -292,6 +292,7 @@ def test_no_values_make_a_change_fail(
         "lead",
         "contact",
         "opportunity",
+        "account",
         "task",
         "status/lead",
         "pipeline",
@@ -302,6 +303,7 @@ def test_no_values_make_a_change_fail(
     if not api.get("/task/", _limit=1)["data"]:
         lead = api.post("/lead/", {"contacts": [{"name": "Ada"}]})
         api.post("/opportunity/", {"lead_id": lead["id"]})
+        api.post("/account/", {"name": "Harbour Group"})
         api.post("/task/", {"lead_id": lead["id"], "text": "Call"})
     known = api.get(f"/{name}/", _limit=3, _fields="id")["data"]
     if not known:

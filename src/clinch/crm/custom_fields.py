@@ -163,6 +163,19 @@ class OpportunityCustomField(
     also_at = ("custom_fields/opportunity",)
 
 
+class AccountCustomField(
+    CustomField,
+    path="custom_field/account",
+    prefix="cf",
+    table="custom_field",
+    only={"kind": "account"},
+):
+    """A field that the organization adds to its accounts."""
+
+    type_changes = True
+    also_at = ("custom_fields/account",)
+
+
 class ActivityCustomField(
     CustomField,
     path="custom_field/activity",

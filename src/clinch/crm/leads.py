@@ -14,6 +14,7 @@ from clinch.resources.actor import Actor
 from clinch.resources.custom_fields import CustomFields, Sent
 from clinch.resources.declaration import Audited
 from clinch.resources.fields import (
+    EQ_IN,
     ChildIds,
     Children,
     Computed,
@@ -27,6 +28,7 @@ from clinch.resources.fields import (
     Text,
     Url,
 )
+from clinch.resources.links import Links
 from clinch.resources.query.tree import Assigned, In, Node, Related
 from clinch.resources.write.change import Change
 from clinch.resources.write.load import Load
@@ -117,6 +119,7 @@ class Lead(Audited, path="lead", prefix="lead"):
         Index(("organization_id", "date_updated desc", "id desc")),
         Index(("organization_id", "date_created desc", "id desc")),
         Index(("custom jsonb_path_ops",), method="gin"),
+        Index(("organization_id", "account_id"), where="(account_id IS NOT NULL)"),
     )
     counted = True
     first = [keep_in_sight]
@@ -132,6 +135,13 @@ class Lead(Audited, path="lead", prefix="lead"):
         " order by c.date_created, c.id limit 1), 'Untitled')",
         once=True,
         doc="The name, else that of the first contact.",
+    )
+    account = Ref(
+        "account",
+        nullable=True,
+        target_deleted="clear",
+        filters=EQ_IN,
+        doc="The company above it.",
     )
     description = Text()
     url = Url()
@@ -159,6 +169,7 @@ class Lead(Audited, path="lead", prefix="lead"):
         writable="never",
         doc="What is still to do.",
     )
+    integration_links = Links()
     primary_email = Computed(
         _FIRST_OF_CONTACTS.format(column="emails"),
         json_type="object",

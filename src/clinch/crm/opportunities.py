@@ -33,6 +33,7 @@ from clinch.resources.fields import (
     Text,
     stored_time,
 )
+from clinch.resources.links import Links
 from clinch.resources.query.groups import Grouping
 from clinch.resources.query.tree import Equal, In, Node, Related
 from clinch.resources.write.change import Change
@@ -245,6 +246,7 @@ class Opportunity(Audited, path="opportunity", prefix="oppo"):
     )
     note = Text()
     note_html = RichText(nullable=True)
+    integration_links = Links()
     date_won = Date(nullable=True, filters=("eq", *RANGE), doc="Won on, or expected to close.")
     date_lost = DateTime(nullable=True, writable="never")
     is_stalled = Computed(

@@ -97,6 +97,7 @@ class CustomFieldAssociation(Audited, path="custom_field_association", prefix="c
         "lead",
         "contact",
         "opportunity",
+        "account",
         "custom_activity_type",
         "custom_object_type",
         required=True,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from clinch.db.schema import Column, ForeignKey, Index, Table, id_column, tenant_table
 from clinch.resources.actor import Actor, OperationClass
 from clinch.resources.custom_fields import ASSOCIATION, SHARED, CustomFields
-from clinch.resources.fields import Children, Computed, DateTime, Field, Id, Ref, Summary
+from clinch.resources.fields import Children, Computed, DateTime, Field, Id, Ref, RollUp, Summary
 from clinch.resources.query.groups import Grouping
 from clinch.resources.query.tree import And, Node
 from clinch.resources.visibility import find_parents, seen_with
@@ -64,7 +64,7 @@ class Resource:
       `before`: rules that may change or refuse the write; `within`: rules that add to it, in the
       same transaction. Each takes the work and its changes of this resource, in the order listed.
     - `search_texts`: the texts of a row by which a fragment search finds it, for a resource whose
-      `search_lead` names the column of the lead it is found with.
+      `search_lead` names the column of the lead it is found with, or its own id where that is none.
     - `counted`: the number of objects is kept, and lists answer `total_results`; `totals` are more
       that they answer, over everything that fits: aggregates in SQL over `{row}`, by name.
     - `groupings`: what `_group_by` accepts (`key` or `-key`): how lists are answered in groups.
@@ -323,7 +323,7 @@ class Declarations:
     def _check(self) -> None:
         for resource in self:
             for field in resource.fields.values():
-                named = [field.target] if isinstance(field, Ref | Children) else []
+                named = [field.target] if isinstance(field, Ref | Children | RollUp) else []
                 if isinstance(field, CustomFields):
                     named = [field.definitions, SHARED, ASSOCIATION]
                 named += field.summary.sources if field.summary is not None else ()

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
+from clinch.crm.accounts import Account
 from clinch.identity.users import User
 from clinch.resources.actor import Actor
 from clinch.resources.errors import Invalid
@@ -164,6 +165,17 @@ def user_called(text: str) -> Node:
     """The users of that full name, first name or address."""
     names = (User.name, User.first_name, User.email)
     return Or(tuple(TextMatch(name, "is", text) for name in names))
+
+
+@dataclass(frozen=True)
+class DomainTerm(Term):
+    """A domain name of an account, as a whole, however it is written."""
+
+    def equal(self, value: Value, exact: bool, actor: Actor) -> Node:
+        return Account.of_domain(value.text)
+
+    def given(self) -> Node:
+        return Exists(Account.domains)
 
 
 @dataclass(frozen=True)

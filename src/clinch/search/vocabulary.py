@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Literal
 
+from clinch.crm.accounts import Account
 from clinch.crm.contacts import Contact
 from clinch.crm.lead_statuses import LeadStatus
 from clinch.crm.leads import Lead
@@ -37,6 +38,7 @@ from clinch.resources.query.tree import Fragment, Node, Or, TextMatch
 from clinch.search.terms import (
     AnyOf,
     CountTerm,
+    DomainTerm,
     EmailTerm,
     FlagTerm,
     IdTerm,
@@ -137,6 +139,7 @@ def _address(item: str) -> Term:
     return TextTerm(Lead.addresses, item)
 
 
+_ACCOUNT_NAME = TextTerm(Account.name, found_by=Account.id)
 _LEAD_NAME = TextTerm(Lead.name, found_by=Lead.id)
 _LEAD_STATUS = AnyOf((Through(Lead.status, LabelTerm(LeadStatus.label)), IdTerm(Lead.status)))
 _CONTACT_NAME = TextTerm(Contact.name, found_by=Contact.id)
@@ -189,6 +192,7 @@ def _lead() -> Vocabulary:
         **{name: Through(Lead.contacts, term) for name, term in of_contacts.items()},
         **{name: Through(deal, term) for name, term in of_deals.items()},
         "user": AnyOf((owner, Through(Lead.tasks, UserTerm(Task.assigned_to)))),
+        "account": Through(Lead.account, _ACCOUNT_NAME),
         "city": _address("city"),
         "state": _address("state"),
         **dict.fromkeys(("zip", "zipcode"), _address("zipcode")),
@@ -198,6 +202,7 @@ def _lead() -> Vocabulary:
         **dict.fromkeys(("contact", "contacts"), Lead.contacts),
         **dict.fromkeys(("opportunity", "opportunities"), deal),
         **dict.fromkeys(("task", "tasks"), Lead.tasks),
+        "account": Lead.account,
     }
     sorts = {"company": "name", "status": "status_label", "lead_status": "status_label"}
     return _made(Lead, lambda word: _found(word, (Lead.id, "lead")), terms, scopes, sorts)
@@ -266,7 +271,27 @@ def _task() -> Vocabulary:
     return _made(Task, free, terms, scopes, sorts)
 
 
-_MAKERS = {"lead": _lead, "contact": _contact, "opportunity": _opportunity, "task": _task}
+def _account() -> Vocabulary:
+    terms: dict[str, Term] = {
+        **dict.fromkeys(("name", "company"), _ACCOUNT_NAME),
+        **dict.fromkeys(("domain", "domains"), DomainTerm()),
+        **dict.fromkeys(("owner", "user"), UserTerm(Account.owner)),
+        "parent": Through(Account.parent, _ACCOUNT_NAME),
+    }
+
+    def free(word: str) -> Node:
+        return _found(word, (Account.id, "object"))
+
+    return _made(Account, free, terms, {"parent": Account.parent}, {"owner": "owner_name"})
+
+
+_MAKERS = {
+    "lead": _lead,
+    "contact": _contact,
+    "opportunity": _opportunity,
+    "task": _task,
+    "account": _account,
+}
 
 
 def _found(word: str, *places: tuple[Field, Literal["lead", "object"]]) -> Node:

@@ -15,10 +15,19 @@ from clinch.resources.fields.field import (
     Json,
     Output,
     Summary,
+    literal,
 )
 from clinch.resources.fields.lists import Item, ListOf, Words, read_each
 from clinch.resources.fields.once import ToldOnce
-from clinch.resources.fields.relations import ChildIds, Children, Computed, Lookup, Ref, Shown
+from clinch.resources.fields.relations import (
+    ChildIds,
+    Children,
+    Computed,
+    Lookup,
+    Ref,
+    RollUp,
+    Shown,
+)
 from clinch.resources.fields.values import (
     Boolean,
     Choice,
@@ -55,12 +64,14 @@ __all__ = [
     "Lookup",
     "Output",
     "Ref",
+    "RollUp",
     "Shown",
     "Summary",
     "Text",
     "ToldOnce",
     "Url",
     "Words",
+    "literal",
     "parse_datetime",
     "read_each",
     "stored_time",

@@ -103,5 +103,9 @@ class Words(Field):
         word = Text(max=1000, required=True)
         return list(dict.fromkeys(word.parse(entry, actor) for entry in value))
 
+    def entries(self, row: str) -> str:
+        """SQL for the list as JSON: `?` asks for one of its texts."""
+        return self.sql(row)
+
     def schema(self) -> dict[str, Json]:
         return super().schema() | {"items": {"type": "string"}}

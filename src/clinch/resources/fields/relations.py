@@ -35,7 +35,8 @@ class Ref(Field):
     target in use from being deleted. With `locks` a write
     of this object locks its target first, since it changes what the target sums up. `lookup`
     finds the target of a new object that names none. `enforced` makes it a foreign key. `sharing`
-    names a column in which the target must be as the object: a contact of the same lead.
+    names a column in which the target must be as the object: a contact of the same lead. `acyclic`
+    says that a resource, whose objects everybody sees, makes trees by it: none stands above itself.
     """
 
     sql_type = 'text collate "C"'
@@ -49,12 +50,13 @@ class Ref(Field):
         enforced: bool = True,
         lookup: Lookup | None = None,
         sharing: str | None = None,
+        acyclic: bool = False,
         **rest: Any,
     ) -> None:
         super().__init__(**rest)
         self.target = target if isinstance(target, str) else target.noun
         self.target_deleted, self.locks, self.enforced = target_deleted, locks, enforced
-        self.lookup, self.sharing = lookup, sharing
+        self.lookup, self.sharing, self.acyclic = lookup, sharing, acyclic
 
     def __set_name__(self, owner: type, name: str) -> None:
         super().__set_name__(owner, name)
@@ -195,3 +197,26 @@ class ChildIds(Field):
 
     def output(self, row: str, out: Output) -> str:
         return f"{out.children(self._children, row)}.ids"
+
+
+class RollUp(Field):
+    """What the objects that refer to this one come to, of those that the actor may see.
+
+    `target` is the name of their resource and `by` the key of their reference to this object;
+    `value` is an aggregate in SQL over `{row}`.
+    """
+
+    stored = False
+
+    def __init__(
+        self, target: str, by: str, value: str, *, json_type: str = "integer", **rest: Any
+    ) -> None:
+        super().__init__(writable="never", **rest)
+        self.target, self.by, self.value, self._json_type = target, by, value, json_type
+
+    def output(self, row: str, out: Output) -> str:
+        return f"{out.rolled_up(self, row)}.{self.key}"
+
+    def schema(self) -> dict[str, Json]:
+        kind = [self._json_type, "null"] if self.nullable else self._json_type
+        return super().schema() | {"type": kind}

@@ -17,6 +17,7 @@ from clinch.resources.errors import Forbidden
 from clinch.resources.fields import Children, Field, ListOf, Ref, Text
 from clinch.resources.query.composer import Composer
 from clinch.resources.query.tree import (
+    Above,
     And,
     Assigned,
     Count,
@@ -117,6 +118,8 @@ class Conditions:
                 return f"{field.entries(row)} ? {self.bind(text)}"
             case Related(field, inner):
                 return self._related(field, inner, row)
+            case Above(ref, inner):
+                return self._above(ref, inner, row)
             case Count(field, comparison, number):
                 counted = self._count(field, row)
                 return f"{counted} {_SIGNS[comparison]} {self.bind(number)}::bigint"
@@ -173,6 +176,16 @@ class Conditions:
 
     def _related(self, field: Ref | Children | CustomValue, node: Node, row: str) -> str:
         return self._joined(f"exists (select {self._others(field, node, row)})")
+
+    def _above(self, ref: Ref, node: Node, row: str) -> str:
+        chain, below, step = self._alias("c"), self._alias("r"), self._alias("r")
+        table, up = ref.resource.table, ref.column
+        return (
+            f"{row}.id in (with recursive {chain}(id) as (select {below}.{up} from {table} {below}"
+            f" where {self.where(ref.resource, below, node)} union"
+            f" select {step}.{up} from {chain} join {table} {step} on {step}.id = {chain}.id"
+            f" where {self.where(ref.resource, step, And())}) select {chain}.id from {chain})"
+        )
 
     def _count(self, field: Children | ListOf, row: str) -> str:
         if isinstance(field, ListOf):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from clinch.resources.actor import Actor
 from clinch.resources.declaration import Declarations, Resource
-from clinch.resources.fields import Children, Field, Ref
+from clinch.resources.fields import Children, Field, Ref, RollUp, literal
 
 # Without it the planner writes the whole record out wherever it is named, with all that is in it.
 _ONCE = " offset 0"
@@ -48,7 +48,8 @@ class Composer:
         self._declarations, self._actor, self._visible = declarations, actor, visible
         self._aliases = 0
         self._scopes: list[_Scope] = []
-        self.public_url = "'" + declarations.public_url.replace("'", "''") + "'"
+        self.public_url = literal(declarations.public_url)
+        self.links = actor.links
         self.today = f"date '{actor.today().isoformat()}'"
         self.tomorrow = f"timestamptz '{actor.tomorrow().isoformat()}'"
 
@@ -110,9 +111,9 @@ class Composer:
         return scope.rows[place]
 
     def field_of(self, target: str, key: str) -> Field | None:
-        """A field of another resource, or None when the actor may not see it."""
-        field = self._declarations[target].fields[key]
-        return field if self._actor.may(field.seen_with) else None
+        """A field of another resource, or None when there is none that the actor may see."""
+        field = self._declarations[target].fields.get(key)
+        return field if field is not None and self._actor.may(field.seen_with) else None
 
     def definitions(self, noun: str) -> tuple[str, str]:
         """The table in which custom fields are defined, and the kind of these."""
@@ -145,6 +146,29 @@ class Composer:
             f" cross join lateral (select {columns}{_ONCE}) {item}"
             f" where {child}.organization_id = $1{link}{self._seen(resource, child)}"
             f" and {children.only.format(row=child)}) {alias}"
+        )
+        return alias
+
+    def rolled_up(self, field: RollUp, row: str) -> str:
+        """The alias of a row that has what the field, and those over the same objects, come to for
+        `row`, each under its key."""
+        scope, place = self._scope_of(row), (row, f"rolled up {field.target} {field.by}")
+        known = scope.rows.get(place)
+        if known is not None:
+            return known
+        alias, other = self._alias(), self._alias()
+        resource = self._declarations[field.target]
+        values = ", ".join(
+            f"{one.value.format(row=other)} as {one.key}"
+            for one in field.resource.fields.values()
+            if isinstance(one, RollUp) and (one.target, one.by) == (field.target, field.by)
+        )
+        scope.rows[place] = alias
+        scope.joins.append(
+            f"cross join lateral (select {values} from {resource.table} {other}"
+            f" where {other}.organization_id = $1"
+            f" and {other}.{resource.fields[field.by].column} = {row}.id"
+            f"{self._seen(resource, other)}) {alias}"
         )
         return alias
 

@@ -67,9 +67,9 @@ class Exists:
 
 @dataclass(frozen=True, slots=True)
 class Has:
-    """The custom field's value is the text, or has it among several."""
+    """The custom field's value is the text, or has it among several; or the list has it."""
 
-    field: CustomValue
+    field: CustomValue | Words
     text: str
 
 
@@ -79,6 +79,14 @@ class Related:
     (Children), meets the node."""
 
     field: Ref | Children | CustomValue
+    node: "Node"
+
+
+@dataclass(frozen=True, slots=True)
+class Above:
+    """The object stands above one that meets the node, in the tree that the reference makes."""
+
+    ref: Ref
     node: "Node"
 
 
@@ -156,6 +164,7 @@ Node = (
     | Exists
     | Has
     | Related
+    | Above
     | Count
     | TextMatch
     | Fragment

@@ -13,7 +13,7 @@ from clinch.resources.declaration import Audited, Declarations, Resource
 from clinch.resources.errors import NO_OBJECT, REQUIRED, NotFound, ValidationError
 from clinch.resources.fields import Children, Ref, ToldOnce, stored_time
 from clinch.resources.query.compiler import Conditions
-from clinch.resources.query.tree import And, Equal, In, Node, Related
+from clinch.resources.query.tree import Above, And, Equal, In, Node, Related
 from clinch.resources.write.change import Change, Row
 from clinch.resources.write.custom import CustomValues, definitions
 from clinch.resources.write.load import FOR_DELETE, FOR_UPDATE, Load, locked_together
@@ -25,8 +25,8 @@ _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 class Moved(Busy):
-    """An object came to another parent while its lock was awaited. Locking that one now would be
-    out of order, so the write is to begin again."""
+    """An object came to another place while its lock was awaited. Locking what is there now would
+    be out of order, so the write is to begin again."""
 
 
 class Work:
@@ -170,7 +170,14 @@ class Work:
     def _loads(self) -> list[Load]:
         loads: dict[Load, None] = {}
         for load in [
-            *locked_together([*self._parents(), *self._new_parents(), *self._targets()]),
+            *locked_together(
+                [
+                    *self._parents(),
+                    *self._new_parents(),
+                    *self._new_branches(),
+                    *self._targets(),
+                ]
+            ),
             *self._references(),
             *self._lookups(),
             *self._declared(),
@@ -202,6 +209,19 @@ class Work:
         """What will sum up the objects, by the new values."""
         locking = ((ref, id) for ref, id in self._new_references() if ref.locks)
         return self._referred(locking, FOR_UPDATE)
+
+    def _new_branches(self) -> Iterable[Load]:
+        """Where objects of a tree come to, and all that is above that, so that it stays there."""
+        wanted: dict[Ref, dict[str, None]] = {}
+        for change in self.changes:
+            for ref in change.resource.refs:
+                id = change.after.get(ref.column) if change.after is not None else None
+                if ref.acyclic and change.kind == "update" and id is not None:
+                    wanted.setdefault(ref, {})[id] = None
+        for ref, ids in wanted.items():
+            branch = In(ref.resource.fields["id"], tuple(ids))
+            yield Load(ref.resource, branch, FOR_UPDATE)
+            yield Load(ref.resource, Above(ref, branch), FOR_UPDATE)
 
     def _check_parents(self) -> None:
         """Raise Moved where the parent that an object has by now is not the one that was locked."""
@@ -293,6 +313,8 @@ class Work:
             self._custom.resolve(change)
             self._settle(change)
         for change in asked:
+            self._keep_trees(change)
+        for change in asked:
             if change.heir:
                 self._hand_over(change)
             elif change.kind == "delete":
@@ -353,6 +375,25 @@ class Work:
             for resource, id, ref in self._followers(gone, becomes):
                 self.update(resource, id, {ref.column: gone.heir}).inner = True
 
+    def _keep_trees(self, change: Change) -> None:
+        """Refuse an object that would stand above itself; raises ValidationError and Moved."""
+        if change.kind != "update":
+            return
+        for ref in (ref for ref in change.resource.refs if ref.acyclic and change.moved(ref)):
+            if change.id in self._branch(ref, change.get(ref)):
+                raise ValidationError({ref.error_key: "The object would stand above itself."})
+
+    def _branch(self, ref: Ref, id: str | None) -> set[str]:
+        """The object with this id and all that stand above it, after the changes."""
+        found: set[str] = set()
+        while id is not None and id not in found:
+            if (ref.target, id) not in self.rows:
+                raise Moved(f"a {ref.target} keeps moving")
+            found.add(id)
+            row = self.rows[ref.target, id]
+            id = row[ref.column] if row is not None else None
+        return found
+
     def _delete_followers(self, gone: Change) -> None:
         for resource, id, _ in self._followers(gone, "delete"):
             if (resource.noun, id) not in self._changes:
@@ -404,7 +445,7 @@ def _where(query: Conditions, load: Load) -> str:
     What other tables say is asked first: a row whose lock had to be awaited is compared once more,
     and what it was joined with may not be found again.
     """
-    if not load.others and not isinstance(load.where, Related):
+    if not load.others and not isinstance(load.where, Related | Above):
         return query.where(load.resource, "r", load.where)
     found = (
         f"select o.id from {load.resource.table} o where {query.where(load.resource, 'o', where)}"
