@@ -7,6 +7,7 @@ from clinch.crm.activities.status_changes import (
     recent_changes,
     tell,
 )
+from clinch.crm.attachments import Attachment
 from clinch.crm.contacts import Contact
 from clinch.crm.leads import Lead
 from clinch.crm.pipelines import OpportunityStatus
@@ -25,6 +26,7 @@ from clinch.resources.fields import (
     Date,
     DateTime,
     Integer,
+    ListOf,
     Lookup,
     Ref,
     Shown,
@@ -239,6 +241,7 @@ class Opportunity(Audited, path="opportunity", prefix="oppo"):
     )
     note = Text()
     note_html = RichText(nullable=True)
+    attachments = ListOf(Attachment)
     date_won = Date(nullable=True, filters=("eq", *RANGE), doc="Won on, or expected to close.")
     date_lost = DateTime(nullable=True, writable="never")
     custom = CustomFields("opportunity_custom_field")

@@ -16,6 +16,7 @@ from clinch.resources.fields.field import (
     Output,
     Summary,
 )
+from clinch.resources.fields.files import ContentType, FileItem, FileName
 from clinch.resources.fields.lists import Item, ListOf, Words, read_each
 from clinch.resources.fields.once import ToldOnce
 from clinch.resources.fields.relations import ChildIds, Children, Computed, Lookup, Ref, Shown
@@ -43,10 +44,13 @@ __all__ = [
     "Children",
     "Choice",
     "Computed",
+    "ContentType",
     "Date",
     "DateTime",
     "EmailAddress",
     "Field",
+    "FileItem",
+    "FileName",
     "Id",
     "Integer",
     "Item",
