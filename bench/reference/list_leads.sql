@@ -105,7 +105,15 @@ select '{"data":[' || coalesce((
                    o.value * year.times as annualized_value,
                    round(o.value * year.times * o.confidence / 100.0)::bigint
                        as annualized_expected_value,
-                   o.note, o.note_html, '[]'::json as integration_links, o.date_won,
+                   o.note, o.note_html, '[]'::json as integration_links,
+                   case when o.attachments = '[]' then '[]'::json else (
+                       select json_agg(json_build_object('url', p.public_url || '/go/file/persisted/' || org.id
+                               || '/opportunity/' || o.id || '/' || (e.entry ->> 'file_id') || '/'
+                               || regexp_replace(e.entry ->> 'filename', '[^A-Za-z0-9._-]+', '_', 'g') || '/',
+                           'filename', e.entry -> 'filename', 'content_type', e.entry -> 'content_type',
+                           'size', e.entry -> 'size', 'thumbnail_url', e.entry -> 'thumbnail_url') order by e.place)
+                       from jsonb_array_elements(o.attachments) with ordinality e(entry, place)) end as attachments,
+                   o.date_won,
                    api_time(o.date_lost) as date_lost,
                    os.type = 'active' and greatest(o.date_updated, l.last_communication_date)
                        < (p.today - 30)::timestamp at time zone 'UTC' as is_stalled,

@@ -13,6 +13,7 @@ import socket
 import sys
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from os import environ
 from typing import Any
 
@@ -23,9 +24,11 @@ from clinch.crm.custom_values import VALUES
 from clinch.db.database import Database
 from clinch.db.migrations import SCHEMA_MIGRATION, MigrationError, migrate, migrations
 from clinch.db.schema import Table
+from clinch.events.chore import Chore
 from clinch.events.follower import EVENT_CURSOR, Errand, Follower, behind, catch_up, run_errand
 from clinch.events.seal import EVENT_SEAL, SEAL
 from clinch.events.wake import SWEEP, Listener, Waker
+from clinch.files.sweep import sweep_files
 from clinch.identity.credentials import CREDENTIAL, Authenticator
 from clinch.identity.links import LINK
 from clinch.identity.organizations import ORGANIZATION_DIRECTORY
@@ -34,6 +37,7 @@ from clinch.identity.throttle import SIGN_IN_FAILURE
 from clinch.identity.users import LOGIN
 from clinch.resources.custom_values import CUSTOM_VALUE
 from clinch.resources.declaration import Declarations, Resource
+from clinch.resources.files import FILE, FILE_PART, FILE_USE, FILES
 from clinch.resources.search_text import SEARCH_TEXT
 from clinch.resources.store import Store
 from clinch.resources.write.log import log_tables
@@ -41,6 +45,7 @@ from clinch.server.application import Application
 from clinch.server.custom_field_schema import custom_field_schema_routes
 from clinch.server.events import event_routes
 from clinch.server.field_associations import field_association_routes
+from clinch.server.files import download_routes, file_routes
 from clinch.server.groups import group_routes
 from clinch.server.lead_merge import lead_merge_routes
 from clinch.server.log import log_as_lines, log_failure
@@ -56,6 +61,7 @@ from clinch.vault.vault import Vault
 
 FOLLOWERS: tuple[Follower, ...] = (SEAL,)
 ERRANDS: tuple[Errand, ...] = (VALUES,)
+CHORES: tuple[Chore, ...] = (Chore("files", timedelta(minutes=10), sweep_files),)
 
 _CONNECTIONS = 8
 
@@ -90,6 +96,9 @@ def tables(declared: Declarations) -> list[Table]:
         EVENT_SEAL,
         SEARCH_TEXT,
         CUSTOM_VALUE,
+        FILE,
+        FILE_PART,
+        FILE_USE,
         *declared.tables(),
     ]
 
@@ -111,22 +120,24 @@ def application(store: Store, vault: Vault, rate_limit: int = 1000) -> Applicati
             log_failure(error, check="ready")
             return False
 
+    api = Routes(
+        [
+            *me_routes(store),
+            *event_routes(store),
+            *custom_field_schema_routes(store),
+            *reset_routes(store),
+            *field_association_routes(store),
+            *group_routes(store),
+            *lead_merge_routes(store),
+            *membership_routes(store),
+            *file_routes(store, vault),
+            *routes,
+            *organization_routes(store),
+        ]
+    )
     return Application(
         authenticator,
-        Routes(
-            [
-                *me_routes(store),
-                *event_routes(store),
-                *custom_field_schema_routes(store),
-                *reset_routes(store),
-                *field_association_routes(store),
-                *group_routes(store),
-                *lead_merge_routes(store),
-                *membership_routes(store),
-                *routes,
-                *organization_routes(store),
-            ]
-        ),
+        {"/api/v1": api, FILES: Routes(download_routes(store))},
         pages(store, vault, authenticator, ready),
         RateLimit(rate_limit),
         store.declared.public_url,
@@ -177,8 +188,12 @@ async def worker() -> None:
 
 
 async def follow(url: str) -> None:
-    """Keep every follower up with every organization's log; errands apart, since they take long."""
-    await asyncio.gather(keep_up(url, FOLLOWERS), keep_up(url, ERRANDS))
+    """Keep every follower up with every organization's log; errands apart, since they take long.
+
+    Beside them the chores are done.
+    """
+    chores = (do_again(url, chore) for chore in CHORES)
+    await asyncio.gather(keep_up(url, FOLLOWERS), keep_up(url, ERRANDS), *chores)
 
 
 async def keep_up(url: str, followers: Sequence[Follower | Errand]) -> None:
@@ -199,6 +214,22 @@ async def keep_up(url: str, followers: Sequence[Follower | Errand]) -> None:
                 await asyncio.sleep(SWEEP)
     finally:
         await listener.close()
+        await database.close()
+
+
+async def do_again(url: str, chore: Chore) -> None:
+    """Do a chore round after round. One that fails is done again after the pause."""
+    database = Database(url, 1)
+    store = Store(database, declarations())
+    try:
+        while True:
+            more = False
+            try:
+                more = await chore.round(store, datetime.now(UTC))
+            except Exception as error:
+                log_failure(error, process="worker", chore=chore.name)
+            await asyncio.sleep(0 if more else chore.pause.total_seconds())
+    finally:
         await database.close()
 
 

@@ -109,6 +109,11 @@ def _availability(examples: Examples, stranger: Api) -> Case:
     return Case(Call("/user/availability/"), Call("/user/availability/", by=unknown))
 
 
+def _upload(examples: Examples, stranger: Api) -> Case:
+    url, file = "/files/upload/", {"filename": "quote.pdf", "content_type": "application/pdf"}
+    return Case(Call(url, file), Call(url, file | {"filename": "../quote.pdf"}))
+
+
 def _list_of_lead(path: str) -> Maker:
     def case(examples: Examples, stranger: Api) -> Case:
         return Case(Call(f"{path}?lead_id={examples.id('lead')}"), Call(path))
@@ -120,6 +125,7 @@ _ASSOCIATION = "/custom_field/shared/{scf_id}/association/"
 
 CASES: dict[tuple[str, str], Maker] = {
     ("GET", "/me/"): _me,
+    ("POST", "/files/upload/"): _upload,
     ("GET", "/event/"): _events,
     ("GET", "/event/{id}/"): _event,
     ("POST", "/lead/merge/"): _merge,

@@ -576,5 +576,5 @@ def test_every_operation_is_among_the_routes_that_are_tried() -> None:
         for resource in declarations()
         for operation in resource.operations
     }
-    assert len(ROUTES) == len(declared) + 3  # and /me/, /event/ and /event/{id}/
+    assert len(ROUTES) == len(declared) + 4  # /me/, /event/, /event/{id}/, /files/upload/
     assert all(re.fullmatch(r"/[a-z_/]+/(\{id\}/)?", path) for _, path in ROUTES)

@@ -8,6 +8,7 @@ from clinch.crm.activities.status_changes import (
     recent_changes,
     tell,
 )
+from clinch.crm.attachments import Attachment
 from clinch.crm.contacts import Contact
 from clinch.crm.leads import Lead
 from clinch.crm.pipelines import OpportunityStatus
@@ -27,6 +28,7 @@ from clinch.resources.fields import (
     Date,
     DateTime,
     Integer,
+    ListOf,
     Lookup,
     Ref,
     Shown,
@@ -246,6 +248,7 @@ class Opportunity(Audited, path="opportunity", prefix="oppo"):
     )
     note = Text()
     note_html = RichText(nullable=True)
+    attachments = ListOf(Attachment)
     integration_links = Links()
     date_won = Date(nullable=True, filters=("eq", *RANGE), doc="Won on, or expected to close.")
     date_lost = DateTime(nullable=True, writable="never")

@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from clinch.db.schema import Column, ForeignKey, Index, Table, id_column, tenant_table
 from clinch.resources.actor import Actor, OperationClass
 from clinch.resources.custom_fields import ASSOCIATION, SHARED, CustomFields
-from clinch.resources.fields import Children, Computed, DateTime, Field, Id, Ref, RollUp, Summary
+from clinch.resources.fields import (
+    Children,
+    Computed,
+    DateTime,
+    Field,
+    FileItem,
+    Id,
+    ListOf,
+    Ref,
+    RollUp,
+    Summary,
+)
 from clinch.resources.query.groups import Grouping
 from clinch.resources.query.tree import And, Node
 from clinch.resources.visibility import find_parents, seen_with
@@ -96,6 +107,8 @@ class Resource:
     time_columns: ClassVar[tuple[str, ...]] = ()
     refs: ClassVar[tuple[Ref, ...]] = ()
     custom_fields: ClassVar[CustomFields | None] = None
+    file_lists: ClassVar[tuple[ListOf, ...]] = ()
+    """The lists in which an object holds files."""
     packed_fields: ClassVar[tuple[Field, ...]] = ()
     """The fields that have no column of their own."""
     only: ClassVar[dict[str, str]] = {}
@@ -170,6 +183,8 @@ class Resource:
             cls.variant_of.variants[word] = cls
         cls.custom_fields = next((f for f in bound.values() if isinstance(f, CustomFields)), None)
         cls.refs = tuple(f for f in cls.stored_fields if isinstance(f, Ref))
+        lists = (f for f in cls.stored_fields if isinstance(f, ListOf))
+        cls.file_lists = tuple(f for f in lists if issubclass(f.item, FileItem))
 
     @classmethod
     def visible(cls, actor: Actor) -> Node | None:

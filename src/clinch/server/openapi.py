@@ -20,7 +20,7 @@ _SEARCH = (
 
 def openapi(declarations: Declarations) -> Json:
     """The document: a schema a resource, an operation a route, the errors that both share."""
-    paths: dict[str, Json] = {"/me/": {"get": _me()}, **_events()}
+    paths: dict[str, Json] = {"/me/": {"get": _me()}, **_events(), **_files()}
     schemas: Json = {}
     for resource in declarations:
         schemas[resource.noun] = _object(declarations, resource)
@@ -251,6 +251,46 @@ def _events() -> dict[str, Json]:
         "responses": {"200": _response("The event", {"type": "object"}), "404": _ERROR} | errors,
     }
     return {"/event/": {"get": several}, "/event/{id}/": {"get": one}}
+
+
+def _files() -> dict[str, Json]:
+    text = {"type": "string"}
+    asked = {
+        "type": "object",
+        "properties": {"filename": text | {"maxLength": 255}, "content_type": text},
+        "required": ["filename", "content_type"],
+    }
+    told = {
+        "type": "object",
+        "properties": {
+            "upload": {
+                "type": "object",
+                "description": "Where to POST the content, as multipart/form-data: these fields, in"
+                " their order, then the content as `file`. It is answered with 201.",
+                "properties": {
+                    "url": text,
+                    "fields": {"type": "object", "additionalProperties": text},
+                },
+                "required": ["url", "fields"],
+            },
+            "download": {
+                "type": "object",
+                "description": "Where it is then, and what an attachment's `url` takes, for a day.",
+                "properties": {"url": text},
+                "required": ["url"],
+            },
+        },
+        "required": ["upload", "download"],
+    }
+    errors = {"401": _ERROR, "403": _ERROR, "413": _ERROR, "429": _ERROR, "503": _ERROR}
+    upload = {
+        "operationId": "upload_file",
+        "summary": "Ask where to send a file",
+        "tags": ["file"],
+        "requestBody": {"required": True, "content": {"application/json": {"schema": asked}}},
+        "responses": {"200": _response("Where to send it", told), "400": _INVALID} | errors,
+    }
+    return {"/files/upload/": {"post": upload}}
 
 
 def _response(description: str, schema: Json) -> Json:

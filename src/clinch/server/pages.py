@@ -1,5 +1,5 @@
-"""What is not the API: the front page, signing in, the pages of links, the health checks and the
-OpenAPI document."""
+"""What is not the API: the front page, signing in, the pages of links, where files are sent to,
+the health checks and the OpenAPI document."""
 
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -16,6 +16,7 @@ from starlette.routing import Route
 from clinch import __version__
 from clinch.identity.credentials import Authenticator
 from clinch.resources.store import Store
+from clinch.server.files import upload_routes
 from clinch.server.html import page
 from clinch.server.link_pages import link_pages
 from clinch.server.openapi import openapi
@@ -40,6 +41,7 @@ def pages(store: Store, vault: Vault, authenticator: Authenticator, ready: Ready
             *second_factor_routes(store, vault, authenticator),
             *session_routes(store, vault, authenticator),
             *link_pages(store, authenticator),
+            *upload_routes(store, vault),
         ],
         exception_handlers={HTTPException: _refusal},
     )

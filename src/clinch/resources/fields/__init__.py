@@ -17,6 +17,7 @@ from clinch.resources.fields.field import (
     Summary,
     literal,
 )
+from clinch.resources.fields.files import ContentType, FileItem, FileName
 from clinch.resources.fields.lists import Item, ListOf, Words, read_each
 from clinch.resources.fields.once import ToldOnce
 from clinch.resources.fields.relations import (
@@ -52,10 +53,13 @@ __all__ = [
     "Children",
     "Choice",
     "Computed",
+    "ContentType",
     "Date",
     "DateTime",
     "EmailAddress",
     "Field",
+    "FileItem",
+    "FileName",
     "Id",
     "Integer",
     "Item",

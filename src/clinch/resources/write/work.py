@@ -16,6 +16,7 @@ from clinch.resources.query.compiler import Conditions
 from clinch.resources.query.tree import Above, And, Equal, In, Node, Related
 from clinch.resources.write.change import Change, Row
 from clinch.resources.write.custom import CustomValues, definitions
+from clinch.resources.write.files import HeldFiles
 from clinch.resources.write.load import FOR_DELETE, FOR_UPDATE, Load, locked_together
 from clinch.resources.write.read_body import read_body
 
@@ -54,6 +55,7 @@ class Work:
         self.told: dict[Key, dict[str, Any]] = {}
         self.meta: dict[str, str] = {}
         self._custom = CustomValues(self)
+        self._files = HeldFiles(self)
         self._changes = {(c.resource.noun, c.id): c for c in changes}
         self._new = {(c.resource.noun, c.id) for c in changes if c.kind == "create"}
         self._resolved = False
@@ -128,11 +130,12 @@ class Work:
     async def read(self, transaction: Transaction) -> None:
         """Read and lock every row that the changes meet, in one statement.
 
-        A second one is needed for what custom values refer to. Raises Moved.
+        A second one is needed for what custom values refer to, and for files. Raises Moved.
         """
         await self._read(transaction, self._loads())
         self._check_parents()
         await self._read(transaction, self._custom.loads())
+        await self._files.read(transaction)
 
     async def _read(self, transaction: Transaction, loads: list[Load]) -> None:
         if not loads:
@@ -311,6 +314,7 @@ class Work:
         for change in asked:
             self._resolve_references(change)
             self._custom.resolve(change)
+            self._files.resolve(change)
             self._settle(change)
         for change in asked:
             self._keep_trees(change)
