@@ -51,12 +51,13 @@ from clinch.server.lead_merge import lead_merge_routes
 from clinch.server.log import log_as_lines, log_failure
 from clinch.server.me import me_routes
 from clinch.server.memberships import membership_routes
+from clinch.server.openapi import openapi
 from clinch.server.organizations import organization_routes
 from clinch.server.pages import pages
 from clinch.server.rate_limit import RateLimit
 from clinch.server.resets import reset_routes
 from clinch.server.resource_routes import ResourceRoutes
-from clinch.server.routes import Routes
+from clinch.server.routes import Route, Routes
 from clinch.vault.vault import Vault
 
 FOLLOWERS: tuple[Follower, ...] = (SEAL,)
@@ -103,11 +104,28 @@ def tables(declared: Declarations) -> list[Table]:
     ]
 
 
+def api_routes(store: Store, vault: Vault) -> list[Route]:
+    """All that is answered below `/api/v1`; of two for the same operation the later one holds."""
+    resource_routes = ResourceRoutes(store)
+    return [
+        *me_routes(store),
+        *event_routes(store),
+        *custom_field_schema_routes(store),
+        *reset_routes(store),
+        *field_association_routes(store),
+        *group_routes(store),
+        *lead_merge_routes(store),
+        *membership_routes(store),
+        *file_routes(store, vault),
+        *(route for resource in store.declared for route in resource_routes.routes(resource)),
+        *organization_routes(store),
+    ]
+
+
 def application(store: Store, vault: Vault, rate_limit: int = 1000) -> Application:
     """The HTTP door over a store; a key may make `rate_limit` requests a second."""
     authenticator = Authenticator(store.database)
-    resource_routes = ResourceRoutes(store)
-    routes = [route for resource in store.declared for route in resource_routes.routes(resource)]
+    routes = api_routes(store, vault)
     newest = len(migrations())
 
     async def ready() -> bool:
@@ -120,25 +138,10 @@ def application(store: Store, vault: Vault, rate_limit: int = 1000) -> Applicati
             log_failure(error, check="ready")
             return False
 
-    api = Routes(
-        [
-            *me_routes(store),
-            *event_routes(store),
-            *custom_field_schema_routes(store),
-            *reset_routes(store),
-            *field_association_routes(store),
-            *group_routes(store),
-            *lead_merge_routes(store),
-            *membership_routes(store),
-            *file_routes(store, vault),
-            *routes,
-            *organization_routes(store),
-        ]
-    )
     return Application(
         authenticator,
-        {"/api/v1": api, FILES: Routes(download_routes(store))},
-        pages(store, vault, authenticator, ready),
+        {"/api/v1": Routes(routes), FILES: Routes(download_routes(store))},
+        pages(store, vault, authenticator, openapi(store.declared, routes), ready),
         RateLimit(rate_limit),
         store.declared.public_url,
     )

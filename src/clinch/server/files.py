@@ -27,7 +27,7 @@ from clinch.resources.store import Store
 from clinch.server.form import BAD_FORM, MAX_OVERHEAD, FileForm
 from clinch.server.http import Headers, Request, Response, Stream, json_response
 from clinch.server.log import log_failure
-from clinch.server.routes import Route
+from clinch.server.routes import TEXT, About, Route, has
 from clinch.server.session import answer, headers_of
 from clinch.server.unavailable import UNAVAILABLE
 from clinch.vault.vault import Vault
@@ -35,6 +35,24 @@ from clinch.vault.vault import Vault
 _UPLOAD = "/go/upload/"
 
 _ASKED = {"filename": FileName(required=True), "content_type": ContentType(required=True)}
+
+_UPLOAD_ASKED = About(
+    "upload_file",
+    "Ask where to send a file",
+    body=has(("filename", "content_type"), filename=TEXT | {"maxLength": 255}, content_type=TEXT),
+    answer=has(
+        ("upload", "download"),
+        upload=has(
+            ("url", "fields"), url=TEXT, fields={"type": "object", "additionalProperties": TEXT}
+        )
+        | {
+            "description": "Where to POST the content, as multipart/form-data: these fields, in"
+            " their order, then the content as `file`. It is answered with 201."
+        },
+        download=has(("url",), url=TEXT)
+        | {"description": "Where it is then, and what an attachment's `url` takes, for a day."},
+    ),
+)
 
 # Whatever a file is said to be, nothing of it runs, and no page can take it for script or style.
 _HARMLESS = [
@@ -65,7 +83,7 @@ def file_routes(store: Store, vault: Vault) -> list[Route]:
             }
         )
 
-    return [Route("POST", "files/upload", upload)]
+    return [Route("POST", "files/upload", upload, _UPLOAD_ASKED)]
 
 
 def _asked(request: Request) -> tuple[str, str]:

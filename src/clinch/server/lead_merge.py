@@ -7,7 +7,15 @@ from clinch.resources.errors import REQUIRED, ApiError, BadRequest, NotFound, Va
 from clinch.resources.store import Store
 from clinch.server.http import Request, Response, json_response
 from clinch.server.resource_routes import read_mode
-from clinch.server.routes import Route
+from clinch.server.routes import DRY_RUN, TEXT, About, Route, has
+
+_MERGE = About(
+    "merge_leads",
+    "Let a lead, the source, come into another with all that belongs to it",
+    parameters=(DRY_RUN,),
+    body=has(("source", "destination"), source=TEXT, destination=TEXT),
+    answer=has(("status",), status=TEXT),
+)
 
 
 def lead_merge_routes(store: Store) -> list[Route]:
@@ -22,7 +30,7 @@ def lead_merge_routes(store: Store) -> list[Route]:
             raise ApiError({"errors": ["Source lead does not exist."]}, 404) from None
         return json_response({"status": "ok"})
 
-    return [Route("POST", "lead/merge", merge)]
+    return [Route("POST", "lead/merge", merge, _MERGE)]
 
 
 def _leads(body: dict[str, Any]) -> tuple[str, str]:
