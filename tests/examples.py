@@ -107,5 +107,6 @@ _BODIES: dict[str, Callable[[Examples], Body]] = {
         "confidence": 40,
         "note": "Two boats",
     },
+    "comment": lambda made: {"object_id": made.id("note"), "body": "Well done"},
     "task": lambda made: {"lead_id": made.id("lead"), "text": "Call back"},
 }

@@ -94,7 +94,8 @@ cross join lateral (
                o.value * year.times as annualized_value,
                round(o.value * year.times * o.confidence / 100.0)::bigint
                    as annualized_expected_value,
-               o.note, o.note_html, '[]'::json as integration_links, o.date_won,
+               o.note, o.note_html, null as comment_summary,
+               '[]'::json as integration_links, o.date_won,
                api_time(o.date_lost) as date_lost,
                trim(cu.first_name || ' ' || cu.last_name) as created_by_name,
                trim(uu.first_name || ' ' || uu.last_name) as updated_by_name,
