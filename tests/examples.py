@@ -107,6 +107,7 @@ _BODIES: dict[str, Callable[[Examples], Body]] = {
         "confidence": 40,
         "note": "Two boats",
     },
+    "comment": lambda made: {"object_id": made.id("note"), "body": "Well done"},
     "membership": lambda _: {"role_id": "admin"},
     "role": lambda made: {
         "name": f"Role {next(made.numbers)}",

@@ -105,7 +105,7 @@ select '{"data":[' || coalesce((
                    o.value * year.times as annualized_value,
                    round(o.value * year.times * o.confidence / 100.0)::bigint
                        as annualized_expected_value,
-                   o.note, o.note_html, '[]'::json as integration_links,
+                   o.note, o.note_html, null as comment_summary, '[]'::json as integration_links,
                    case when o.attachments = '[]' then '[]'::json else (
                        select json_agg(json_build_object('url', p.public_url || '/go/file/persisted/' || org.id
                                || '/opportunity/' || o.id || '/' || (e.entry ->> 'file_id') || '/'

@@ -121,6 +121,10 @@ def _list_of_lead(path: str) -> Maker:
     return case
 
 
+def _comments(examples: Examples, stranger: Api) -> Case:
+    return Case(Call(f"/comment/?object_id={examples.id('note')}"), Call("/comment/"))
+
+
 _ASSOCIATION = "/custom_field/shared/{scf_id}/association/"
 
 CASES: dict[tuple[str, str], Maker] = {
@@ -143,6 +147,7 @@ CASES: dict[tuple[str, str], Maker] = {
     ("POST", "/group/{group_id}/member/"): _add_to_group,
     ("DELETE", "/group/{group_id}/member/{user_id}/"): _remove_from_group,
     ("GET", "/user/availability/"): _availability,
+    ("GET", "/comment/"): _comments,
     ("GET", "/custom_object/"): _list_of_lead("/custom_object/"),
     ("GET", "/sequence_subscription/"): _list_of_lead("/sequence_subscription/"),
 }

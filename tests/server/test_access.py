@@ -191,6 +191,8 @@ def objects(organization: Organization) -> dict[str, str]:
         "/role/", {"name": "Secret role", "permissions": ["view_all_leads"]}
     )
     group = organization.admin.post("/group/", {"name": "Secret group"})
+    body = {"object_id": deal["id"], "body": "Secret comment"}
+    comment = organization.admin.post("/comment/", body)
     account = organization.admin.post("/account/", {"name": "Secret account"})
     body = {"name": "Secret link", "type": "lead", "url": "https://secret.example"}
     link = organization.admin.post("/integration_link/", body)
@@ -212,6 +214,8 @@ def objects(organization: Organization) -> dict[str, str]:
         "group": group["id"],
         "account": account["id"],
         "integration_link": link["id"],
+        "comment": comment["id"],
+        "comment_thread": comment["thread_id"],
     }
 
 

@@ -106,6 +106,8 @@ OBJECTS = {
     "invitation": "Invitation",
     "opportunity": "Opportunity",
     "account": "Account",
+    "comment": "Comment",
+    "comment_thread": "CommentThread",
     "integration_link": "IntegrationLink",
     "pipeline": "Pipeline",
     "status/opportunity": "OpportunityStatus",

@@ -71,6 +71,9 @@ def ids_of(organization: Organization) -> Callable[[str], list[str]]:
     body = {"lead_id": lead["id"], "custom_object_type_id": vessel, "name": "Anna"}
     known["/custom_object/{id}/"] = [api.post("/custom_object/", body)["id"]]
 
+    note = api.post("/activity/note/", {"lead_id": lead["id"], "note": "x"})["id"]
+    known["/comment/{id}/"] = [api.post("/comment/", {"object_id": note, "body": "x"})["id"]]
+
     def found(path: str) -> list[str]:
         if "{id}" not in path:
             return []

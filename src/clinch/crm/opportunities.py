@@ -11,6 +11,7 @@ from clinch.crm.activities.status_changes import (
 from clinch.crm.attachments import Attachment
 from clinch.crm.contacts import Contact
 from clinch.crm.leads import Lead
+from clinch.crm.moving_comments import comment_summary, comments_of_moved, move_comments
 from clinch.crm.pipelines import OpportunityStatus
 from clinch.crm.rich_text import RichText, keep_twins
 from clinch.db.schema import Index
@@ -32,6 +33,7 @@ from clinch.resources.fields import (
     Lookup,
     Ref,
     Shown,
+    Summary,
     Text,
     stored_time,
 )
@@ -190,8 +192,8 @@ class Opportunity(Audited, path="opportunity", prefix="oppo"):
     )
     list_parameters = {"is_stalled": "true: only those that are stalled; false: only the others."}
     first = [make_lead]
-    loads = [history_of_statuses]
-    before = [stay_in_pipeline, set_closing_dates, derive_notes, write_history]
+    loads = [history_of_statuses, comments_of_moved]
+    before = [stay_in_pipeline, set_closing_dates, derive_notes, write_history, move_comments]
 
     lead = Ref(Lead, target_deleted="delete", locks=True, filters=EQ_IN)
     lead_name = Shown(lead, Lead.display_name)
@@ -249,6 +251,17 @@ class Opportunity(Audited, path="opportunity", prefix="oppo"):
     note = Text()
     note_html = RichText(nullable=True)
     attachments = ListOf(Attachment)
+    # Known to the row, so that leads and lists ask nothing where nobody has commented.
+    comment_thread_id = Text(
+        nullable=True, shown=False, summary=Summary(("comment_thread",), "max({row}.id)")
+    )
+    comment_summary = Computed(
+        "case when {row}.comment_thread_id is not null then "
+        + comment_summary("t.id = {row}.comment_thread_id")
+        + " end",
+        json_type="object",
+        nullable=True,
+    )
     integration_links = Links()
     date_won = Date(nullable=True, filters=("eq", *RANGE), doc="Won on, or expected to close.")
     date_lost = DateTime(nullable=True, writable="never")

@@ -81,7 +81,8 @@ class Resource:
     - `groupings`: what `_group_by` accepts (`key` or `-key`): how lists are answered in groups.
     - `also_at`: further paths by which older clients know the resource.
     - `list_parameters`: what `narrow` reads besides the fields' filters, with a line on each.
-    - `when_deleted`: what a delete sets on an object that then stays, instead of taking it out.
+    - `when_deleted`: what a delete sets on an object that then stays, instead of taking it out,
+      unless a rule does (`Work.delete`).
     - `naive_times`: times are answered without an offset, as some resources of the API have it.
 
     Resources may share a table: `class Note(Activity, …, table="activity", only={"_type": "Note"})`
@@ -270,14 +271,16 @@ class Declarations:
     def followers(self, resource: type[Resource]) -> list[Ref]:
         """The references of other objects that something becomes of when one of `resource` goes.
 
-        One that a variant has from the resource above it stands there alone.
+        One that a variant has from the resource above it stands there alone; what refers to that
+        follows the variants too.
         """
+        names = {kind.noun for kind in (resource, resource.variant_of) if kind is not None}
         return [
             ref
             for other in self
             for ref in other.refs
             if ref.target_deleted != "refuse"
-            and ref.target == resource.noun
+            and ref.target in names
             and not (other.variant_of is not None and ref.key in other.variant_of.fields)
         ]
 

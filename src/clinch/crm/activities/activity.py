@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+from clinch.crm.moving_comments import comment_summary, comments_of_moved, move_comments
 from clinch.db.schema import Index
 from clinch.resources.actor import Actor
 from clinch.resources.declaration import Audited, Operation, Owned
@@ -9,6 +10,7 @@ from clinch.resources.errors import BadRequest
 from clinch.resources.fields import (
     EQ_IN,
     RANGE,
+    Computed,
     DateTime,
     Field,
     Id,
@@ -62,7 +64,8 @@ class Activity(Audited, path="activity", prefix="acti", table="activity"):
         Index(("organization_id", "_type", "date_created desc", "id desc")),
         Index(("organization_id", "object_id"), where="(object_id IS NOT NULL)"),
     )
-    before = [date_activities]
+    loads = [comments_of_moved]
+    before = [date_activities, move_comments]
     owned = Owned(("user_id", "created_by"), "delete_own_activities", "manage_others_activities")
     list_parameters = {
         "_type": "Types with commas between, Custom for those of any custom type, or its id.",
@@ -94,6 +97,9 @@ class Activity(Audited, path="activity", prefix="acti", table="activity"):
         doc="What a type's activities belong to besides their lead.",
     )
     activity_at = DateTime(nullable=True, filters=RANGE, doc="When it really happened.")
+    comment_summary = Computed(
+        comment_summary("t.object_id = {row}.id"), json_type="object", nullable=True, optional=True
+    )
     created_by_name = Shown("created_by", "name")
     updated_by_name = Shown("updated_by", "name")
     date_created = DateTime(writable="create", filters=RANGE)

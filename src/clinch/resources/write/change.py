@@ -18,6 +18,7 @@ class Change:
     changed, for what an object shows of others. `custom` are the custom values that were sent;
     `refits` the ids of custom fields whose stored values are to fit what the fields have become.
     `announced` are further actions, of which the log says that the object went through them.
+    `deletes` says that a deletion was asked for, whatever it became.
     `heir` is, for a delete, the object of the same resource to which all goes that refers to this
     one; otherwise it goes as the references say (`Ref.target_deleted`).
     """
@@ -28,6 +29,7 @@ class Change:
         "before",
         "body",
         "custom",
+        "deletes",
         "heir",
         "id",
         "inner",
@@ -53,6 +55,7 @@ class Change:
         self.refits: tuple[str, ...] = ()
         self.touched: tuple[str, ...] = ()
         self.announced: list[str] = []
+        self.deletes = kind == "delete"
         self.heir = ""
         self.inner = False
         self.trusted = False
@@ -98,6 +101,10 @@ class Change:
     def become_update(self, values: dict[str, Any]) -> None:
         """Keep the object that was to be deleted, with these values."""
         self.kind, self.body, self.trusted = "update", values, True
+
+    def become_delete(self) -> None:
+        """Delete the object that was to be kept."""
+        self.kind, self.after = "delete", None
 
     def sets(self, field: Field) -> bool:
         """Whether the request itself gave the field a value."""

@@ -68,8 +68,9 @@ class Work:
         return self.rows.get((resource.noun, id or ""))
 
     def known(self, resource: type[Resource]) -> list[Row]:
-        """The stored objects of a resource that were read for this write."""
-        return [row for (name, _), row in self.stored.items() if name == resource.noun]
+        """The stored objects of a resource, or of its variants, that were read for this write."""
+        names = {resource.noun, *(variant.noun for variant in resource.variants.values())}
+        return [row for (name, _), row in self.stored.items() if name in names]
 
     def fields_of(self, change: Change) -> list[Row]:
         """The definitions of the custom fields that the change's object has, once they are read:
@@ -95,8 +96,13 @@ class Work:
         return made[0]
 
     def delete(self, resource: type[Resource], id: str) -> None:
-        """Delete an object that was read, to which nothing refers."""
-        self._add(Change.delete(resource, id)).inner = True
+        """Delete an object that was read, to which nothing refers that stays."""
+        change = self._changes.get((resource.noun, id))
+        if change is None:
+            self._add(Change.delete(resource, id)).inner = True
+        else:
+            change.become_delete()
+            self.rows[resource.noun, id] = None
 
     def also(self, sql: str, *arguments: Any) -> None:
         """Carry out a statement on reference tables with the write, ahead of its rows."""
@@ -201,12 +207,16 @@ class Work:
     def _parents(self) -> Iterable[Load]:
         """What sums up the objects to change; locked before them, so that nobody deadlocks."""
         for resource, _, ids in self._asked():
-            for ref in resource.refs:
-                if ref.locks:
-                    where = Related(
-                        Children(resource.noun, ref.key), In(resource.fields["id"], ids)
-                    )
-                    yield Load(self.declarations[ref.target], where, FOR_UPDATE)
+            yield from self._above(resource, In(resource.fields["id"], ids))
+
+    def _above(self, resource: type[Resource], where: Node) -> Iterable[Load]:
+        """What sums up the objects that meet the condition, after what sums up that."""
+        for ref in resource.refs:
+            if ref.locks:
+                target = self.declarations[ref.target]
+                here = Related(Children(resource.noun, ref.key), where)
+                yield from self._above(target, here)
+                yield Load(target, here, FOR_UPDATE)
 
     def _new_parents(self) -> Iterable[Load]:
         """What will sum up the objects, by the new values."""
@@ -335,7 +345,8 @@ class Work:
         for ref in change.resource.refs:
             self._resolve_lookup(change, ref, problems)
             id = change.after.get(ref.column)
-            if id is None and not ref.nullable and ref.column in change.after:
+            asked_for = not ref.nullable and ref.writable != "never"
+            if id is None and asked_for and ref.column in change.after:
                 problems.setdefault(ref.error_key, REQUIRED)
             known = id is None or (ref.target, id) in self.rows or (ref.target, id) in self._new
             if (not known and not self._is_self(ref, id)) or not self._shares(change, ref):
