@@ -200,8 +200,12 @@ def _in_my_name(organization: Organization, lead: str, path: str) -> str:
     return uploaded(stranger).replace(stranger.user_id, organization.admin.user_id)
 
 
+def _of_a_colleague_in_my_name(organization: Organization, lead: str, path: str) -> str:
+    colleague = organization.member("user")
+    return uploaded(colleague).replace(colleague.user_id, organization.admin.user_id)
+
+
 def _of_another_object(organization: Organization, lead: str, path: str) -> str:
-    body = {"lead_id": lead, "attachments": [attached(uploaded(organization.member("user")))]}
     body = {"lead_id": lead, "attachments": [attached(uploaded(organization.admin))]}
     made = organization.admin.post(path, body)
     return str(made["attachments"][0]["url"])
@@ -262,6 +266,7 @@ def _without_file(organization: Organization, lead: str, path: str) -> str:
     "foreign",
     [
         _of_a_colleague,
+        _of_a_colleague_in_my_name,
         _of_another_organization,
         _in_my_name,
         _of_another_object,

@@ -1,3 +1,6 @@
+-- Files and their parts, what holds them, and the attachments of opportunities.
+-- squawk-ignore-file ban-drop-default
+
 create table file (
     organization_id uuid not null,
     id text collate "C" not null,
