@@ -108,4 +108,5 @@ _BODIES: dict[str, Callable[[Examples], Body]] = {
         "note": "Two boats",
     },
     "task": lambda made: {"lead_id": made.id("lead"), "text": "Call back"},
+    "custom_activity": lambda _: {"status": "draft"},
 }

@@ -188,14 +188,33 @@ class Work:
             yield resource, kind, tuple(found)
 
     def _parents(self) -> Iterable[Load]:
-        """What sums up the objects to change; locked before them, so that nobody deadlocks."""
-        for resource, _, ids in self._asked():
+        """What sums up the objects to change, and those that go with them; locked before them, so
+        that nobody deadlocks."""
+        for resource, kind, ids in self._asked():
+            where = In(resource.fields["id"], ids)
             for ref in resource.refs:
                 if ref.locks:
-                    where = Related(
-                        Children(resource.noun, ref.key), In(resource.fields["id"], ids)
-                    )
-                    yield Load(self.declarations[ref.target], where, FOR_UPDATE)
+                    yield self._parent(ref, where)
+            if kind == "delete":
+                yield from self._parents_below(resource, where, (resource.noun,))
+
+    def _parents_below(
+        self, resource: type[Resource], where: Node, gone: tuple[str, ...]
+    ) -> Iterable[Load]:
+        """The parents of what follows the objects, but for those that these have themselves."""
+        for follows in self.declarations.followers(resource):
+            below = Related(follows, where)
+            for ref in follows.resource.refs:
+                if ref.locks and ref.target not in gone and ref.column != follows.sharing:
+                    yield self._parent(ref, below)
+            if follows.target_deleted == "delete":
+                noun = follows.resource.noun
+                yield from self._parents_below(follows.resource, below, (*gone, noun))
+
+    def _parent(self, ref: Ref, where: Node) -> Load:
+        """What a reference of the objects that meet the condition leads to, locked."""
+        children = Children(ref.resource.noun, ref.key)
+        return Load(self.declarations[ref.target], Related(children, where), FOR_UPDATE)
 
     def _new_parents(self) -> Iterable[Load]:
         """What will sum up the objects, by the new values."""
