@@ -114,4 +114,5 @@ _BODIES: dict[str, Callable[[Examples], Body]] = {
         "permissions": ["view_all_leads"],
     },
     "task": lambda made: {"lead_id": made.id("lead"), "text": "Call back"},
+    "custom_activity": lambda _: {"status": "draft"},
 }

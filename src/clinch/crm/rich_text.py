@@ -65,8 +65,12 @@ def keep_twins(change: Change, plain: Text, rich: RichText) -> None:
 
 
 def derive_mentions(change: Change, rich: RichText, mentions: Words) -> None:
-    """The users whom a text mentions, in order."""
-    change.set(mentions, list(dict.fromkeys(_MENTION.findall(change.get(rich) or ""))))
+    change.set(mentions, mentioned(change.get(rich) or ""))
+
+
+def mentioned(*texts: str) -> list[str]:
+    """The users whom the texts mention, in order."""
+    return list(dict.fromkeys(id for text in texts for id in _MENTION.findall(text)))
 
 
 def to_rich(text: str) -> str:

@@ -1,8 +1,8 @@
 """The rules of what is of a custom type: who may make it, and which values it must have.
 
 A resource whose custom fields are those of a type (`CustomFields(..., owner=...)`) lists
-`types_of_objects` in its `loads` and `check_types` in `before`; `missing_values` tells it what
-the type asks for and an object does not have.
+`types_of_objects` in its `loads` and `check_types` in `before`, and `require_values` where every
+object must be complete; `check_values` asks it of one.
 """
 
 from collections.abc import Iterable
@@ -49,16 +49,18 @@ def check_role(actor: Actor, type_row: Row) -> None:
 def require_values(work: Work, changes: list[Change]) -> None:
     """A new object has all that is required; an update leaves it there."""
     for change in changes:
-        if change.after is None:
-            continue
-        missing = missing_values(work.fields_of(change), change.after["custom"])
-        if change.before is not None:
-            missing &= change.before["custom"].keys()
-        if missing:
-            raise ValidationError({f"custom.{id}": REQUIRED for id in sorted(missing)})
+        check_values(work, change, all=change.kind == "create")
 
 
-def missing_values(definitions: Iterable[Row], custom: Row) -> set[str]:
-    """The ids of the fields that must have a value, by their definitions, and have none."""
-    required = {row["id"] for row in definitions if row.get("required")}
-    return required - custom.keys()
+def check_values(work: Work, change: Change, *, all: bool) -> None:
+    """Raise ValidationError where the object lacks what its type requires: any of it, with `all`,
+    else what it had before. What goes since it does not fit its field any more is not asked for."""
+    if change.after is None or change.refits:
+        return
+    custom = change.resource.custom_fields
+    required = {row["id"] for row in work.fields_of(change) if row.get("required")}
+    if custom is not None and not all:
+        required &= change.was(custom).keys()
+    missing = required - change.after["custom"].keys()
+    if missing:
+        raise ValidationError({f"custom.{id}": REQUIRED for id in sorted(missing)})

@@ -19,7 +19,7 @@ from clinch.resources.fields import (
     Text,
     Words,
 )
-from clinch.resources.query.tree import And, Equal, Node, Not, Or
+from clinch.resources.query.tree import Equal, Node, Not, Or
 from clinch.resources.write.change import Change
 from clinch.resources.write.work import Work
 
@@ -37,6 +37,9 @@ CREATION_SOURCES = (
     "whatsapp",
     "webform",
 )
+
+
+_CUSTOM = "CustomActivity"
 
 
 class ObjectId(Text):
@@ -58,7 +61,7 @@ class Activity(Audited, path="activity", prefix="acti", table="activity"):
     operations: ClassVar[tuple[Operation, ...]] = ("list",)
     orders = ("date_created", "date_updated", "activity_at")
     default_order = "-date_created"
-    indexes = (
+    indexes: ClassVar[tuple[Index, ...]] = (
         Index(("organization_id", "lead_id", "activity_at desc", "id desc")),
         Index(("organization_id", "date_created desc", "id desc")),
         Index(("organization_id", "_type", "date_created desc", "id desc")),
@@ -118,11 +121,18 @@ class Activity(Audited, path="activity", prefix="acti", table="activity"):
         if cls.variants:
             wanted = parameters.get("_type") or parameters.get("_type__in")
             if wanted:
-                nodes.append(Or(tuple(_of_type(word.strip()) for word in wanted.split(","))))
+                nodes.append(Or(tuple(cls._of_type(word.strip()) for word in wanted.split(","))))
             nodes += _threads(
                 parameters.get("thread_emails"), named="EmailThread" in (wanted or "")
             )
         return nodes
+
+    @classmethod
+    def _of_type(cls, word: str) -> Node:
+        """The activities of a type, of any custom type, or of the custom type with an id."""
+        if word.startswith("actitype_"):
+            return Equal(cls.variants[_CUSTOM].fields["custom_activity_type_id"], word)
+        return Equal(Activity.type, _CUSTOM if word == "Custom" else word)
 
 
 def check_order(resource: type[Activity], parameters: dict[str, str]) -> None:
@@ -135,12 +145,6 @@ def check_order(resource: type[Activity], parameters: dict[str, str]) -> None:
         raise BadRequest("A list that is ordered by activity_at is bounded by activity_at.")
     if "activity_at" in bounded and not by_activity:
         raise BadRequest("Filters on activity_at need _order_by=-activity_at.")
-
-
-def _of_type(word: str) -> Node:
-    if word.startswith("actitype_"):
-        return And((Equal(Activity.type, "CustomActivity"), Equal(Activity.about, word)))
-    return Equal(Activity.type, "CustomActivity" if word == "Custom" else word)
 
 
 def _threads(thread_emails: str | None, *, named: bool) -> list[Node]:

@@ -13,8 +13,13 @@ def derive_notes(work: Work, changes: list[Change]) -> None:
         if change.kind != "delete":
             keep_twins(change, Note.note, Note.note_html)
             derive_mentions(change, Note.note_html, Note.note_mentions)
+
+
+def name_source(work: Work, changes: list[Change]) -> None:
+    """What somebody writes says through which door it came in."""
+    for change in changes:
         if change.kind == "create" and work.source in CREATION_SOURCES:
-            change.set(Note.source, work.source)
+            change.set(change.resource.fields["source"], work.source)
 
 
 def date_pins(work: Work, changes: list[Change]) -> None:
@@ -29,7 +34,7 @@ class Note(Activity, path="activity/note", prefix="acti", table="activity", only
     """A text about a lead."""
 
     operations = ("list", "get", "create", "update", "delete")
-    before = [*Activity.before, derive_notes, date_pins]
+    before = [*Activity.before, derive_notes, name_source, date_pins]
 
     title = Text(nullable=True, max=1000, packed=True)
     note = Text()

@@ -87,8 +87,8 @@ async def _mend_batch(
 ) -> tuple[str | None, int, int]:
     """The last id of the batch after an id, or None at the end; its rows; how many were wrong."""
     objects = await transaction.rows(
-        f"select r.id, r.custom::text from {table} r where r.organization_id = $1"
-        f" and r.id > $2 order by r.id limit {_BATCH} for no key update",
+        f"select r.id, r.custom::text from {table} r where r.organization_id = $1 and r.id > $2"
+        f" and r.custom is not null order by r.id limit {_BATCH} for no key update",
         organization_id,
         after,
     )

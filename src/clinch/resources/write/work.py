@@ -205,18 +205,40 @@ class Work:
             yield resource, kind, tuple(found)
 
     def _parents(self) -> Iterable[Load]:
-        """What sums up the objects to change; locked before them, so that nobody deadlocks."""
-        for resource, _, ids in self._asked():
-            yield from self._above(resource, In(resource.fields["id"], ids))
+        """What sums up the objects to change, and those that go with them; locked before them, so
+        that nobody deadlocks."""
+        for resource, kind, ids in self._asked():
+            where = In(resource.fields["id"], ids)
+            yield from self._above(resource, where)
+            if kind == "delete":
+                yield from self._parents_below(resource, where, (resource.noun,))
 
     def _above(self, resource: type[Resource], where: Node) -> Iterable[Load]:
-        """What sums up the objects that meet the condition, after what sums up that."""
+        """What sums up the objects that meet the condition."""
         for ref in resource.refs:
             if ref.locks:
-                target = self.declarations[ref.target]
-                here = Related(Children(resource.noun, ref.key), where)
-                yield from self._above(target, here)
-                yield Load(target, here, FOR_UPDATE)
+                yield from self._parent(ref, where)
+
+    def _parents_below(
+        self, resource: type[Resource], where: Node, gone: tuple[str, ...]
+    ) -> Iterable[Load]:
+        """The parents of what follows the objects, but for those that these have themselves."""
+        for follows in self.declarations.followers(resource):
+            below = Related(follows, where)
+            for ref in follows.resource.refs:
+                if ref.locks and ref.target not in gone and ref.column != follows.sharing:
+                    yield from self._parent(ref, below)
+            if follows.target_deleted == "delete":
+                noun = follows.resource.noun
+                yield from self._parents_below(follows.resource, below, (*gone, noun))
+
+    def _parent(self, ref: Ref, where: Node) -> Iterable[Load]:
+        """What a reference of the objects that meet the condition leads to, locked after what sums
+        up that."""
+        target = self.declarations[ref.target]
+        here = Related(Children(ref.resource.noun, ref.key), where)
+        yield from self._above(target, here)
+        yield Load(target, here, FOR_UPDATE)
 
     def _new_parents(self) -> Iterable[Load]:
         """What will sum up the objects, by the new values."""
