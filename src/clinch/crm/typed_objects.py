@@ -47,9 +47,12 @@ def check_role(actor: Actor, type_row: Row) -> None:
 
 
 def require_values(work: Work, changes: list[Change]) -> None:
-    """A new object has all that is required; an update leaves it there."""
+    """A new object has all that is required; an update leaves it there.
+
+    What fits its field no longer goes all the same.
+    """
     for change in changes:
-        if change.after is None:
+        if change.after is None or change.refits:
             continue
         missing = missing_values(work.fields_of(change), change.after["custom"])
         if change.before is not None:
