@@ -1,6 +1,7 @@
 """Shared custom fields: defined once, and given to several kinds of objects by associations."""
 
-from clinch.crm.custom_fields import CUSTOMIZATIONS, CustomField, last_place, role_problems
+from clinch.crm.custom_fields import CUSTOMIZATIONS, CustomField, last_place
+from clinch.crm.editing_roles import editing_roles, role_problems
 from clinch.crm.field_lists import associations_of
 from clinch.crm.field_names import fields_of_same_objects, keep_names_apart
 from clinch.db.schema import Index
@@ -48,7 +49,7 @@ def check_associations(work: Work, changes: list[Change]) -> None:
     for change in changes:
         if change.after is None:
             continue
-        problems = role_problems(change.after)
+        problems = role_problems(work, change)
         for ref in (
             CustomFieldAssociation.custom_activity_type,
             CustomFieldAssociation.custom_object_type,
@@ -88,7 +89,7 @@ class CustomFieldAssociation(Audited, path="custom_field_association", prefix="c
             name="custom_field_association_place",
         ),
     )
-    loads = [fields_of_same_objects]
+    loads = [fields_of_same_objects, editing_roles]
     before = [check_associations, keep_names_apart]
     within = [touch_shared_fields]
 

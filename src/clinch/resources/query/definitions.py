@@ -6,10 +6,12 @@ import msgspec
 
 from clinch.db.database import Transaction
 from clinch.resources.actor import Actor
+from clinch.resources.custom_fields import ASSOCIATION, SHARED
 from clinch.resources.custom_values import CustomValue
-from clinch.resources.declaration import Declarations
+from clinch.resources.declaration import Declarations, Resource
+from clinch.resources.fields import Children
 from clinch.resources.query.compiler import Conditions
-from clinch.resources.query.tree import EVERYTHING
+from clinch.resources.query.tree import EVERYTHING, Equal, Node, Related
 
 
 async def custom_values(
@@ -17,15 +19,15 @@ async def custom_values(
 ) -> list[CustomValue]:
     """The fields of all resources that have one of the names as their id or, in any case, name.
 
+    A shared field is one of each resource whose objects, or some of them, it is associated with.
     One statement.
     """
     query = Conditions(declarations, actor)
     wanted = query.bind(list(names))
     arms = []
     for resource in declarations:
-        if resource.custom_fields is not None:
-            definitions = declarations[resource.custom_fields.definitions]
-            where = query.where(definitions, "r", EVERYTHING)
+        for definitions, having in _defined(declarations, resource):
+            where = query.where(definitions, "r", having)
             arms.append(
                 f"select '{resource.noun}', r.id, r.type, r.name, r.choices::text"
                 f" from {definitions.table} r where {where} and (r.id = any({wanted}::text[])"
@@ -38,3 +40,14 @@ async def custom_values(
         )
         for noun, id, type, name, choices in rows
     ]
+
+
+def _defined(
+    declarations: Declarations, resource: type[Resource]
+) -> Iterable[tuple[type[Resource], Node]]:
+    """Where the fields of a resource's objects are defined, and which of those there they have."""
+    custom = resource.custom_fields
+    if custom is not None:
+        yield declarations[custom.definitions], EVERYTHING
+        here = Equal(declarations[ASSOCIATION].fields["object_type"], custom.object_type)
+        yield declarations[SHARED], Related(Children(ASSOCIATION, "custom_field_id"), here)

@@ -307,7 +307,7 @@ class Work:
                     yield ref, id
 
     def _is_self(self, ref: Ref, id: str | None) -> bool:
-        return not ref.enforced and id == self.actor.user_id
+        return not ref.enforced and ref.target == "user" and id == self.actor.user_id
 
     def _lookups(self) -> Iterable[Load]:
         for change in self.changes:
