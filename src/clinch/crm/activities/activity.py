@@ -96,7 +96,7 @@ class Activity(Audited, path="activity", prefix="acti", table="activity"):
         shown=False,
         doc="What a type's activities belong to besides their lead.",
     )
-    activity_at = DateTime(nullable=True, filters=RANGE, doc="When it really happened.")
+    activity_at: Field = DateTime(nullable=True, filters=RANGE, doc="When it really happened.")
     created_by_name = Shown("created_by", "name")
     updated_by_name = Shown("updated_by", "name")
     date_created = DateTime(writable="create", filters=RANGE)

@@ -18,7 +18,15 @@ from clinch.resources.fields.field import (
 )
 from clinch.resources.fields.lists import Item, ListOf, Words, read_each
 from clinch.resources.fields.once import ToldOnce
-from clinch.resources.fields.relations import ChildIds, Children, Computed, Lookup, Ref, Shown
+from clinch.resources.fields.relations import (
+    ChildIds,
+    Children,
+    Computed,
+    ComputedTime,
+    Lookup,
+    Ref,
+    Shown,
+)
 from clinch.resources.fields.values import (
     Boolean,
     Choice,
@@ -43,6 +51,7 @@ __all__ = [
     "Children",
     "Choice",
     "Computed",
+    "ComputedTime",
     "Date",
     "DateTime",
     "EmailAddress",

@@ -92,6 +92,10 @@ class Words(Field):
     sql_type = "jsonb"
     json_type = "array"
 
+    def entries(self, row: str) -> str:
+        """SQL for the list as JSON: `?` asks for one of its texts."""
+        return self.sql(row)
+
     def empty(self) -> Json:
         return None if self.nullable else []
 

@@ -67,9 +67,9 @@ class Exists:
 
 @dataclass(frozen=True, slots=True)
 class Has:
-    """The custom field's value is the text, or has it among several."""
+    """The list has the text; a custom field's value is it, or has it among several."""
 
-    field: CustomValue
+    field: CustomValue | Words
     text: str
 
 
