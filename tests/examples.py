@@ -115,4 +115,5 @@ _BODIES: dict[str, Callable[[Examples], Body]] = {
     },
     "task": lambda made: {"lead_id": made.id("lead"), "text": "Call back"},
     "custom_activity": lambda _: {"status": "draft"},
+    "meeting": lambda _: {"duration": 1800, "attendees": [{"email": "bo@harbour.example"}]},
 }

@@ -18,6 +18,7 @@ from clinch.resources.fields import (
     ChildIds,
     Children,
     Computed,
+    ComputedTime,
     DateTime,
     Integer,
     ListOf,
@@ -67,6 +68,19 @@ def _value(type: str) -> Summary:
     """What the opportunities bring in a year or once, in cents."""
     value = "{row}.value * case {row}.value_period when 'monthly' then 12 else 1 end"
     return Summary(("opportunity",), f"sum({value})", _is(type))
+
+
+# Not called off.
+_MEANT = "{row}.status is null"
+
+
+def _of_meetings(value: str, starting: str) -> str:
+    """What the meetings say that start before or after the moment of reading."""
+    return (
+        f"(select {value} from activity a where a.organization_id = {{org}}"
+        f" and a.lead_id = {{row}}.id and a._type = 'Meeting' and {_MEANT.format(row='a')}"
+        f" and a.activity_at {starting})"
+    )
 
 
 def history_of_statuses(work: Work, changes: list[Change]) -> Iterable[Load]:
@@ -192,6 +206,16 @@ class Lead(Audited, path="lead", prefix="lead"):
     last_incoming_call_date = DateTime(nullable=True, summary=_last("call", _INBOUND), **_SUMMED)
     last_outgoing_call_date = DateTime(nullable=True, summary=_last("call", _OUTBOUND), **_SUMMED)
     last_communication_date = DateTime(nullable=True, summary=_last("call"), **_SUMMED)
+    num_meetings = Integer(summary=_count("meeting", _MEANT), **_SUMMED)
+    num_upcoming_meetings = Computed(
+        _of_meetings("count(*)", "> {now}"), json_type="integer", optional=True
+    )
+    last_meeting_date = ComputedTime(
+        _of_meetings("max(a.activity_at)", "<= {now}"), nullable=True, optional=True
+    )
+    next_meeting_date = ComputedTime(
+        _of_meetings("min(a.activity_at)", "> {now}"), nullable=True, optional=True
+    )
     last_lead_status_change_date = DateTime(
         nullable=True, summary=_last("lead_status_change"), **_SUMMED
     )

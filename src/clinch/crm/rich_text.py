@@ -58,7 +58,7 @@ class RichText(Text):
 def keep_twins(change: Change, plain: Text, rich: RichText) -> None:
     """Derive the side that was not sent from the one that was."""
     if change.sets(rich):
-        change.set(plain, to_plain(change.get(rich) or ""))
+        change.set(plain, to_plain(change.get(rich) or "") or plain.empty())
     elif change.sets(plain):
         text = change.get(plain)
         change.set(rich, to_rich(text) if text else rich.empty())

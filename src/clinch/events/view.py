@@ -88,6 +88,7 @@ class _States:
     """What an object was before and after a run, as rows, and then as the API answers them."""
 
     resource: type[Resource]
+    at: datetime
     changed: set[str]
     """What the log says has changed: columns, and names of what the object shows of others."""
     kept: frozenset[str] = frozenset()
@@ -97,7 +98,7 @@ class _States:
 
     @classmethod
     def of(cls, resource: type[Resource], run: list[Row]) -> "_States":
-        states = cls(resource, {name for event in run for name in event["changed"]})
+        states = cls(resource, run[0]["at"], {name for event in run for name in event["changed"]})
         old: Object = {}
         for event in run:  # from the last to the first, whose values hold
             old |= _decode(event["before"]) if event["before"] else {}
@@ -141,7 +142,7 @@ async def _events(
         wanted = [
             (state, side) for state in states if state.resource is resource for side in state.rows
         ]
-        rows = [state.rows[side] for state, side in wanted]
+        rows = [(state.rows[side], state.at) for state, side in wanted]
         answers = await reads.logged(transaction, actor, resource, rows)
         for (state, side), answer in zip(wanted, answers, strict=True):
             state.answers[side] = answer

@@ -24,6 +24,7 @@ from clinch.resources.fields import (
     Children,
     Choice,
     Computed,
+    ComputedTime,
     Date,
     DateTime,
     Field,
@@ -100,7 +101,7 @@ def term_of(declared: Field) -> Term | None:
             return NumberTerm(declared)
         case Boolean():
             return FlagTerm(declared)
-        case DateTime():
+        case DateTime() | ComputedTime():
             return TimeTerm(declared)
         case Date():
             return DayTerm(declared)

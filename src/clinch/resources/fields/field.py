@@ -71,6 +71,11 @@ class Output(Protocol):
         ...
 
     @property
+    def now(self) -> str:
+        """The moment that it is for the actor, as SQL."""
+        ...
+
+    @property
     def organization(self) -> str:
         """The alias of the organization's own row."""
         ...
@@ -222,6 +227,10 @@ class Field:
     def output(self, row: str, out: Output) -> str:
         """SQL for the value as JSON, `row` being the alias of the table's row."""
         return self.sql(row)
+
+    def operand(self, row: str, out: Output) -> str:
+        """SQL for the value as conditions and orders compare it."""
+        return self.sql(row) if self.stored else self.output(row, out)
 
     def schema(self) -> dict[str, Json]:
         """JSON Schema (2020-12) of the value."""

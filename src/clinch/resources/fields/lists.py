@@ -107,6 +107,10 @@ class Words(Field):
     sql_type = "jsonb"
     json_type = "array"
 
+    def entries(self, row: str) -> str:
+        """SQL for the list as JSON: `?` asks for one of its texts."""
+        return self.sql(row)
+
     def empty(self) -> Json:
         return None if self.nullable else []
 
@@ -117,10 +121,6 @@ class Words(Field):
             raise Invalid("List is too long.")
         word = Text(max=1000, required=True)
         return list(dict.fromkeys(word.parse(entry, actor) for entry in value))
-
-    def entries(self, row: str) -> str:
-        """SQL for the list as JSON: `?` asks for one of its texts."""
-        return self.sql(row)
 
     def schema(self) -> dict[str, Json]:
         return super().schema() | {"items": {"type": "string"}}

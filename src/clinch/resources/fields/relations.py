@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from clinch.resources.actor import Actor
 from clinch.resources.errors import NO_OBJECT, Invalid, wrong_type
 from clinch.resources.fields.field import Field, Json, Output
+from clinch.resources.fields.values import parse_datetime
 
 if TYPE_CHECKING:
     from clinch.resources.declaration import Resource
@@ -113,8 +114,9 @@ class Shown(Field):
 
 class Computed(Field):
     """A value made when it is read: SQL in which `{row}` is the row, `{org}` its tenant, `{today}`
-    the actor's day, `{tomorrow}` the moment it ends, `{public_url}` the base of links,
-    `{organization}` the organization's row, and the name of a reference the row it points to.
+    the actor's day, `{tomorrow}` the moment it ends, `{now}` the moment it is, `{public_url}` the
+    base of links, `{organization}` the organization's row, and the name of a reference the row it
+    points to.
 
     What other objects show of this one is made `once` a row where it takes looking up.
     """
@@ -141,6 +143,22 @@ class Computed(Field):
         return super().schema() | {"type": kind}
 
 
+class ComputedTime(Computed):
+    """A moment made when it is read: SQL as in `Computed`."""
+
+    def output(self, row: str, out: Output) -> str:
+        return f"api_time({super().output(row, out)})"
+
+    def operand(self, row: str, out: Output) -> str:
+        return super().output(row, out)
+
+    def filter_value(self, text: str, actor: Actor) -> Json:
+        return None if text == "" else parse_datetime(text, actor)
+
+    def schema(self) -> dict[str, Json]:
+        return super().schema() | {"format": "date-time"}
+
+
 class _Words(dict[str, str]):
     """What the words in the SQL of a computed field stand for; joins are made as they are named."""
 
@@ -149,7 +167,7 @@ class _Words(dict[str, str]):
         self._resource, self._row, self._out = resource, row, out
 
     def __missing__(self, word: str) -> str:
-        if word in ("today", "tomorrow", "public_url", "organization"):
+        if word in ("today", "tomorrow", "now", "public_url", "organization"):
             value: str = getattr(self._out, word)
             return value
         ref = getattr(self._resource, word)

@@ -49,11 +49,15 @@ class Conditions:
     """Compiles conditions and orders for one statement, and gathers its parameters.
 
     `logged` says that rows may come from the log, so that a table need not have them any more.
+    `now` is SQL for the moment that it is; without it, that of the actor's clock.
     """
 
-    def __init__(self, declarations: Declarations, actor: Actor, *, logged: bool = False) -> None:
+    def __init__(
+        self, declarations: Declarations, actor: Actor, *, logged: bool = False, now: str = ""
+    ) -> None:
         self._declarations, self._actor, self._logged = declarations, actor, logged
-        self.composer = Composer(declarations, actor, self._visible)
+        self.composer = Composer(declarations, actor, self._visible, self.now)
+        self._now = self.given_now = now
         self.parameters: list[Any] = [actor.organization_id]
         if actor.visibility is not None:
             self.parameters.append([actor.user_id, *actor.visibility.fields])
@@ -62,6 +66,17 @@ class Conditions:
     def bind(self, value: Any) -> str:
         self.parameters.append(value)
         return f"${len(self.parameters)}"
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether the statement asks for the moment of the actor's clock."""
+        return self._now != self.given_now
+
+    def now(self) -> str:
+        """SQL for the moment that it is, one and the same in all of the statement."""
+        if not self._now:
+            self._now = self.bind(self._actor.clock()) + "::timestamptz"
+        return self._now
 
     def where(self, resource: type[Resource], row: str, node: Node) -> str:
         """SQL that holds for the rows that meet the node and that the actor may see."""
@@ -298,7 +313,7 @@ class Conditions:
 
     def _operand(self, field: Field, row: str) -> str:
         self._check(field)
-        return field.sql(row) if field.stored else self.composer.alone(field, row)
+        return self.composer.alone(field, row)
 
     def _check(self, field: Field) -> None:
         if not self._actor.may(field.seen_with):

@@ -36,7 +36,8 @@ class _Scope:
 class Composer:
     """Writes the JSON of objects as SQL, for one set of rights.
 
-    `visible` gives conditions, in SQL, that hold for the rows of a resource that the actor may see.
+    `visible` gives conditions, in SQL, that hold for the rows of a resource that the actor may see;
+    `now` the moment that it is for the actor.
     """
 
     def __init__(
@@ -44,8 +45,10 @@ class Composer:
         declarations: Declarations,
         actor: Actor,
         visible: Callable[[type[Resource], str], list[str]],
+        now: Callable[[], str],
     ) -> None:
         self._declarations, self._actor, self._visible = declarations, actor, visible
+        self._now = now
         self._aliases = 0
         self._scopes: list[_Scope] = []
         self.public_url = literal(declarations.public_url)
@@ -70,13 +73,17 @@ class Composer:
         return f"(select ({json})::text from (select {columns}{_ONCE}) {item})"
 
     def alone(self, field: Field, row: str) -> str:
-        """SQL for one field that is not stored, in a statement that has no joins for it."""
+        """SQL for one field as it is compared, in a statement that has no joins for it."""
         self._scopes.append(_Scope(row))
-        value = field.output(row, self)
+        value = field.operand(row, self)
         joins = self._scopes.pop().joins
         if not joins:
             return value
         return f"(select {value} from (select) nothing {' '.join(joins)})"
+
+    @property
+    def now(self) -> str:
+        return self._now()
 
     @property
     def organization(self) -> str:

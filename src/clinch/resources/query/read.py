@@ -53,7 +53,7 @@ class ReadPath:
 
     def __init__(self, declarations: Declarations) -> None:
         self.declarations = declarations
-        self._texts: dict[_Shape, Composed] = {}
+        self._texts: dict[tuple[_Shape, str], tuple[Composed, bool]] = {}
         self._statements: dict[_Shape, str] = {}
         self._totals: OrderedDict[tuple[object, ...], tuple[int, str]] = OrderedDict()
 
@@ -74,9 +74,9 @@ class ReadPath:
         arguments: list[Any] = [actor.organization_id, id]
         if sql is None:
             query = Conditions(self.declarations, actor)
+            object = self._object(query, actor, resource, keys)
             fits = query.known if known else query.where
             where = fits(resource, "r", And((Equal(resource.fields["id"], id),)))
-            object = self._object(query, actor, resource, keys)
             sql = (
                 f"select convert_to({object.text}, 'UTF8')"
                 f" from {resource.table} r {object.joins} where {where}"
@@ -102,9 +102,9 @@ class ReadPath:
         """The JSON of those of the objects that the actor may see, by id, in one statement; with
         `known`, of all, since the actor has written them."""
         query = Conditions(self.declarations, actor)
+        object = self._object(query, actor, resource, keys)
         fits = query.known if known else query.where
         where = fits(resource, "r", In(resource.fields["id"], tuple(ids)))
-        object = self._object(query, actor, resource, keys)
         rows = await transaction.rows(
             f"select r.id, convert_to({object.text}, 'UTF8')"
             f" from {resource.table} r {object.joins} where {where}",
@@ -113,20 +113,27 @@ class ReadPath:
         return {row[0]: row[1] for row in rows}
 
     async def logged(
-        self, transaction: Transaction, actor: Actor, resource: type[Resource], rows: list[bytes]
+        self,
+        transaction: Transaction,
+        actor: Actor,
+        resource: type[Resource],
+        rows: list[tuple[bytes, datetime]],
     ) -> list[bytes]:
-        """The JSON of objects as logged rows (JSON objects, by column) have them, in one statement.
+        """The JSON of objects as logged rows (JSON objects, by column) have them, each at its
+        moment, in one statement.
 
         What a row does not say (a derived column, a newer one) is as the database has it now.
         Whether the actor may see the objects is for the caller to know.
         """
-        query = Conditions(self.declarations, actor)
+        query = Conditions(self.declarations, actor, now="l.at")
         object = self._object(query, actor, resource, None)
-        logged = query.bind((b"[" + b",".join(rows) + b"]").decode())
+        logged = query.bind((b"[" + b",".join(row for row, _ in rows) + b"]").decode())
+        moments = query.bind([at for _, at in rows])
         packed = "jsonb_build_object('data', coalesce(t.data, '{}') || l.row) || "
         found = await transaction.rows(
             f"select convert_to({object.text}, 'UTF8')"
-            f" from jsonb_array_elements({logged}::jsonb) with ordinality l(row, place)"
+            f" from rows from (jsonb_array_elements({logged}::jsonb),"
+            f" unnest({moments}::timestamptz[])) with ordinality l(row, at, place)"
             f" left join {resource.table} t on t.organization_id = $1 and t.id = l.row ->> 'id'"
             " cross join lateral jsonb_populate_record("
             f"t, {packed if resource.packed_fields else ''}l.row) r {object.joins}"
@@ -146,11 +153,11 @@ class ReadPath:
         counted and remembered until the organization's next event.
         """
         query = Conditions(self.declarations, actor)
+        object = self._object(query, actor, resource, page.keys)
         where = query.where(resource, "r", page.where)
         order = query.order(resource, "r", page.order or resource.default_order)
         groups = self._groups(resource, page, where)
         order = groups.order + order
-        object = self._object(query, actor, resource, page.keys)
         last = query.bind(page.skip + page.limit)
         end = query.bind(page.limit + 1)
         start = query.bind(page.skip)
@@ -230,19 +237,27 @@ class ReadPath:
     def _object(
         self, query: Conditions, actor: Actor, resource: type[Resource], keys: Keys
     ) -> Composed:
-        """SQL for the text of an object's JSON, the row being called `r`; for this statement alone
-        where it binds parameters."""
-        shape = self._shape(actor, resource, keys)
-        text = self._texts.get(shape)
-        if text is None:
-            # Whoever asks for ever new sets of fields, or a new day, must not fill the memory.
-            if len(self._texts) > _SHAPES:
-                self._texts.clear()
-                self._statements.clear()
-            bound = len(query.parameters)
-            text = query.composer.object(resource, "r", keys)
-            if len(query.parameters) == bound:
-                self._texts[shape] = text
+        """SQL for the text of an object's JSON, the row being called `r`, in a statement of which
+        nothing was compiled yet.
+
+        It is kept, also where it has the moment of the clock, which then is the next parameter;
+        where it binds others, it is for this statement alone.
+        """
+        shape = self._shape(actor, resource, keys), query.given_now
+        known = self._texts.get(shape)
+        if known is not None:
+            text, is_timed = known
+            if is_timed:
+                query.now()
+            return text
+        # Whoever asks for ever new sets of fields, or a new day, must not fill the memory.
+        if len(self._texts) > _SHAPES:
+            self._texts.clear()
+            self._statements.clear()
+        bound = len(query.parameters)
+        text = query.composer.object(resource, "r", keys)
+        if len(query.parameters) == bound + query.is_timed:
+            self._texts[shape] = text, query.is_timed
         return text
 
     def _shape(self, actor: Actor, resource: type[Resource], keys: Keys) -> "_Shape":

@@ -67,7 +67,7 @@ class Exists:
 
 @dataclass(frozen=True, slots=True)
 class Has:
-    """The custom field's value is the text, or has it among several; or the list has it."""
+    """The list has the text; a custom field's value is it, or has it among several."""
 
     field: CustomValue | Words
     text: str

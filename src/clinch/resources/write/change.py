@@ -108,7 +108,7 @@ class Change:
 
     def sets(self, field: Field) -> bool:
         """Whether the request itself gave the field a value."""
-        return field.key in self.sent
+        return field.column in self.sent
 
     def get(self, field: Field) -> Any:
         """The value after the change; for a delete, the last one."""

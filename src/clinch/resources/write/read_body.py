@@ -68,7 +68,9 @@ def _values(change: Change, actor: Actor) -> tuple[Row, Problems]:
         field = change.resource.fields.get(key)
         if field is None or not field.stored:
             field = change.resource.aliases.get(key)
-        if field is None or field.writable not in allowed or field.column in values:
+            if field is not None and field.key in change.body:
+                continue
+        if field is None or field.writable not in allowed:
             continue
         if not actor.may(field.seen_with):
             problems[field.error_key] = "You do not have permission to change this field."
