@@ -40,13 +40,15 @@ def test_it_looks_like_a_team_at_work(api: Api, sample: dict[str, Any]) -> None:
     assert len({lead["name"] for lead in leads}) == len(leads) == 60
     assert len({lead["status_label"] for lead in leads}) == 5
     assert all(lead["contacts"] and lead["custom"]["Owner"] for lead in leads)
+    groups = everything(api, "/account/")
+    assert sum(group["num_leads"] for group in groups) > len(groups) > 3
     views = Counter(task["view"] for task in everything(api, "/task/"))
     assert set(views) == {"inbox", "future", "archive"}
     won = [one for one in everything(api, "/opportunity/") if one["status_type"] == "won"]
     assert won
     assert len({one["user_id"] for one in won}) == 3
     entries = api.get("/activity/", _limit=200)["data"]
-    assert {"Call", "Note", "LeadStatusChange", "OpportunityStatusChange", "Created"} <= {
+    assert {"Call", "Note", "Meeting", "LeadStatusChange", "OpportunityStatusChange"} <= {
         entry["_type"] for entry in entries
     }
 

@@ -3,6 +3,8 @@
 import pytest
 from harness import Api, Organization
 
+from clinch.crm.activities.activity import Activity
+
 BASE = {
     *("id", "_type", "organization_id", "lead_id", "contact_id", "user_id", "user_name", "users"),
     *("created_by", "created_by_name", "updated_by", "updated_by_name"),
@@ -138,3 +140,10 @@ def test_two_organizations_do_not_meet(organization: Organization, lead: str) ->
     assert {entry["organization_id"] for entry in page["data"]} == {
         organization.system.organization
     }
+
+
+def test_every_type_keeps_the_rules_of_all() -> None:
+    assert len(Activity.variants) > 5
+    for variant in Activity.variants.values():
+        assert set(Activity.before) <= set(variant.before), variant
+        assert set(Activity.loads) <= set(variant.loads), variant

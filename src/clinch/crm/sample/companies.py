@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
+from clinch.crm.accounts import Account
 from clinch.crm.leads import Lead
 from clinch.resources.write.change import Change
 
@@ -51,16 +52,39 @@ _PLACES = (
     ("Osaka", "JP", "+81665", 6),
     ("Berlin", "DE", "+4930555", 5),
 )
+_GROUPS = 6
 # How many of a hundred leads have come how far.
 _STATUSES = {"Potential": 38, "Interested": 18, "Qualified": 18, "Customer": 16, "Bad Fit": 10}
 
 
-def lead(random: Random, number: int, sellers: list[str], now: datetime) -> Change:
+def accounts(sellers: list[str]) -> list[Change]:
+    """The groups that some companies belong to, which have the first words of their names."""
+    return [
+        Change.create(
+            Account,
+            {
+                "name": f"{word} Group",
+                "domains": [f"{word}-group.example".lower()],
+                "owner_id": sellers[number % len(sellers)],
+            },
+        )
+        for number, word in enumerate(_WORDS[:_GROUPS])
+    ]
+
+
+def lead(
+    random: Random,
+    number: int,
+    sellers: list[str],
+    groups: list[dict[str, Any]],
+    now: datetime,
+) -> Change:
     """The company with this number; who made it is its owner."""
     name, industry = _NAMES[number * 7 % len(_NAMES)]
     domain = f"{name.replace(' ', '-')}.example".lower()
     city, country, begins, digits = random.choice(_PLACES)
     owner = random.choice(sellers)
+    group = next((one["id"] for one in groups if name.startswith(one["name"].split()[0])), None)
     made = now - timedelta(days=random.randint(2, 360), minutes=random.randint(0, 600))
     people = [
         _contact(random, domain, begins, digits) for _ in range(random.choice((1, 1, 2, 2, 3)))
@@ -70,6 +94,7 @@ def lead(random: Random, number: int, sellers: list[str], now: datetime) -> Chan
         {
             "name": name,
             "url": f"https://{domain}",
+            "account_id": group,
             "status": random.choices(list(_STATUSES), list(_STATUSES.values()))[0],
             "addresses": [{"label": "business", "city": city, "country": country}],
             "contacts": people,

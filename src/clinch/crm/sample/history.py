@@ -6,6 +6,7 @@ from random import Random
 from typing import Any
 
 from clinch.crm.activities.calls import Call
+from clinch.crm.activities.meetings import Meeting
 from clinch.crm.activities.notes import Note
 from clinch.crm.activities.status_changes import LeadStatusChange
 from clinch.crm.tasks import Task
@@ -19,13 +20,14 @@ _NOTES = (
     "Happy with the pilot, budget is decided next month.",
 )
 _TALKED = ("Good talk, sends us their process.", "Price came up early.", "Wants a demo for four.")
+_MEETINGS = ("Demo", "First talk", "Review of the pilot", "Contract", "Planning for next year")
 _TO_DO = ("Send the quote", "Call about the offer", "Prepare the demo", "Ask for a reference")
 
 
 def history(
     random: Random, lead: dict[str, Any], labels: dict[str, str], now: datetime
 ) -> Iterator[Change]:
-    """Notes, calls and changes of status between a lead's making and now."""
+    """Notes, calls and changes of status between a lead's making and now, and a meeting."""
     made = datetime.fromisoformat(lead["date_created"])
     for _ in range(random.randint(0, 6)):
         at = made + random.random() * (now - made)
@@ -39,6 +41,8 @@ def history(
             yield Change.create(Note, stamp | {"note": random.choice(_NOTES)})
         else:
             yield Change.create(Call, stamp | _call(random, lead))
+    if lead["status_label"] in ("Qualified", "Customer", "Interested"):
+        yield _meeting(random, lead, now)
     if lead["status_label"] != "Potential":
         yield _lead_status(random, lead, labels, made, now)
 
@@ -53,6 +57,25 @@ def _call(random: Random, lead: dict[str, Any]) -> dict[str, Any]:
         "duration": random.randint(60, 1500) if reached else 0,
         "note": random.choice(_TALKED) if reached else "",
     }
+
+
+def _meeting(random: Random, lead: dict[str, Any], now: datetime) -> Change:
+    """A meeting on some day of the last weeks or the next ones, at a full hour."""
+    day = now.date() + timedelta(days=random.choice((-40, -21, -14, -9, -6, -2, 0, 1, 3, 6, 10)))
+    contact = lead["contacts"][0]
+    return Change.create(
+        Meeting,
+        {
+            "lead_id": lead["id"],
+            "contact_id": contact["id"],
+            "user_id": lead["owner"],
+            "created_by": lead["owner"],
+            "title": random.choice(_MEETINGS),
+            "starts_at": f"{day.isoformat()}T{random.randint(8, 16):02}:00:00+00:00",
+            "duration": random.choice((1800, 2700, 3600)),
+            "attendees": [{"email": contact["emails"][0]["email"], "status": "yes"}],
+        },
+    )
 
 
 def _lead_status(

@@ -8,7 +8,7 @@ from typing import Any
 from clinch.crm.custom_fields import ContactCustomField, LeadCustomField, OpportunityCustomField
 from clinch.crm.lead_statuses import LeadStatus, first_statuses
 from clinch.crm.pipelines import Pipeline
-from clinch.crm.sample.companies import INDUSTRIES, PARTS, SOURCES, lead
+from clinch.crm.sample.companies import INDUSTRIES, PARTS, SOURCES, accounts, lead
 from clinch.crm.sample.deals import DEAL, PIPELINES, deals, wins
 from clinch.crm.sample.history import history, tasks
 from clinch.db.ids import new_secret
@@ -73,7 +73,8 @@ async def create_sample(store: Store, leads: int = LEADS) -> dict[str, Any]:
 async def _fill(store: Store, actor: Actor, sellers: list[str], leads: int) -> None:
     random = Random(7)  # noqa: S311 (the same companies every time, nothing secret)
     await store.write(actor, _custom_fields(), FROM_SAMPLE, answer=False)
-    companies = [lead(random, number, sellers, actor.clock()) for number in range(leads)]
+    groups = await _write(store, actor, accounts(sellers), "id", "name")
+    companies = [lead(random, number, sellers, groups, actor.clock()) for number in range(leads)]
     made = await _write(store, actor, companies, "id", "date_created", "status_label", "contacts")
     for company, change in zip(made, companies, strict=True):
         company["owner"] = change.body["created_by"]
