@@ -37,6 +37,10 @@ CREATION_SOURCES = (
 )
 
 
+MAIL_BODIES = frozenset({"body_text", "body_html", "body_text_quoted", "body_html_quoted"})
+"""What mails leave out where they are shown beside their threads, or in them."""
+
+
 class ObjectId(Text):
     """The id of an object, of whatever resource."""
 
@@ -46,7 +50,7 @@ class ObjectId(Text):
 def date_activities(work: Work, changes: list[Change]) -> None:
     """An activity happened when it was made, unless something else is known."""
     for change in changes:
-        if change.kind == "create" and change.get(Activity.activity_at) is None:
+        if change.kind != "delete" and change.get(Activity.activity_at) is None:
             change.set(Activity.activity_at, change.get(Activity.date_created))
 
 
@@ -56,7 +60,7 @@ class Activity(Audited, path="activity", prefix="acti", table="activity"):
     operations: ClassVar[tuple[Operation, ...]] = ("list",)
     orders = ("date_created", "date_updated", "activity_at")
     default_order = "-date_created"
-    indexes = (
+    indexes: ClassVar[tuple[Index, ...]] = (
         Index(("organization_id", "lead_id", "activity_at desc", "id desc")),
         Index(("organization_id", "date_created desc", "id desc")),
         Index(("organization_id", "_type", "date_created desc", "id desc")),
@@ -101,6 +105,11 @@ class Activity(Audited, path="activity", prefix="acti", table="activity"):
     @classmethod
     def event_type(cls) -> str:
         return f"activity.{cls.noun}"
+
+    @classmethod
+    def left_out(cls, parameters: dict[str, str]) -> frozenset[str]:
+        beside_threads = cls.variants and parameters.get("thread_emails") == "true"
+        return MAIL_BODIES if beside_threads else frozenset()
 
     @classmethod
     def narrow(cls, parameters: dict[str, str], actor: Actor) -> list[Node]:
