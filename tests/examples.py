@@ -57,6 +57,8 @@ class Examples:
             return shown if resource.noun == "organization" else dict(shown["memberships"][0])
         if "list" not in resource.operations:
             return None
+        if resource.noun in _COMES_WITH:
+            self.object(_COMES_WITH[resource.noun])
         answer = self.api("GET", f"/{resource.path}/")
         found = answer.json()["data"] if answer.ok else []
         return found[0] if found else None
@@ -116,4 +118,27 @@ _BODIES: dict[str, Callable[[Examples], Body]] = {
     "task": lambda made: {"lead_id": made.id("lead"), "text": "Call back"},
     "custom_activity": lambda _: {"status": "draft"},
     "meeting": lambda _: {"duration": 1800, "attendees": [{"email": "bo@harbour.example"}]},
+    "email": lambda made: {
+        "lead_id": made.id("lead"),
+        "status": "sent",
+        "sender": "Ada Moss <ada@harbour.example>",
+        "to": ["bo@quay.example"],
+        "subject": "Two boats",
+        "body_text": "Here is the offer.",
+    },
+    "sms": lambda made: {
+        "lead_id": made.id("lead"),
+        "status": "sent",
+        "text": "Running late",
+        "remote_phone": "+18185550122",
+    },
+    "whatsapp_message": lambda made: {
+        "lead_id": made.id("lead"),
+        "contact_id": made.api.get(f"/lead/{made.id('lead')}/")["contact_ids"][0],
+        "local_phone": "+14155550111",
+        "remote_phone": "+18185550122",
+    },
 }
+
+# What the program makes by itself, and the object that it comes with.
+_COMES_WITH = {"email_thread": "email"}

@@ -47,6 +47,14 @@ _SUMMED: dict[str, Any] = {"optional": True, "writable": "never"}
 
 _INBOUND, _OUTBOUND = "{row}.direction = 'inbound'", "{row}.direction = 'outbound'"
 
+_COMMUNICATION = ("call", "email", "sms", "whatsapp_message")
+
+# Drafts, and what could not be sent, have reached nobody.
+_REACHED = "coalesce({row}.status, '') not in ('draft', 'error')"
+_INCOMING = f"{_REACHED} and {{row}}.direction = 'incoming'"
+_OUTGOING = f"{_REACHED} and {{row}}.direction = 'outgoing'"
+_RECEIVED, _SENT = f"{_REACHED} and {_INBOUND}", f"{_REACHED} and {_OUTBOUND}"
+
 
 def _count(noun: str, where: str = "true") -> Summary:
     return Summary((noun,), "count(*)", where)
@@ -205,7 +213,6 @@ class Lead(Audited, path="lead", prefix="lead"):
     last_call_date = DateTime(nullable=True, summary=_last("call"), **_SUMMED)
     last_incoming_call_date = DateTime(nullable=True, summary=_last("call", _INBOUND), **_SUMMED)
     last_outgoing_call_date = DateTime(nullable=True, summary=_last("call", _OUTBOUND), **_SUMMED)
-    last_communication_date = DateTime(nullable=True, summary=_last("call"), **_SUMMED)
     num_meetings = Integer(summary=_count("meeting", _MEANT), **_SUMMED)
     num_upcoming_meetings = Computed(
         _of_meetings("count(*)", "> {now}"), json_type="integer", optional=True
@@ -215,6 +222,23 @@ class Lead(Audited, path="lead", prefix="lead"):
     )
     next_meeting_date = ComputedTime(
         _of_meetings("min(a.activity_at)", "> {now}"), nullable=True, optional=True
+    )
+    num_emails = Integer(summary=_count("email", _REACHED), **_SUMMED)
+    num_received_emails = Integer(summary=_count("email", _INCOMING), **_SUMMED)
+    num_sent_emails = Integer(summary=_count("email", _OUTGOING), **_SUMMED)
+    last_email_date = DateTime(nullable=True, summary=_last("email", _REACHED), **_SUMMED)
+    last_incoming_email_date = DateTime(nullable=True, summary=_last("email", _INCOMING), **_SUMMED)
+    last_outgoing_email_date = DateTime(nullable=True, summary=_last("email", _OUTGOING), **_SUMMED)
+    num_sms = Integer(summary=_count("sms", _REACHED), **_SUMMED)
+    num_received_sms = Integer(summary=_count("sms", _RECEIVED), **_SUMMED)
+    num_sent_sms = Integer(summary=_count("sms", _SENT), **_SUMMED)
+    last_sms_date = DateTime(nullable=True, summary=_last("sms", _REACHED), **_SUMMED)
+    last_incoming_sms_date = DateTime(nullable=True, summary=_last("sms", _RECEIVED), **_SUMMED)
+    last_outgoing_sms_date = DateTime(nullable=True, summary=_last("sms", _SENT), **_SUMMED)
+    last_communication_date = DateTime(
+        nullable=True,
+        summary=Summary(_COMMUNICATION, "max({row}.activity_at)", _REACHED),
+        **_SUMMED,
     )
     last_lead_status_change_date = DateTime(
         nullable=True, summary=_last("lead_status_change"), **_SUMMED

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 Operation = Literal["list", "get", "create", "update", "bulk_update", "delete", "merge"]
 Rule = Callable[["Work", "list[Change]"], None]
+Loads = Callable[["Work", "list[Change]"], "Iterable[Load]"]
 
 CLASS_OF: dict[Operation, OperationClass] = {
     "list": OperationClass.READ,
@@ -72,8 +73,9 @@ class Resource:
     - `orders` and `default_order`: what `_order_by` accepts (`key` or `-key`) and what holds
       without it; the object's id decides between equals.
     - `first`: rules that may add objects to a write; `loads`: rows that the rules want to see;
-      `before`: rules that may change or refuse the write; `within`: rules that add to it, in the
-      same transaction. Each takes the work and its changes of this resource, in the order listed.
+      `looks`: more of them, which depend on those or on what others have just written; `before`:
+      rules that may change or refuse the write; `within`: rules that add to it, in the same
+      transaction. Each takes the work and its changes of this resource, in the order listed.
     - `search_texts`: the texts of a row by which a fragment search finds it, for a resource whose
       `search_lead` names the column of the lead it is found with, or its own id where that is none.
     - `counted`: the number of objects is kept, and lists answer `total_results`; `totals` are more
@@ -131,7 +133,8 @@ class Resource:
     create_status: ClassVar[int] = 200
     delete_status: ClassVar[int] = 200
     first: ClassVar[list[Rule]] = []
-    loads: ClassVar[list[Callable[["Work", "list[Change]"], "Iterable[Load]"]]] = []
+    loads: ClassVar[list[Loads]] = []
+    looks: ClassVar[list[Loads]] = []
     before: ClassVar[list[Rule]] = []
     within: ClassVar[list[Rule]] = []
     list_parameters: ClassVar[dict[str, str]] = {}
@@ -202,6 +205,11 @@ class Resource:
     def narrow(cls, parameters: dict[str, str], actor: Actor) -> list[Node]:
         """Conditions that a list has by itself, or by parameters that are no field's filter."""
         return []
+
+    @classmethod
+    def left_out(cls, parameters: dict[str, str]) -> frozenset[str]:
+        """The keys that a list leaves out by its parameters, unless `_fields` names them."""
+        return frozenset()
 
     @classmethod
     def event_type(cls) -> str:

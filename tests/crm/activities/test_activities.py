@@ -142,6 +142,20 @@ def test_two_organizations_do_not_meet(organization: Organization, lead: str) ->
     }
 
 
+def test_letting_go_of_a_contact_that_went_elsewhere_moves_the_time_of_the_lead(
+    api: Api, lead: str
+) -> None:
+    contact = api.get(f"/lead/{lead}/")["contacts"][0]["id"]
+    api.post("/activity/note/", {"lead_id": lead, "contact_id": contact, "note": "x"})
+    other = api.post("/lead/", {"name": "North Foods"})["id"]
+    api.put(f"/contact/{contact}/", {"lead_id": other})
+    before = api.get(f"/lead/{lead}/")["date_updated"]
+    api.delete(f"/contact/{contact}/")
+    [note] = api.get("/activity/note/", lead_id=lead)["data"]
+    assert note["contact_id"] is None
+    assert api.get(f"/lead/{lead}/")["date_updated"] == note["date_updated"] > before
+
+
 def test_every_type_keeps_the_rules_of_all() -> None:
     assert len(Activity.variants) > 5
     for variant in Activity.variants.values():

@@ -41,6 +41,9 @@ CREATION_SOURCES = (
 
 _CUSTOM = "CustomActivity"
 
+MAIL_BODIES = frozenset({"body_text", "body_html", "body_text_quoted", "body_html_quoted"})
+"""What mails leave out where they are shown beside their threads, or in them."""
+
 
 class ObjectId(Text):
     """The id of an object, of whatever resource."""
@@ -51,7 +54,7 @@ class ObjectId(Text):
 def date_activities(work: Work, changes: list[Change]) -> None:
     """An activity happened when it was made, unless something else is known."""
     for change in changes:
-        if change.kind == "create" and change.get(Activity.activity_at) is None:
+        if change.kind != "delete" and change.get(Activity.activity_at) is None:
             change.set(Activity.activity_at, change.get(Activity.date_created))
 
 
@@ -110,6 +113,11 @@ class Activity(Audited, path="activity", prefix="acti", table="activity"):
     @classmethod
     def event_type(cls) -> str:
         return f"activity.{cls.noun}"
+
+    @classmethod
+    def left_out(cls, parameters: dict[str, str]) -> frozenset[str]:
+        beside_threads = cls.variants and parameters.get("thread_emails") == "true"
+        return MAIL_BODIES if beside_threads else frozenset()
 
     @classmethod
     def narrow(cls, parameters: dict[str, str], actor: Actor) -> list[Node]:

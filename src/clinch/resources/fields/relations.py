@@ -178,7 +178,8 @@ class Children(Field):
     """The objects that refer to this one, inside it; they may be created with it.
 
     `target` is the name of their resource and `by` the key of their reference to this object, or
-    "" for all that the organization has; `only` is SQL that they meet, `order` their column.
+    "" for all that the organization has; `only` is SQL that they meet, `order` their column. The
+    keys in `without` are left out of their answers.
     """
 
     stored = False
@@ -191,9 +192,11 @@ class Children(Field):
         order: str = "id",
         only: str = "true",
         most: int = 100,
+        without: frozenset[str] = frozenset(),
         **rest: Any,
     ) -> None:
         super().__init__(**{"writable": "create", **rest})
+        self.without = without
         self.target, self.by, self.order, self.only, self.most = target, by, order, only, most
 
     def output(self, row: str, out: Output) -> str:

@@ -140,8 +140,9 @@ class Composer:
         # What they refer to by that is the object itself, which need not be looked up again.
         parent = {(child, resource.fields[children.by].column): row} if children.by else {}
         self._scopes.append(_Scope(child, parent))
-        columns = self._columns(resource, child, None)
-        json = self._json(resource, child, item, None)
+        keys = _without(resource, children.without)
+        columns = self._columns(resource, child, keys)
+        json = self._json(resource, child, item, keys)
         joins = " ".join(self._scopes.pop().joins)
         by = resource.fields[children.by].column if children.by else ""
         link = f" and {child}.{by} = {row}.id" if by else ""
@@ -223,6 +224,12 @@ class Composer:
     def _alias(self) -> str:
         self._aliases += 1
         return f"q{self._aliases}"
+
+
+def _without(resource: type[Resource], left_out: frozenset[str]) -> list[str] | None:
+    """The keys that are answered by default but for some; None where these are none."""
+    fields = resource.fields.items()
+    return [k for k, f in fields if not f.optional and k not in left_out] if left_out else None
 
 
 def _is_of(resource: type[Resource], row: str) -> str:

@@ -67,6 +67,7 @@ class WritePath:
         await work.read(transaction)
         work.resolve()
         allow_owned(actor, changes)
+        await work.look(transaction)
         apply(work, "before")
         apply(work, "within")
         work.stamp()

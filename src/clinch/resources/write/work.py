@@ -3,13 +3,13 @@
 from collections.abc import Iterable
 from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from clinch.db.database import Busy, Transaction
 from clinch.resources.actor import Actor
-from clinch.resources.declaration import Audited, Declarations, Resource
+from clinch.resources.declaration import Audited, Declarations, Loads, Resource
 from clinch.resources.errors import NO_OBJECT, REQUIRED, NotFound, ValidationError
 from clinch.resources.fields import Children, Ref, ToldOnce, stored_time
 from clinch.resources.query.compiler import Conditions
@@ -51,6 +51,7 @@ class Work:
         self.stored: dict[Key, Row] = {}
         self.rows: dict[Key, Row | None] = {}
         self.found: dict[Load, list[Row]] = {}
+        self._looked_at: dict[Key, Row] = {}
         self.statements: list[tuple[str, tuple[Any, ...]]] = []
         self.told: dict[Key, dict[str, Any]] = {}
         self.meta: dict[str, str] = {}
@@ -71,6 +72,10 @@ class Work:
         """The stored objects of a resource, or of its variants, that were read for this write."""
         names = {resource.noun, *(variant.noun for variant in resource.variants.values())}
         return [row for (name, _), row in self.stored.items() if name in names]
+
+    def looked_at(self, resource: type[Resource]) -> list[Row]:
+        """The stored objects of which only some fields were read."""
+        return [row for (name, _), row in self._looked_at.items() if name == resource.noun]
 
     def fields_of(self, change: Change) -> list[Row]:
         """The definitions of the custom fields that the change's object has, once they are read:
@@ -143,6 +148,13 @@ class Work:
         await self._read(transaction, self._custom.loads())
         await self._files.read(transaction)
 
+    async def look(self, transaction: Transaction) -> None:
+        """Read what rules want to see besides, now that it is known what becomes of what.
+
+        The locks are held by now, so this sees all that others committed while they were awaited.
+        """
+        await self._read(transaction, list(dict.fromkeys(self._declared("looks"))))
+
     async def _read(self, transaction: Transaction, loads: list[Load]) -> None:
         if not loads:
             return
@@ -153,7 +165,7 @@ class Work:
             order = query.order(load.resource, "r", load.order)
             limit = f" limit {load.limit}" if load.limit is not None else ""
             parts.append(
-                f"l{number} as materialized (select r.* from {load.resource.table} r"
+                f"l{number} as materialized (select {_columns(load)} from {load.resource.table} r"
                 f" where {where} order by {order}{limit} {load.lock})"
             )
             arms.append(f"select {number}, to_jsonb(l)::text from l{number} l")
@@ -164,13 +176,15 @@ class Work:
             self._keep(loads[number], _decode(text))
 
     def _keep(self, load: Load, row: Row) -> None:
+        if load.fields:
+            _spell_times(row, load.resource)
+            self._looked_at[load.resource.noun, row["id"]] = row
+            return
         resource = load.resource.variant(row)
         if resource.packed_fields:
             data = row.pop("data")
             row |= {f.column: data.get(f.column, f.empty()) for f in resource.packed_fields}
-        for column in resource.time_columns:
-            if row[column] is not None:
-                row[column] = stored_time(datetime.fromisoformat(row[column]))
+        _spell_times(row, resource)
         del row["organization_id"]
         key = (resource.noun, row["id"])
         self.found[load].append(self.stored.setdefault(key, row))
@@ -189,7 +203,7 @@ class Work:
             ),
             *self._references(),
             *self._lookups(),
-            *self._declared(),
+            *self._declared("loads"),
             *definitions(self),
         ]:
             loads.setdefault(load)
@@ -226,7 +240,7 @@ class Work:
         for follows in self.declarations.followers(resource):
             below = Related(follows, where)
             for ref in follows.resource.refs:
-                if ref.locks and ref.target not in gone and ref.column != follows.sharing:
+                if ref.locks and ref.target not in gone:
                     yield from self._parent(ref, below)
             if follows.target_deleted == "delete":
                 noun = follows.resource.noun
@@ -331,9 +345,10 @@ class Work:
             nodes.append(Equal(target.fields[ref.lookup.within], within))
         return Load(target, And(tuple(nodes)), order=ref.lookup.order, limit=1)
 
-    def _declared(self) -> Iterable[Load]:
+    def _declared(self, stage: Literal["loads", "looks"]) -> Iterable[Load]:
         for resource in self.declarations:
-            for loads in resource.loads:
+            asking: list[Loads] = getattr(resource, stage)
+            for loads in asking:
                 if changes := self.of(resource):
                     yield from loads(self, changes)
 
@@ -476,6 +491,19 @@ class Work:
         return change is not None and (change.kind == "create" or bool(change.changed()))
 
 
+def _columns(load: Load) -> str:
+    """What of the rows `r` is read."""
+    named = (f"{field.sql('r')} as {field.column}" for field in load.fields)
+    return ", ".join(["r.id", *named]) if load.fields else "r.*"
+
+
+def _spell_times(row: Row, resource: type[Resource]) -> None:
+    """Bring the times in a row that the database printed to their one spelling."""
+    for column in resource.time_columns:
+        if row.get(column) is not None:
+            row[column] = stored_time(datetime.fromisoformat(row[column]))
+
+
 def _where(query: Conditions, load: Load) -> str:
     """SQL that holds for the rows `r` that the load asks for.
 
@@ -483,9 +511,9 @@ def _where(query: Conditions, load: Load) -> str:
     and what it was joined with may not be found again.
     """
     if not load.others and not isinstance(load.where, Related | Above):
-        return query.where(load.resource, "r", load.where)
+        return query.apart(load.resource, "r", load.where)
     found = (
-        f"select o.id from {load.resource.table} o where {query.where(load.resource, 'o', where)}"
+        f"select o.id from {load.resource.table} o where {query.apart(load.resource, 'o', where)}"
         for where in (load.where, *load.others)
     )
     return f"r.organization_id = $1 and r.id = any(array({' union all '.join(found)}))"
