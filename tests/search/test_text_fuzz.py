@@ -7,11 +7,13 @@ from harness import Organization, Program, make_organization
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from clinch.crm.activities.activity import Activity
 from clinch.crm.contacts import Contact
 from clinch.crm.leads import Lead
 from clinch.crm.opportunities import Opportunity
 from clinch.crm.tasks import Task
 from clinch.db.database import Tenant
+from clinch.main import declared_resources
 from clinch.resources.actor import Actor
 from clinch.resources.custom_fields import TYPES
 from clinch.resources.custom_values import CustomValue
@@ -34,12 +36,25 @@ from clinch.search.text import Search, parse
 from clinch.search.vocabulary import vocabulary
 
 RESOURCES: list[type[Resource]] = [Lead, Contact, Opportunity, Task]
+ACTIVITIES = [one for one in declared_resources() if one.variant_of is Activity]
 ACTOR = Actor(Tenant("11111111-1111-1111-1111-111111111111"), "orga_1", "user_1")
 
 _names = sorted({name for one in RESOURCES for name in getattr(vocabulary(one.noun), "terms", {})})
 _SIGNS = ("(", ")", '"', ":", "*", "-", "[", "]", ",", ">", "<=", "!=", "=", "\\", "%", "_", " ")
 _WORDS = (" or ", "not ", " and ", " in (", " TO ", "me", "1000", "1e5", "-1.5", "9" * 20, "\ud800")
-_SCOPES = ("opportunity(", "contact(", "task(", "has:", "slice:1/2", "sort:", "custom.x", "+1 555")
+_SCOPES = (
+    "opportunity(",
+    "contact(",
+    "task(",
+    "call(",
+    "custom_activity(",
+    "status_change(",
+    "has:",
+    "slice:1/2",
+    "sort:",
+    "custom.x",
+    "+1 555",
+)
 _DATES = ("today", '"7 days ago"', "2026-05-04", "2026", '"next 999999 years"', "0000-00-00")
 _pieces = st.one_of(
     st.sampled_from([*_SIGNS, *_WORDS, *_SCOPES, *_DATES]),
@@ -49,9 +64,9 @@ _pieces = st.one_of(
 texts = st.one_of(st.text(max_size=40), st.lists(_pieces, max_size=14).map("".join))
 
 
-def any_custom(resource: type[Resource], name: str) -> CustomValue | None:
+def any_custom(resource: type[Resource], name: str) -> list[CustomValue]:
     """A custom field of any name, of a type that the name decides."""
-    return CustomValue(resource, "cf_1", TYPES[len(name) % len(TYPES)], name, ("a", "b"))
+    return [CustomValue(resource, "cf_1", TYPES[len(name) % len(TYPES)], name, ("a", "b"))]
 
 
 @given(text=texts, resource=st.sampled_from(RESOURCES), hours=st.integers(-14, 14))
@@ -161,6 +176,7 @@ def filled(program: Program) -> Organization:
     lead = made.admin.post("/lead/", {"name": "Harbour", "addresses": [{}], "contacts": [contact]})
     made.admin.post("/opportunity/", {"lead_id": lead["id"], "value": 1, "note": "x"})
     made.admin.post("/task/", {"lead_id": lead["id"], "text": "x"})
+    made.admin.post("/activity/call/", {"lead_id": lead["id"], "note": "x"})
     return made
 
 
@@ -174,7 +190,7 @@ def test_no_text_fails_the_server(filled: Organization, text: str, path: str) ->
     assert ("data" if answer.status_code == 200 else "error") in answer.json()
 
 
-@pytest.mark.parametrize("resource", RESOURCES)
+@pytest.mark.parametrize("resource", [*RESOURCES, *ACTIVITIES])
 @pytest.mark.parametrize("value", ["*", "x", "1", "2026", "yes", "> 1", "<= 2026-05", "[1 TO 2]"])
 def test_every_name_is_asked_in_good_sql(
     filled: Organization, resource: type[Resource], value: str

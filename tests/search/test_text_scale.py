@@ -8,6 +8,7 @@ import asyncpg
 import pytest
 from harness import Organization, Program, make_organization
 
+from clinch.crm.activities.activity import Activity
 from clinch.crm.contacts import Contact
 from clinch.crm.leads import Lead
 from clinch.db.database import Transaction
@@ -41,13 +42,15 @@ def crowd(program: Program, cluster: str) -> Organization:
     for name, type in (("Seats", "number"), ("Renewal", "date")):
         made.admin.post("/custom_field/lead/", {"name": name, "type": type})
     custom = {"Seats": -1, "Renewal": "1999-01-01"}
-    made.admin.post("/lead/", {"name": "Harbour", "contacts": [contact], "custom": custom})
+    lead = made.admin.post("/lead/", {"name": "Harbour", "contacts": [contact], "custom": custom})
+    called = {"lead_id": lead["id"], "activity_at": "2026-01-01", "direction": "outbound"}
+    made.admin.post("/activity/call/", called)
     program.run(_copy(cluster, made.system.organization_id))
     return made
 
 
 async def _copy(url: str, organization_id: str) -> None:
-    """Copy the lead and its contact, as the owner of the tables."""
+    """Copy the lead with its contact and its activities, as the owner of the tables."""
     connection = await asyncpg.connect(url)
     changed = {"id": "r.id || n", "lead_id": "r.lead_id || n", "name": "md5(n::text)"}
     for resource in (Lead, Contact):
@@ -60,6 +63,20 @@ async def _copy(url: str, organization_id: str) -> None:
             organization_id,
         )
     await connection.execute(
+        "insert into activity select (jsonb_populate_record(r, jsonb_build_object('id', r.id || n,"
+        " 'lead_id', r.lead_id || n,"
+        " 'activity_at', timestamptz '2026-01-01' + make_interval(hours => n)))).*"
+        f" from activity r, generate_series(1, {LEADS}) n where r.organization_id = $1",
+        organization_id,
+    )
+    await connection.execute("analyze lead, activity")  # or what joins them takes minutes
+    await connection.execute(
+        "update lead set last_call_date = a.activity_at from activity a"
+        " where lead.organization_id = $1 and a.organization_id = $1 and a.lead_id = lead.id"
+        " and a._type = 'Call'",
+        organization_id,
+    )
+    await connection.execute(
         "insert into search_text select s.organization_id, s.id || n, s.lead_id || n,"
         " case when s.id = s.lead_id then md5(n::text) else md5((-n)::text) end"
         f" from search_text s, generate_series(1, {LEADS}) n where s.organization_id = $1",
@@ -71,7 +88,7 @@ async def _copy(url: str, organization_id: str) -> None:
         f" from custom_value v, generate_series(1, {LEADS}) n where v.organization_id = $1",
         organization_id,
     )
-    for table in (Lead.table, Contact.table, "search_text", "custom_value"):
+    for table in (Lead.table, Contact.table, Activity.table, "search_text", "custom_value"):
         await connection.execute(f"vacuum analyze {table}")
     await connection.close()
 
@@ -129,6 +146,31 @@ def test_the_index_finds_a_range_of_values(crowd: Organization, query: str, colu
     if "c4ca" not in query:  # there one lead is left, whose values are looked at by its id
         ends = re.findall(rf"Index Cond: .*field_id = .*{column} (?:>|<)", plan)
         assert ends, plan
+
+
+@pytest.mark.parametrize(
+    ("query", "index"),
+    [
+        ("call(date >= 2028-04-10)", "activity__type_activity_at_id"),
+        (
+            "call(date >= 2028-04-10 direction:outgoing) sort:-created",
+            "activity__type_activity_at_id",
+        ),
+        ("last_called >= 2028-04-10", "activity__type_activity_at_id"),
+        ("last_called:2028-04-09", "activity__type_activity_at_id"),
+        ("has:meetings", "activity__type_"),
+        ("meetings > 3", "activity__type_"),
+        ("note(anvils)", "activity__type_"),
+        ("custom_activity(custom_activity_type_id:actitype_x)", "activity_"),
+        ("c4ca4238a0b9 call(direction:outgoing)", "activity_lead_id_activity_at_id"),
+        ("c4ca4238a0b9 calls > 1", "activity_"),
+        ("c4ca4238a0b9 -call(date < 2026-01-01)", "activity_"),
+    ],
+)
+def test_the_index_finds_activities(crowd: Organization, query: str, index: str) -> None:
+    plan = plan_of(crowd, query)
+    assert not re.search(r"Seq Scan on (activity|lead)\b", plan), plan
+    assert index in plan, plan
 
 
 def test_what_is_found_is_the_same_as_without_the_index(crowd: Organization) -> None:

@@ -36,13 +36,16 @@ def custom_term(field: CustomValue) -> Term:
 
 def find_custom(
     fields: Iterable[CustomValue], resource: type[Resource], name: str
-) -> CustomValue | None:
-    """The resource's field of this id or, else, of this name, as it is spelled if there is one."""
+) -> list[CustomValue]:
+    """The resource's fields of this id or, else, of this name, as it is spelled if there are any.
+
+    Those of one name belong to different types.
+    """
     own = [field for field in fields if field.resource is resource]
     by_id = [field for field in own if field.id == name]
     by_name = [field for field in own if field.label == name]
     in_any_case = [field for field in own if field.label.lower() == name.lower()]
-    return next(iter([*by_id, *by_name, *in_any_case]), None)
+    return by_id or by_name or in_any_case
 
 
 @dataclass(frozen=True)

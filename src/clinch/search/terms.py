@@ -226,6 +226,27 @@ class CountTerm(Term):
 
 
 @dataclass(frozen=True)
+class SummedTerm(NumberTerm):
+    """How many objects refer here, of which the number is kept; that there are any is found by
+    the index of those."""
+
+    link: Children
+
+    def equal(self, value: Value, exact: bool, actor: Actor) -> Node:
+        node = super().equal(value, exact, actor)
+        return And((Related(self.link, And()), node)) if read_number(value) > 0 else node
+
+    def compare(self, comparison: Comparison, value: Value, actor: Actor) -> Node:
+        node = super().compare(comparison, value, actor)
+        least = whole(comparison, read_number(value)) + (comparison == "gt")
+        some = comparison in ("gt", "gte") and least > 0
+        return And((Related(self.link, And()), node)) if some else node
+
+    def given(self) -> Node:
+        return Related(self.link, And())
+
+
+@dataclass(frozen=True)
 class FlagTerm(Term):
     """yes or no."""
 
@@ -259,6 +280,23 @@ class Through(Term):
 
     def given(self) -> Node:
         return Related(self.link, self.term.given())
+
+
+@dataclass(frozen=True)
+class Narrowed(Term):
+    """A field of those objects alone that meet `node` as well."""
+
+    term: Term
+    node: Node
+
+    def equal(self, value: Value, exact: bool, actor: Actor) -> Node:
+        return And((self.node, self.term.equal(value, exact, actor)))
+
+    def compare(self, comparison: Comparison, value: Value, actor: Actor) -> Node:
+        return And((self.node, self.term.compare(comparison, value, actor)))
+
+    def given(self) -> Node:
+        return And((self.node, self.term.given()))
 
 
 @dataclass(frozen=True)

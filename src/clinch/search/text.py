@@ -1,7 +1,7 @@
 """The search language of a list's `query` parameter: from what people type to conditions."""
 
 import string
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from clinch.resources.actor import Actor
@@ -11,6 +11,7 @@ from clinch.resources.errors import BadRequest, Invalid
 from clinch.resources.fields import Id
 from clinch.resources.query.tree import EVERYTHING, And, Comparison, Node, Not, Or, Related, Slice
 from clinch.search.custom_terms import custom_term
+from clinch.search.declared_terms import Vocabulary
 from clinch.search.grammar import (
     All,
     Condition,
@@ -24,11 +25,12 @@ from clinch.search.grammar import (
     Words,
     read_query,
 )
-from clinch.search.terms import Term
-from clinch.search.vocabulary import Vocabulary, vocabulary
+from clinch.search.terms import AnyOf, Term
+from clinch.search.vocabulary import SEARCHABLE, vocabulary
 
-CustomField = Callable[[type[Resource], str], CustomValue | None]
-"""Finds a field that the organization added to a resource, by its id or name."""
+CustomFields = Callable[[type[Resource], str], Sequence[CustomValue]]
+"""Finds the fields that the organization added to a resource, by their id or name: several where
+each type of the resource has one of the name."""
 
 _COMPARISONS: dict[Operator, Comparison] = {">": "gt", ">=": "gte", "<": "lt", "<=": "lte"}
 _PUNCTUATION = frozenset(string.punctuation)
@@ -49,8 +51,8 @@ class UnknownName(BadRequest):
         super().__init__(f'The query asks for "{name[:100]}", which is no field here.')
 
 
-def no_custom_fields(resource: type[Resource], name: str) -> CustomValue | None:
-    return None
+def no_custom_fields(resource: type[Resource], name: str) -> Sequence[CustomValue]:
+    return ()
 
 
 def named_fields(text: str) -> list[str]:
@@ -73,17 +75,17 @@ def _names(expression: Expression) -> Iterator[str]:
 
 def searchable(resource: type[Resource]) -> bool:
     """Whether a list of the resource takes a `query`."""
-    return vocabulary(resource.noun) is not None
+    return resource.noun in SEARCHABLE
 
 
 def parse(
     text: str,
     resource: type[Resource],
     actor: Actor,
-    custom_field: CustomField = no_custom_fields,
+    custom_fields: CustomFields = no_custom_fields,
 ) -> Search:
     """What the text asks for; raises BadRequest for one that cannot be read, and that is
-    UnknownName for a name that neither the resource nor `custom_field` knows.
+    UnknownName for a name that neither the resource nor `custom_fields` knows.
 
     Dates are read with the actor's clock and zone, `me` is the actor's user. What the actor may
     see is left to the compiler of the tree.
@@ -92,7 +94,7 @@ def parse(
     if known is None:
         raise BadRequest(f"There is no search language for {resource.noun}.")
     query = read_query(text)
-    where = _Translator(known, actor, custom_field).node(query.expression)
+    where = _Translator(known, actor, custom_fields).node(query.expression)
     id = resource.fields["id"]
     if query.slices and isinstance(id, Id):
         where = And((where, *(Slice(id, part, parts) for part, parts in query.slices)))
@@ -119,7 +121,7 @@ class _Translator:
 
     known: Vocabulary
     actor: Actor
-    custom_field: CustomField
+    custom_fields: CustomFields
 
     def node(self, expression: Expression) -> Node:
         match expression:
@@ -142,11 +144,18 @@ class _Translator:
         return EVERYTHING if set(text) <= _PUNCTUATION else self.known.free(text)
 
     def _nested(self, name: str, inner: Expression) -> Node:
-        link = self.known.scopes.get(_spelled(name))
-        other = vocabulary(link.target) if link else None
-        if link is None or other is None:
+        return self._related(name, lambda other: replace(self, known=other).node(inner))
+
+    def _related(self, name: str, meets: Callable[[Vocabulary], Node]) -> Node:
+        """An object of the named scope meets the condition that is made for its vocabulary."""
+        nodes: list[Node] = []
+        for link in self.known.scopes.get(_spelled(name), ()):
+            other = vocabulary(link.target)
+            if other is not None:
+                nodes.append(Related(link, meets(other)))
+        if not nodes:
             raise UnknownName(name)
-        return Related(link, replace(self, known=other).node(inner))
+        return nodes[0] if len(nodes) == 1 else Or(tuple(nodes))
 
     def _condition(self, name: str, operator: Operator, values: tuple[Value, ...]) -> Node:
         try:
@@ -157,16 +166,18 @@ class _Translator:
             raise BadRequest(f"The query's {name[:100]}: {error.problem}") from None
 
     def _has(self, name: str) -> Node:
-        link = self.known.scopes.get(_spelled(name))
-        return Related(link, EVERYTHING) if link else self._term(name).given()
+        if _spelled(name) in self.known.scopes:
+            return self._related(name, lambda _: EVERYTHING)
+        return self._term(name).given()
 
     def _term(self, name: str) -> Term:
         term = self.known.terms.get(_spelled(name))
         if term is None:
-            own = self.custom_field(self.known.resource, _custom_name(name))
-            if own is None:
+            own = self.custom_fields(self.known.resource, _custom_name(name))
+            if not own:
                 raise UnknownName(name)
-            return custom_term(own)
+            terms = tuple(map(custom_term, own))
+            return terms[0] if len(terms) == 1 else AnyOf(terms)
         return term
 
 

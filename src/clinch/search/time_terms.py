@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time
 
 from clinch.resources.actor import Actor
-from clinch.resources.fields import Field
-from clinch.resources.query.tree import And, Comparison, Equal, Exists, Node, Or, Range
+from clinch.resources.fields import Children, Field
+from clinch.resources.query.tree import And, Comparison, Equal, Exists, Node, Or, Range, Related
 from clinch.search.grammar import Value
 from clinch.search.moments import read_span
 from clinch.search.terms import Term
@@ -33,6 +33,22 @@ class TimeTerm(Term):
 
     def _range(self, comparison: Comparison, moment: datetime) -> Node:
         return Range(self.field, comparison, moment.astimezone(UTC))
+
+
+@dataclass(frozen=True)
+class LastTerm(TimeTerm):
+    """The last `moment` of the objects that refer here, which is kept; where it is not before a
+    time, such an object is found by the index of those."""
+
+    link: Children
+    moment: Field
+
+    def _range(self, comparison: Comparison, moment: datetime) -> Node:
+        node = super()._range(comparison, moment)
+        if comparison in ("lt", "lte"):
+            return node
+        since = Range(self.moment, comparison, moment.astimezone(UTC))
+        return And((Related(self.link, since), node))
 
 
 @dataclass(frozen=True)

@@ -1,44 +1,34 @@
 """The names that queries may use, by the resource that they ask for.
 
 Every declared field is a name; here stand the further names, those that reach into other objects,
-and where a bare word is looked for.
+and where a bare word is looked for. What is asked of activities is in `activity_terms`.
 """
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import cache
 from typing import Literal
 
 from clinch.crm.accounts import Account
+from clinch.crm.activities.activity import Activity
 from clinch.crm.contacts import Contact
 from clinch.crm.lead_statuses import LeadStatus
 from clinch.crm.leads import Lead
 from clinch.crm.opportunities import Opportunity
 from clinch.crm.pipelines import OpportunityStatus
 from clinch.crm.tasks import Task
-from clinch.identity.users import User
 from clinch.resources.declaration import Resource
-from clinch.resources.fields import (
-    Boolean,
-    Children,
-    Choice,
-    Computed,
-    ComputedTime,
-    Date,
-    DateTime,
-    Field,
-    Id,
-    Integer,
-    ListOf,
-    Ref,
-    Shown,
-    Text,
-)
+from clinch.resources.fields import Field, Ref
 from clinch.resources.query.tree import Fragment, Node, Or, TextMatch
+from clinch.search.activity_terms import (
+    activity_counts,
+    activity_dates,
+    activity_scopes,
+    found_in_texts,
+    own_terms,
+)
+from clinch.search.declared_terms import Scopes, Vocabulary, made
 from clinch.search.terms import (
     AnyOf,
-    CountTerm,
     DomainTerm,
     EmailTerm,
     FlagTerm,
@@ -52,88 +42,24 @@ from clinch.search.terms import (
     UserTerm,
     phone_digits,
 )
-from clinch.search.time_terms import DayOrTimeTerm, DayTerm, TimeTerm
+from clinch.search.time_terms import DayOrTimeTerm
 
 _NUMBER = re.compile(r"[+(\d][\d\s().\-/]*", re.ASCII)
 
 
-@dataclass(frozen=True)
-class Vocabulary:
-    """What is asked of one resource: fields, scopes of related objects, orders and bare words."""
-
-    resource: type[Resource]
-    free: Callable[[str], Node]
-    terms: dict[str, Term] = field(default_factory=dict)
-    scopes: dict[str, Children | Ref] = field(default_factory=dict)
-    sorts: dict[str, str] = field(default_factory=dict)
+def vocabulary(noun: str) -> Vocabulary | None:
+    """The vocabulary of the resource of that name; None where nothing can be asked of it."""
+    return _vocabulary(noun, tuple(Activity.variants))
 
 
 @cache
-def vocabulary(noun: str) -> Vocabulary | None:
-    """The vocabulary of the resource of that name; None where there is no search language."""
+def _vocabulary(noun: str, types: tuple[str, ...]) -> Vocabulary | None:
+    """The same, while `types` are the types of activities that are declared."""
     make = _MAKERS.get(noun)
-    return make() if make else None
-
-
-def _none(declared: Field) -> Term | None:
-    return None
-
-
-_COMPUTED: dict[str, Callable[[Field], Term | None]] = {
-    "string": TextTerm,
-    "integer": NumberTerm,
-    "boolean": FlagTerm,
-}
-
-
-def term_of(declared: Field) -> Term | None:
-    """How a declared field is asked for; None for one that is not."""
-    match declared:
-        case Ref(target=User.noun):
-            return UserTerm(declared)
-        case Id() | Ref():
-            return IdTerm(declared)
-        case Choice():
-            return LabelTerm(declared)
-        case Text() | Shown():
-            return TextTerm(declared)
-        case Integer():
-            return NumberTerm(declared)
-        case Boolean():
-            return FlagTerm(declared)
-        case DateTime() | ComputedTime():
-            return TimeTerm(declared)
-        case Date():
-            return DayTerm(declared)
-        case Children() | ListOf():
-            return CountTerm(declared)
-        case Computed():
-            kinds = declared.schema()["type"]
-            return _COMPUTED.get(kinds[0] if isinstance(kinds, list) else kinds, _none)(declared)
-    return None
-
-
-def _made(
-    resource: type[Resource],
-    free: Callable[[str], Node],
-    terms: dict[str, Term],
-    scopes: dict[str, Children | Ref],
-    sorts: dict[str, str],
-) -> Vocabulary:
-    """The vocabulary of the declared fields, and beyond or instead of them of what is given."""
-    of_fields = {
-        key: term
-        for key, declared in resource.fields.items()
-        if declared.shown and (term := term_of(declared)) is not None
-    }
-    orders = {key: key for key, term in of_fields.items() if not isinstance(term, CountTerm)}
-    moments = {
-        "created": TimeTerm(resource.fields["date_created"]),
-        "updated": TimeTerm(resource.fields["date_updated"]),
-        f"{resource.noun}_id": IdTerm(resource.fields["id"]),
-    }
-    aliases = {"created": "date_created", "updated": "date_updated"}
-    return Vocabulary(resource, free, of_fields | moments | terms, scopes, orders | aliases | sorts)
+    if make is not None:
+        return make()
+    variants = (variant for variant in Activity.variants.values() if variant.noun == noun)
+    return next(map(_activity, variants), None)
 
 
 def _address(item: str) -> Term:
@@ -188,6 +114,8 @@ def _lead() -> Vocabulary:
     }
     owner = Through(deal, UserTerm(Opportunity.user))
     terms: dict[str, Term] = {
+        **activity_counts(Lead),
+        **activity_dates(Lead),
         **dict.fromkeys(("name", "company", "display_name"), _LEAD_NAME),
         **dict.fromkeys(("status", "lead_status", "status_label"), _LEAD_STATUS),
         **{name: Through(Lead.contacts, term) for name, term in of_contacts.items()},
@@ -199,18 +127,20 @@ def _lead() -> Vocabulary:
         **dict.fromkeys(("zip", "zipcode"), _address("zipcode")),
         "country": _address("country"),
     }
-    scopes: dict[str, Children | Ref] = {
-        **dict.fromkeys(("contact", "contacts"), Lead.contacts),
-        **dict.fromkeys(("opportunity", "opportunities"), deal),
-        **dict.fromkeys(("task", "tasks"), Lead.tasks),
-        "account": Lead.account,
+    scopes: Scopes = {
+        **activity_scopes(Lead),
+        **dict.fromkeys(("contact", "contacts"), (Lead.contacts,)),
+        **dict.fromkeys(("opportunity", "opportunities"), (deal,)),
+        **dict.fromkeys(("task", "tasks"), (Lead.tasks,)),
+        "account": (Lead.account,),
     }
     sorts = {"company": "name", "status": "status_label", "lead_status": "status_label"}
-    return _made(Lead, lambda word: _found(word, (Lead.id, "lead")), terms, scopes, sorts)
+    return made(Lead, lambda word: _found(word, (Lead.id, "lead")), terms, scopes, sorts)
 
 
 def _contact() -> Vocabulary:
     terms: dict[str, Term] = {
+        **activity_counts(Contact),
         **_of_lead(Contact.lead),
         **_REACHED,
         **dict.fromkeys(("name", "display_name"), _CONTACT_NAME),
@@ -220,7 +150,8 @@ def _contact() -> Vocabulary:
     def free(word: str) -> Node:
         return _found(word, (Contact.id, "object"), (Contact.lead, "object"))
 
-    return _made(Contact, free, terms, {"lead": Contact.lead}, {})
+    scopes: Scopes = activity_scopes(Contact) | {"lead": (Contact.lead,)}
+    return made(Contact, free, terms, scopes, {})
 
 
 def _opportunity() -> Vocabulary:
@@ -247,9 +178,13 @@ def _opportunity() -> Vocabulary:
         named = _found(word, (Opportunity.lead, "object"))
         return Or((named, TextMatch(Opportunity.note, "contains", word)))
 
-    scopes: dict[str, Children | Ref] = {"lead": Opportunity.lead, "contact": Opportunity.contact}
+    scopes: Scopes = {
+        **activity_scopes(Opportunity),
+        "lead": (Opportunity.lead,),
+        "contact": (Opportunity.contact,),
+    }
     sorts = {"status": "status_label", "user": "user_name"}
-    return _made(Opportunity, free, terms, scopes, sorts)
+    return made(Opportunity, free, terms, scopes, sorts)
 
 
 def _task() -> Vocabulary:
@@ -267,9 +202,20 @@ def _task() -> Vocabulary:
         named = _found(word, (Task.lead, "object"))
         return Or((named, TextMatch(Task.text, "contains", word)))
 
-    scopes: dict[str, Children | Ref] = {"lead": Task.lead, "contact": Task.contact}
+    scopes: Scopes = {"lead": (Task.lead,), "contact": (Task.contact,)}
     sorts = {"due": "date", "due_date": "date", "user": "assigned_to_name"}
-    return _made(Task, free, terms, scopes, sorts)
+    return made(Task, free, terms, scopes, sorts)
+
+
+def _activity(variant: type[Resource]) -> Vocabulary:
+    links = {ref.target: ref for ref in variant.refs if ref.target in _MAKERS}
+    terms: dict[str, Term] = {
+        **_of_lead(links["lead"]),
+        **dict.fromkeys(("contact", "contact_name"), Through(links["contact"], _CONTACT_NAME)),
+        **own_terms(variant),
+    }
+    scopes: Scopes = {target: (ref,) for target, ref in links.items()}
+    return made(variant, lambda word: found_in_texts(variant, word), terms, scopes, {})
 
 
 def _account() -> Vocabulary:
@@ -283,7 +229,7 @@ def _account() -> Vocabulary:
     def free(word: str) -> Node:
         return _found(word, (Account.id, "object"))
 
-    return _made(Account, free, terms, {"parent": Account.parent}, {"owner": "owner_name"})
+    return made(Account, free, terms, {"parent": (Account.parent,)}, {"owner": "owner_name"})
 
 
 _MAKERS = {
@@ -293,6 +239,10 @@ _MAKERS = {
     "task": _task,
     "account": _account,
 }
+
+
+SEARCHABLE = frozenset(_MAKERS)
+"""The resources whose lists take a query."""
 
 
 def _found(word: str, *places: tuple[Field, Literal["lead", "object"]]) -> Node:

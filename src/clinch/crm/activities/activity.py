@@ -68,6 +68,7 @@ class Activity(Audited, path="activity", prefix="acti", table="activity"):
         Index(("organization_id", "lead_id", "activity_at desc", "id desc")),
         Index(("organization_id", "date_created desc", "id desc")),
         Index(("organization_id", "_type", "date_created desc", "id desc")),
+        Index(("organization_id", "_type", "activity_at desc", "id desc")),
         Index(("organization_id", "object_id"), where="(object_id IS NOT NULL)"),
     )
     loads = [comments_of_moved]
