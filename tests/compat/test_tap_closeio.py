@@ -16,6 +16,7 @@ import json
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -35,8 +36,7 @@ CACHE = Path(__file__).parents[2] / ".cache"
 OPTIONS = ("--quiet", "--no-deps", "--no-build-isolation", "--require-hashes")
 START = "2026-01-01T00:00:00.000000Z"
 
-# Those that have what they read; the sixth one, activities, is discovered but not selected.
-STREAMS = {"custom_fields", "leads", "tasks", "users", "event_log"}
+STREAMS = {"activities", "custom_fields", "leads", "tasks", "users", "event_log"}
 
 Json = dict[str, Any]
 
@@ -155,6 +155,14 @@ def filled(api: Api, organization: Organization) -> list[str]:
     api.post("/opportunity/", {"lead_id": ids[0], "value": 5000})
     for text in ("Call", "Write"):
         api.post("/task/", {"lead_id": ids[0], "text": text})
+    visit = api.post("/custom_activity/", {"name": "Visit"})["id"]
+    for path, body in (
+        ("note", {"note": "Hello", "date_created": "2026-01-20T10:00:00Z"}),
+        ("call", {"duration": 60, "direction": "outbound", "phone": "+14155550100"}),
+        ("meeting", {"starts_at": "2030-01-01T10:00:00Z", "duration": 60}),
+        ("custom", {"custom_activity_type_id": visit}),
+    ):
+        api.post(f"/activity/{path}/", {"lead_id": ids[0]} | body)
     return ids
 
 
@@ -162,13 +170,13 @@ def ids(records: list[Json]) -> list[str]:
     return [record["id"] for record in records]
 
 
-def times(records: list[Json]) -> list[datetime]:
-    return [datetime.fromisoformat(record["date_updated"]) for record in records]
+def times(records: list[Json], key: str = "date_updated") -> list[datetime]:
+    return [datetime.fromisoformat(record[key]) for record in records]
 
 
 def test_it_discovers_its_streams(tap: Tap) -> None:
     found = {stream["tap_stream_id"] for stream in tap.catalog()["streams"]}
-    assert found == {*STREAMS, "activities"}  # the log only if it may be read
+    assert found == STREAMS  # the log only if it may be read
     assert tap.proxy.requests == [("/api/v1/event/", {})]
 
 
@@ -184,6 +192,12 @@ def test_a_first_sync_brings_everything(tap: Tap, api: Api, filled: list[str]) -
     assert ids(records["users"]) == [api.user_id]
     assert [field["name"] for field in records["custom_fields"]] == ["Seats"]
 
+    activities = records["activities"]
+    assert len(ids(activities)) == len(set(ids(activities))) == 124
+    kinds = Counter(record["_type"] for record in activities)
+    assert kinds == {"Created": 120, "Note": 1, "Call": 1, "Meeting": 1, "CustomActivity": 1}
+    assert {a["lead_id"] for a in activities if a["_type"] == "Created"} == set(filled)
+
     events = records["event_log"]
     assert len(events) == len(set(ids(events))) > 130
     assert times(events) == sorted(times(events), reverse=True)
@@ -192,7 +206,9 @@ def test_a_first_sync_brings_everything(tap: Tap, api: Api, filled: list[str]) -
 
     bookmarks = state["bookmarks"]
     assert state["currently_syncing"] is None
-    for stream in STREAMS - {"event_log"}:
+    made = times(activities, "date_created")
+    assert datetime.fromisoformat(bookmarks["activities"]["date_created"]) == max(made)
+    for stream in STREAMS - {"activities", "event_log"}:
         assert datetime.fromisoformat(bookmarks[stream]["date_updated"]) == max(
             times(records[stream])
         )
@@ -206,6 +222,7 @@ def test_a_next_sync_goes_on_where_the_last_one_ended(
     _, state = tap.sync()
     api.put(f"/lead/{filled[5]}/", {"name": "Renamed"})
     task = api.post("/task/", {"lead_id": filled[6], "text": "Visit"})
+    note = api.post("/activity/note/", {"lead_id": filled[6], "note": "Later"})
     records, after = tap.sync(state)
     bookmarks = state["bookmarks"]
     for stream in ("leads", "tasks", "users", "custom_fields"):
@@ -214,11 +231,19 @@ def test_a_next_sync_goes_on_where_the_last_one_ended(
     moved = {filled[5], filled[6]}  # the task moves the time of its lead
     assert moved <= set(ids(records["leads"])) <= {*moved, filled[0]}
     assert task["id"] in ids(records["tasks"])
+    assert note["id"] in ids(records["activities"])
     assert ids(records["event_log"]).count(of_rename(records["event_log"], filled[5])) == 1
     for stream in ("leads", "tasks"):
         assert after["bookmarks"][stream]["date_updated"] > bookmarks[stream]["date_updated"]
 
     asked = dict(tap.proxy.requests)
+    since = datetime.fromisoformat(bookmarks["activities"]["date_created"]) - timedelta(days=1)
+    window = {
+        f"date_created__{end}": f"{at:%Y-%m-%dT%H:%M:%S}"
+        for end, at in (("gt", since), ("lt", since + timedelta(days=15)))
+    }
+    assert min(times(records["activities"], "date_created")) > since
+    assert window.items() <= asked["/api/v1/activity/"].items()
     minute = bookmarks["leads"]["date_updated"][:16]
     assert asked["/api/v1/lead/"]["query"] == f'date_updated>="{minute}" sort:date_updated'
     assert asked["/api/v1/event/"]["date_updated__gte"] in bookmarks["event_log"]["date_updated"]
