@@ -66,11 +66,6 @@ class Conditions:
         """SQL that holds for the rows that meet the node and that the actor may see."""
         return " and ".join([self.known(resource, row, node), *self._visible(resource, row)])
 
-    def apart(self, resource: type[Resource], row: str, node: Node) -> str:
-        """The same for a query within the statement, whose joins are planned by themselves."""
-        self._joins = 0
-        return self.where(resource, row, node)
-
     def known(self, resource: type[Resource], row: str, node: Node) -> str:
         """The same of rows that the actor is known to see."""
         conditions = [f"{row}.organization_id = $1"]
