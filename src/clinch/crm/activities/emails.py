@@ -30,7 +30,7 @@ from clinch.resources.fields import (
     Words,
     stored_time,
 )
-from clinch.resources.query.tree import And, Equal, In, Node, Or, TextMatch
+from clinch.resources.query.tree import And, In, Or, TextMatch
 from clinch.resources.write.change import Change
 from clinch.resources.write.load import Load
 from clinch.resources.write.work import Work
@@ -199,13 +199,11 @@ def users_of(work: Work, changes: list[Change]) -> Iterable[Load]:
 def contacts_of(work: Work, changes: list[Change]) -> Iterable[Load]:
     """The contacts of the leads who have one of the addresses that mails came from or went to."""
     contact = work.declarations["contact"]
-    nodes: dict[Node, None] = {}
-    for change in changes:
-        for party in _others(change):
-            address = TextMatch(contact.fields["emails"], "is", party["email"], item="email")
-            nodes[And((Equal(contact.fields["lead_id"], change.get(Email.lead)), address))] = None
-    if nodes:
-        yield Load(contact, Or(tuple(nodes)))
+    sought = {party["email"]: None for change in changes for party in _others(change)}
+    if sought:
+        leads = tuple({change.get(Email.lead): None for change in changes})
+        addresses = (TextMatch(contact.fields["emails"], "is", a, item="email") for a in sought)
+        yield Load(contact, And((In(contact.fields["lead_id"], leads), Or(tuple(addresses)))))
 
 
 def _others(change: Change) -> list[Party]:
