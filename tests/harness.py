@@ -14,15 +14,17 @@ import uvicorn
 from clinch.crm.beginning import first_objects
 from clinch.db.database import Database
 from clinch.identity.api_keys import create_key
+from clinch.identity.credentials import Authenticator
 from clinch.identity.organizations import create_organization
 from clinch.identity.roles import PERMISSIONS
 from clinch.identity.users import NewUser, create_user
-from clinch.main import api_routes, application, declarations, tables
+from clinch.main import api_routes, application, declarations, sign_in_routes, tables
 from clinch.resources.actor import Actor, Provenance
 from clinch.resources.declaration import Declarations
 from clinch.resources.store import Store
 from clinch.server.openapi import openapi
 from clinch.server.routes import Route
+from clinch.server.session import SignInRoute
 from clinch.vault.vault import Vault
 
 TEST = Provenance(source="test")
@@ -30,15 +32,34 @@ SECRET_KEY = secrets.token_hex(32)
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
 
 
+def _nowhere() -> Store:
+    return Store(Database("postgresql://nobody@127.0.0.1:1/nothing"), declarations())
+
+
 def routes() -> list[Route]:
     """What is answered below `/api/v1`, without a server."""
-    store = Store(Database("postgresql://nobody@127.0.0.1:1/nothing"), declarations())
-    return api_routes(store, Vault(SECRET_KEY))
+    return api_routes(_nowhere(), Vault(SECRET_KEY))
+
+
+def sign_in_operations() -> list[SignInRoute]:
+    """What is answered below `/session`, without a server."""
+    store = _nowhere()
+    return sign_in_routes(store, Vault(SECRET_KEY), Authenticator(store.database))
 
 
 def document() -> dict[str, Any]:
     """The OpenAPI document, without a server."""
-    return openapi(declarations(), routes())
+    return openapi(declarations(), routes(), sign_in_operations())
+
+
+def operations() -> list[tuple[str, str]]:
+    """The method and the path of every operation that the document has below `/api/v1`."""
+    return [
+        (method.upper(), path)
+        for path, methods in document()["paths"].items()
+        for method, described in methods.items()
+        if "servers" not in described
+    ]
 
 
 @dataclass

@@ -58,6 +58,8 @@ from clinch.server.rate_limit import RateLimit
 from clinch.server.resets import reset_routes
 from clinch.server.resource_routes import ResourceRoutes
 from clinch.server.routes import Route, Routes
+from clinch.server.second_factor import second_factor_routes
+from clinch.server.session import SignInRoute, session_routes
 from clinch.vault.vault import Vault
 
 FOLLOWERS: tuple[Follower, ...] = (SEAL,)
@@ -122,10 +124,18 @@ def api_routes(store: Store, vault: Vault) -> list[Route]:
     ]
 
 
+def sign_in_routes(store: Store, vault: Vault, authenticator: Authenticator) -> list[SignInRoute]:
+    """All that is answered below `/session`."""
+    return [
+        *second_factor_routes(store, vault, authenticator),
+        *session_routes(store, vault, authenticator),
+    ]
+
+
 def application(store: Store, vault: Vault, rate_limit: int = 1000) -> Application:
     """The HTTP door over a store; a key may make `rate_limit` requests a second."""
     authenticator = Authenticator(store.database)
-    routes = api_routes(store, vault)
+    routes, signing_in = api_routes(store, vault), sign_in_routes(store, vault, authenticator)
     newest = len(migrations())
 
     async def ready() -> bool:
@@ -141,7 +151,14 @@ def application(store: Store, vault: Vault, rate_limit: int = 1000) -> Applicati
     return Application(
         authenticator,
         {"/api/v1": Routes(routes), FILES: Routes(download_routes(store))},
-        pages(store, vault, authenticator, openapi(store.declared, routes), ready),
+        pages(
+            store,
+            vault,
+            authenticator,
+            signing_in,
+            openapi(store.declared, routes, signing_in),
+            ready,
+        ),
         RateLimit(rate_limit),
         store.declared.public_url,
     )

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import asyncpg
 import pytest
-from harness import TEST, Api, Organization, Program, document, make_organization, rows_of
+from harness import TEST, Api, Organization, Program, make_organization, operations, rows_of
 
 from clinch.crm.contacts import Contact
 from clinch.crm.lead_statuses import LeadStatus
@@ -22,9 +22,7 @@ from clinch.resources.write.change import Change
 
 UNAUTHORIZED = {"error": "Unauthorized"}
 TENANT_TABLES = [table for table in tables(declarations()) if table.table_class == "tenant"]
-ROUTES = [
-    (method.upper(), path) for path, methods in document()["paths"].items() for method in methods
-]
+ROUTES = operations()
 
 
 def write(organization: Organization, *changes: Change, actor: Actor | None = None) -> None:

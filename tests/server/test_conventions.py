@@ -10,18 +10,25 @@ from typing import Any
 import pytest
 import requests
 from harness import (
+    SECRET_KEY,
     Api,
     Organization,
     Program,
     document,
     make_organization,
+    operations,
     routes,
     serve,
+    sign_in_operations,
 )
 from schemathesis.specs.openapi import definitions
+from starlette.routing import Route
 
 from clinch.crm.leads import Lead
+from clinch.identity.credentials import Authenticator
 from clinch.main import declarations
+from clinch.server.pages import pages
+from clinch.vault.vault import Vault
 
 # How the official client reads the header of a 429; it matches at the start.
 OFFICIAL_RATE_LIMIT = re.compile(r"limit=(\d+), remaining=(\d+), reset=(\d+)")
@@ -389,10 +396,14 @@ def test_without_a_database_the_server_is_healthy_but_not_ready(without_database
 
 
 def test_without_a_database_a_request_may_be_tried_again(without_database: Program) -> None:
-    answer = requests.get(f"{without_database.url}/api/v1/me/", auth=("api_x.y", ""), timeout=30)
-    assert answer.status_code == 503
-    assert answer.json() == {"error": "The server is busy. Please try again."}
-    assert answer.headers["retry-after"] == "1"
+    url, body = without_database.url, {"email": "ada@harbour.example", "password": "x"}
+    for answer in (
+        requests.get(f"{url}/api/v1/me/", auth=("api_x.y", ""), timeout=30),
+        requests.post(f"{url}/session/", json=body, timeout=30),
+    ):
+        assert answer.status_code == 503
+        assert answer.json() == {"error": "The server is busy. Please try again."}
+        assert answer.headers["retry-after"] == "1"
 
 
 def test_an_unknown_page_is_refused_as_the_api_does(program: Program) -> None:
@@ -445,11 +456,7 @@ def test_the_openapi_document_is_valid_and_has_every_route(program: Program) -> 
 
 
 def test_every_operation_is_in_the_document_and_no_other() -> None:
-    described = {
-        (method.upper(), re.sub(r"\{\w+\}", "{}", path))
-        for path, methods in document()["paths"].items()
-        for method in methods
-    }
+    described = {(method, re.sub(r"\{\w+\}", "{}", path)) for method, path in operations()}
     routed = {(route.method, f"/{route.path}/") for route in routes()}
     assert described <= routed
     # The paths that only older clients know.
@@ -457,3 +464,32 @@ def test_every_operation_is_in_the_document_and_no_other() -> None:
     assert all("custom_fields" in path or path.endswith("/custom_activity_type/") for path in old)
     names = [one["operationId"] for ways in document()["paths"].values() for one in ways.values()]
     assert len(set(names)) == len(names)
+
+
+def test_what_is_beside_the_api_is_in_the_document_or_for_people(program: Program) -> None:
+    """Signing in is described; the rest is pages, health, and where files are sent to."""
+    described = {
+        (method.upper(), path)
+        for path, methods in document()["paths"].items()
+        for method, one in methods.items()
+        if one.get("servers") == [{"url": "/"}]
+    }
+    signing_in = {(one.method, one.path) for one in sign_in_operations()}
+    assert described == {(method, path) for method, path in signing_in if path.endswith("/")}
+    assert {(method, path.rstrip("/")) for method, path in described} < signing_in
+    store = program.store
+    everything = pages(store, Vault(SECRET_KEY), Authenticator(store.database), [], {}, _ready)
+    others = {route.path.rstrip("/") for route in everything.routes if isinstance(route, Route)}
+    assert others == {
+        "",
+        "/healthz",
+        "/readyz",
+        "/api/openapi.json",
+        "/invitation/{link}",
+        "/password/{link}",
+        "/go/upload",
+    }
+
+
+async def _ready() -> bool:
+    return True

@@ -18,7 +18,39 @@ from clinch.resources.write.change import Change
 from clinch.resources.write.path import allow
 from clinch.server.http import Request, Response, json_response
 from clinch.server.resource_routes import read_mode
-from clinch.server.routes import DRY_RUN, NO_URL, TEXT, About, Route, has
+from clinch.server.routes import (
+    DRY_RUN,
+    FLAG,
+    NO_URL,
+    TEXT,
+    TIME,
+    About,
+    Route,
+    has,
+    or_null,
+    several,
+)
+
+_FIELD = has(
+    ("id", "name", "type", "required", "is_shared"),
+    id=TEXT,
+    organization_id=TEXT,
+    name=TEXT,
+    description=or_null(TEXT),
+    type=TEXT,
+    choices=or_null(several(TEXT)),
+    accepts_multiple_values=FLAG,
+    editable_with_roles=several(TEXT),
+    required=FLAG,
+    is_shared=FLAG,
+    associations=several({"type": "object"}),
+    referenced_custom_type_id=or_null(TEXT),
+    back_reference_is_visible=or_null(FLAG),
+    created_by=or_null(TEXT),
+    updated_by=or_null(TEXT),
+    date_created=TIME,
+    date_updated=TIME,
+)
 
 
 def custom_field_schema_routes(store: Store) -> list[Route]:
@@ -42,15 +74,21 @@ def custom_field_schema_routes(store: Store) -> list[Route]:
 
 
 def _about(verb: str, summary: str, *type_id: str) -> About:
-    listed = {"type": "array", "items": has(("id",), id=TEXT)}
-    fields = {"type": "array", "items": {"type": "object"}}
     return About(
         f"{verb}_custom_field_schema" + "_of_type" * len(type_id),
         summary,
         arguments=("object_type", *type_id),
         parameters=(DRY_RUN,) if verb == "order" else (),
-        body=has(("fields",), fields=listed) if verb == "order" else None,
-        answer=has(("name", "object_type", "fields"), name=TEXT, object_type=TEXT, fields=fields),
+        body=has(("fields",), fields=several(has(("id",), id=TEXT))) if verb == "order" else None,
+        answer=has(
+            ("name", "object_type", "organization_id", "fields"),
+            name=TEXT,
+            object_type=TEXT,
+            organization_id=TEXT,
+            custom_activity_type_id=TEXT,
+            custom_object_type_id=TEXT,
+            fields=several(_FIELD),
+        ),
     )
 
 

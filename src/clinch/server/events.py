@@ -7,9 +7,28 @@ from clinch.events.view import get_event, list_events
 from clinch.resources.errors import NotFound
 from clinch.resources.store import Store
 from clinch.server.http import Request, Response, json_response
-from clinch.server.routes import FIELDS, TEXT, About, Route, has, query
+from clinch.server.routes import FIELDS, TEXT, TIME, About, Route, has, or_null, query, several
 
-_CURSOR = {"type": ["string", "null"]}
+_CURSOR = or_null(TEXT)
+_EVENT = has(
+    id=TEXT,
+    date_created=TEXT,
+    date_updated=TEXT,
+    organization_id=TEXT,
+    user_id=or_null(TEXT),
+    request_id=or_null(TEXT),
+    api_key_id=or_null(TEXT),
+    oauth_client_id=or_null(TEXT),
+    oauth_scope=or_null(TEXT),
+    object_type=TEXT,
+    object_id=TEXT,
+    lead_id=or_null(TEXT),
+    action=TEXT,
+    changed_fields=several(TEXT),
+    meta={"type": "object"},
+    data=or_null({"type": "object", "description": "The object after it; absent when private."}),
+    previous_data={"type": "object", "description": "What was changed, as it was before."},
+)
 _LIST = About(
     "list_event",
     "List what happened in the last 30 days, newest first",
@@ -22,26 +41,23 @@ _LIST = About(
             "How many to answer.",
         ),
         *(query(name, TEXT, description) for name, description in FILTERS.items()),
-        *(
-            query(name, TEXT | {"format": "date-time"}, f"Last changed {sign} this time.")
-            for name, sign in DATES.items()
-        ),
+        *(query(name, TIME, f"Last changed {sign} this time.") for name, sign in DATES.items()),
     ),
     answer=has(
         ("data", "cursor_next", "cursor_previous"),
-        data={"type": "array", "items": {"type": "object"}},
+        data=several(_EVENT),
         cursor_next=_CURSOR | {"description": "To older events."},
         cursor_previous=_CURSOR | {"description": "To newer events."},
     ),
 )
-_GET = About("get_event", "Get event", arguments=("id",), parameters=(FIELDS,))
+_GET = About("get_event", "Get event", arguments=("id",), parameters=(FIELDS,), answer=_EVENT)
 
 
 def event_routes(store: Store) -> list[Route]:
-    async def several(request: Request) -> Response:
-        page = read_event_page(request.parameters, request.actor)
+    async def page(request: Request) -> Response:
+        asked = read_event_page(request.parameters, request.actor)
         async with store.reading(request.actor) as transaction:
-            found = await list_events(transaction, request.actor, store.reads, page)
+            found = await list_events(transaction, request.actor, store.reads, asked)
         found["data"] = [_named(request, event) for event in found["data"]]
         return json_response(found)
 
@@ -53,7 +69,7 @@ def event_routes(store: Store) -> list[Route]:
             found = await get_event(transaction, request.actor, store.reads, id)
         return json_response(_named(request, found))
 
-    return [Route("GET", "event", several, _LIST), Route("GET", "event/{}", one, _GET)]
+    return [Route("GET", "event", page, _LIST), Route("GET", "event/{}", one, _GET)]
 
 
 def _named(request: Request, event: dict[str, Any]) -> dict[str, Any]:

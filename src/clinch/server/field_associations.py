@@ -17,7 +17,7 @@ from clinch.resources.store import Store
 from clinch.resources.write.change import Change
 from clinch.server.http import Request, Response, json_response
 from clinch.server.resource_routes import object_id, read_mode
-from clinch.server.routes import DRY_RUN, TEXT, About, Handler, Route, has
+from clinch.server.routes import DRY_RUN, FLAG, TEXT, About, Handler, Route, has, several
 
 _TYPE_IDS = ("custom_activity_type_id", "custom_object_type_id")
 _SHOWN = ("object_type", *_TYPE_IDS, "editable_with_roles", "required")
@@ -28,8 +28,8 @@ _ASSOCIATION = has(
     object_type=TEXT,
     custom_activity_type_id=TEXT,
     custom_object_type_id=TEXT,
-    editable_with_roles={"type": "array", "items": TEXT},
-    required={"type": "boolean"},
+    editable_with_roles=several(TEXT),
+    required=FLAG,
 )
 _CREATE = About(
     "create_association",

@@ -26,9 +26,8 @@ from clinch.resources.files import temporary_path
 from clinch.resources.store import Store
 from clinch.server.form import BAD_FORM, MAX_OVERHEAD, FileForm
 from clinch.server.http import Headers, Request, Response, Stream, json_response
-from clinch.server.log import log_failure
 from clinch.server.routes import TEXT, About, Route, has
-from clinch.server.session import answer, headers_of
+from clinch.server.session import answer, busy, headers_of
 from clinch.server.unavailable import UNAVAILABLE
 from clinch.vault.vault import Vault
 
@@ -122,10 +121,7 @@ def upload_routes(store: Store, vault: Vault) -> list[PageRoute]:
         except ClientDisconnect:
             return answer({"error": BAD_FORM}, 400)
         except UNAVAILABLE as error:
-            log_failure(error, route=_UPLOAD)
-            busy = answer({"error": "The server is busy. Please try again."}, 503)
-            busy.headers["retry-after"] = "1"
-            return busy
+            return busy(error, _UPLOAD)
 
     return [PageRoute(at, respond, methods=["POST"]) for at in (_UPLOAD.rstrip("/"), _UPLOAD)]
 

@@ -2,14 +2,45 @@
 
 from clinch.identity.availability import read_availability
 from clinch.identity.me import read_me
-from clinch.identity.users import User
+from clinch.identity.organizations import Organization
+from clinch.identity.users import Membership, User
 from clinch.resources.store import Store
 from clinch.resources.write.path import allow
 from clinch.server.http import Request, Response, json_response
-from clinch.server.routes import FIELDS, About, Route
+from clinch.server.routes import FIELDS, TEXT, About, Route, has, of, several
 
-_ME = About("me", "Who the key is", parameters=(FIELDS,))
-_AVAILABILITY = About("list_availability", "Who can be called")
+_ME = About(
+    "me",
+    "Who the key is",
+    parameters=(FIELDS,),
+    answer={
+        "allOf": [
+            of(User.noun),
+            has(
+                email_accounts=several({"type": "object"}),
+                phone_numbers=several({"type": "object"}),
+                memberships=several(of(Membership.noun)),
+                organizations=several(of(Organization.noun)),
+            ),
+        ]
+    },
+)
+_CHANNEL = has(
+    ("type", "status", "active_calls"),
+    type=TEXT,
+    status=TEXT,
+    active_calls=several({"type": "object"}),
+)
+_AVAILABILITY = About(
+    "list_availability",
+    "Who can be called",
+    answer=has(
+        ("data",),
+        data=several(
+            has(("user_id", "availability"), user_id=TEXT, availability=several(_CHANNEL))
+        ),
+    ),
+)
 
 
 def me_routes(store: Store) -> list[Route]:

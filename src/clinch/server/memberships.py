@@ -5,14 +5,14 @@ from clinch.identity.users import Membership
 from clinch.resources.store import Store
 from clinch.server.http import Request, Response
 from clinch.server.resource_routes import object_id, read_mode
-from clinch.server.routes import DRY_RUN, TEXT, About, Route, has
+from clinch.server.routes import DRY_RUN, TEXT, About, Route, has, of
 
 _CREATE = About(
     "create_membership",
     "Take a person into the organization by their address",
     parameters=(DRY_RUN,),
     body=has(("email", "role_id"), email=TEXT, role_id=TEXT),
-    answer={"$ref": "#/components/schemas/membership"},
+    answer=of(Membership.noun),
 )
 _DELETE = About("delete_membership", "End a membership", arguments=("id",), parameters=(DRY_RUN,))
 

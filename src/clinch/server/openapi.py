@@ -8,7 +8,22 @@ from clinch.resources.declaration import Declarations, Operation, Resource
 from clinch.resources.fields import Children, Field, Shown
 from clinch.search.text import searchable
 from clinch.server.resource_routes import DEFAULT_LIMIT, MAX_SKIP
-from clinch.server.routes import DRY_RUN, FIELDS, TEXT, About, Route, query
+from clinch.server.routes import (
+    DRY_RUN,
+    EITHER,
+    FIELDS,
+    FLAG,
+    KEY,
+    SESSION,
+    TEXT,
+    About,
+    Route,
+    has,
+    of,
+    query,
+    several,
+)
+from clinch.server.session import COOKIE, SignInRoute
 
 Json = dict[str, Any]
 
@@ -19,13 +34,15 @@ _SEARCH = (
 )
 
 
-def openapi(declarations: Declarations, routes: Iterable[Route]) -> Json:
-    """The document: a schema a resource, an operation a route, the errors that both share."""
+def openapi(
+    declarations: Declarations, routes: Iterable[Route], beside: Iterable[SignInRoute] = ()
+) -> Json:
+    """The document: a schema a resource, an operation a route, the errors that both share.
+
+    What a route itself says of its operation goes before what the declaration does. `beside` are
+    operations that are not below the API's path.
+    """
     paths: dict[str, Json] = {}
-    for route in routes:
-        if route.about is not None:
-            path = _path(route, route.about)
-            paths.setdefault(path, {})[route.method.lower()] = _described(route.path, route.about)
     schemas: Json = {}
     for resource in declarations:
         schemas[resource.noun] = _object(declarations, resource)
@@ -33,19 +50,31 @@ def openapi(declarations: Declarations, routes: Iterable[Route]) -> Json:
         for operation in resource.operations:
             path, method, described = _operation(resource, operation)
             paths.setdefault(path, {})[method] = described
+    for route in routes:
+        if route.about is not None:
+            path = _path(route, route.about)
+            paths.setdefault(path, {})[route.method.lower()] = _described(path, route.about)
+    for page in beside:
+        if page.about is not None:
+            described = _described(page.path, page.about) | {"servers": [{"url": "/"}]}
+            paths.setdefault(page.path, {})[page.method.lower()] = described
     return {
         "openapi": "3.1.0",
         "info": {
             "title": "Clinch",
             "version": __version__,
-            "description": "The REST API of this server. An API key is the user of HTTP Basic.",
+            "description": "The REST API of this server. An API key is the user of HTTP Basic;"
+            " somebody who has signed in has a session.",
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": [{"url": "/api/v1"}],
-        "security": [{"api_key": []}],
+        "security": _security(EITHER),
         "paths": paths,
         "components": {
-            "securitySchemes": {"api_key": {"type": "http", "scheme": "basic"}},
+            "securitySchemes": {
+                KEY: {"type": "http", "scheme": "basic"},
+                SESSION: {"type": "apiKey", "in": "cookie", "name": COOKIE},
+            },
             "schemas": schemas | _error_schemas(),
             "responses": {
                 "Error": _response("What is wrong", {"$ref": "#/components/schemas/Error"}),
@@ -114,7 +143,7 @@ def _input(resource: type[Resource]) -> Json:
 def _operation(resource: type[Resource], operation: Operation) -> tuple[str, str, Json]:
     of_one = operation in ("get", "update", "delete")
     path = f"/{resource.path}/{{id}}/" if of_one else f"/{resource.path}/"
-    schema = {"$ref": f"#/components/schemas/{resource.noun}"}
+    schema = of(resource.noun)
     described: Json = {
         "operationId": f"{operation}_{resource.noun}",
         "summary": f"{operation.replace('_', ' ').capitalize()} {resource.noun.replace('_', ' ')}",
@@ -142,8 +171,8 @@ def _operation(resource: type[Resource], operation: Operation) -> tuple[str, str
         "get": (200, schema),
         "create": (resource.create_status, schema),
         "update": (200, schema),
-        "bulk_update": (200, {"type": "object"}),
-        "delete": (resource.delete_status, {"type": "object"}),
+        "bulk_update": (200, has(("ok", "count"), ok=FLAG, count={"type": "integer"})),
+        "delete": (resource.delete_status, has()),
     }[operation]
     content = _response("Done", answer) if status != 204 else {"description": "Done"}
     described["responses"][str(status)] = content
@@ -190,14 +219,14 @@ def _parameters(resource: type[Resource], operation: Operation, of_one: bool) ->
 
 
 def _page(resource: type[Resource]) -> Json:
-    items = {"$ref": f"#/components/schemas/{resource.noun}"}
-    properties: Json = {
-        "data": {"type": "array", "items": items},
-        "has_more": {"type": "boolean"},
-    }
+    properties: Json = {"data": several(of(resource.noun)), "has_more": FLAG}
     if resource.counted:
         properties["total_results"] = {"type": "integer"}
     return {"type": "object", "properties": properties, "required": ["data", "has_more"]}
+
+
+def _security(secured: tuple[str, ...]) -> list[Json]:
+    return [{scheme: []} for scheme in secured]
 
 
 def _path(route: Route, about: About) -> str:
@@ -213,7 +242,7 @@ def _described(path: str, about: About) -> Json:
     described: Json = {
         "operationId": about.name,
         "summary": about.summary,
-        "tags": [path.partition("/")[0]],
+        "tags": [path.split("/")[1]],
         "parameters": [*arguments, *about.parameters],
         "responses": {
             str(about.status): done,
@@ -225,6 +254,8 @@ def _described(path: str, about: About) -> Json:
             "503": _ERROR,
         },
     }
+    if about.secured != EITHER:
+        described["security"] = _security(about.secured)
     if about.body is not None:
         content = {"application/json": {"schema": about.body}}
         described["requestBody"] = {"required": True, "content": content}

@@ -7,9 +7,19 @@ from clinch.resources.store import Store
 from clinch.resources.write.path import allow
 from clinch.server.http import Request, Response, json_response
 from clinch.server.resource_routes import object_id, read_keys
-from clinch.server.routes import Route
+from clinch.server.routes import FIELDS, TEXT, About, Route, of, query
 
 _EXPANDED = ("memberships", "inactive_memberships")
+_GET = About(
+    "get_organization",
+    "Get organization",
+    arguments=("id",),
+    parameters=(
+        FIELDS,
+        query("_expand", TEXT, "memberships__user, inactive_memberships__user, or both."),
+    ),
+    answer=of(Organization.noun),
+)
 
 
 def organization_routes(store: Store) -> list[Route]:
@@ -28,4 +38,4 @@ def organization_routes(store: Store) -> list[Route]:
             await expand_users(transaction, request.actor, store.reads, memberships)
         return json_response(found)
 
-    return [Route("GET", "organization/{}", get)]
+    return [Route("GET", "organization/{}", get, _GET)]

@@ -20,8 +20,7 @@ from clinch.server.files import upload_routes
 from clinch.server.html import page
 from clinch.server.link_pages import link_pages
 from clinch.server.routes import NO_URL
-from clinch.server.second_factor import second_factor_routes
-from clinch.server.session import session_routes
+from clinch.server.session import SignInRoute
 from clinch.vault.vault import Vault
 
 Ready = Callable[[], Awaitable[bool]]
@@ -31,19 +30,19 @@ def pages(
     store: Store,
     vault: Vault,
     authenticator: Authenticator,
+    signing_in: list[SignInRoute],
     document: dict[str, Any],
     ready: Ready,
 ) -> Starlette:
-    """The pages, with the OpenAPI `document`; `ready` says whether the database answers and is at
-    this program's schema."""
+    """The pages, with the operations of signing in and the OpenAPI `document`; `ready` says whether
+    the database answers and is at this program's schema."""
     return Starlette(
         routes=[
             Route("/", partial(_front_page, store.declared.public_url)),
             Route("/healthz", _health),
             Route("/readyz", partial(_readiness, ready)),
             Route("/api/openapi.json", partial(_document, msgspec.json.encode(document))),
-            *second_factor_routes(store, vault, authenticator),
-            *session_routes(store, vault, authenticator),
+            *signing_in,
             *link_pages(store, authenticator),
             *upload_routes(store, vault),
         ],

@@ -5,14 +5,14 @@ from clinch.identity.users import User
 from clinch.resources.errors import NotFound
 from clinch.resources.store import Store
 from clinch.server.http import Request, Response, json_response
-from clinch.server.routes import TEXT, About, Route, has
+from clinch.server.routes import TEXT, TIME, About, Route, has
 
 _PASSWORD = About(
     "reset_password",
     "Make a link by which a user sets a new password",
     arguments=("id",),
     body=has(),
-    answer=has(("link", "expires_at"), link=TEXT, expires_at=TEXT),
+    answer=has(("link", "expires_at"), link=TEXT, expires_at=TIME),
 )
 _SECOND_FACTOR = About("reset_second_factor", "Turn a user's second factor off", arguments=("id",))
 

@@ -25,12 +25,17 @@ class MethodNotAllowed(ApiError):
         self.allowed = allowed
 
 
+KEY, SESSION = "api_key", "session"
+EITHER = (KEY, SESSION)
+
+
 @dataclass(frozen=True, slots=True)
 class About:
     """What the OpenAPI document says of an operation that no declaration of a resource describes.
 
     `name` is its operationId; `arguments` are the names of the segments that change; `parameters`
-    are those of the query (see `query`); `body` and `answer` are JSON Schemas.
+    are those of the query (see `query`); `body` and `answer` are JSON Schemas. `secured` says what
+    it takes, any of these.
     """
 
     name: str
@@ -40,9 +45,12 @@ class About:
     body: dict[str, Any] | None = None
     status: int = 200
     answer: dict[str, Any] = field(default_factory=lambda: {"type": "object"})
+    secured: tuple[str, ...] = EITHER
 
 
 TEXT = {"type": "string"}
+TIME = TEXT | {"format": "date-time"}
+FLAG = {"type": "boolean"}
 
 
 def query(name: str, schema: dict[str, Any], description: str) -> dict[str, Any]:
@@ -51,7 +59,22 @@ def query(name: str, schema: dict[str, Any], description: str) -> dict[str, Any]
 
 
 FIELDS = query("_fields", TEXT, "The fields to answer, with commas between.")
-DRY_RUN = query("_dry_run", {"type": "boolean"}, "Do everything, answer, and change nothing.")
+DRY_RUN = query("_dry_run", FLAG, "Do everything, answer, and change nothing.")
+
+
+def of(noun: str) -> dict[str, Any]:
+    """The JSON Schema of an object of a resource."""
+    return {"$ref": f"#/components/schemas/{noun}"}
+
+
+def several(items: dict[str, Any]) -> dict[str, Any]:
+    """The JSON Schema of a list of these."""
+    return {"type": "array", "items": items}
+
+
+def or_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """The JSON Schema of a value of one type, or none."""
+    return schema | {"type": [schema["type"], "null"]}
 
 
 def has(required: tuple[str, ...] = (), /, **properties: dict[str, Any]) -> dict[str, Any]:

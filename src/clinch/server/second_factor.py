@@ -2,7 +2,6 @@
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from clinch.identity.credentials import Authenticator
 from clinch.identity.own_login import (
@@ -12,13 +11,60 @@ from clinch.identity.own_login import (
 )
 from clinch.identity.second_factor import state
 from clinch.resources.store import Store
-from clinch.server.session import answer, provenance_of, read_texts, routes_at, signed_in
+from clinch.server.routes import SESSION, TEXT, About, has, several
+from clinch.server.session import (
+    SignInRoute,
+    answer,
+    provenance_of,
+    read_texts,
+    routes_at,
+    signed_in,
+)
 from clinch.vault.vault import Vault
 
 _PATH = "/session/second_factor/"
 
+_ACTIVE = {"type": "boolean", "description": "Whether a code is asked for when signing in."}
+_GET = About(
+    "get_second_factor",
+    "Get the state of one's second factor",
+    answer=has(
+        ("active", "recovery_codes_left"), active=_ACTIVE, recovery_codes_left={"type": "integer"}
+    ),
+    secured=(SESSION,),
+)
+_SET_UP = About(
+    "set_up_second_factor",
+    "Get a secret for an app, which counts from its first code on",
+    body=has(("password",), password=TEXT),
+    status=201,
+    answer=has(
+        ("secret", "uri", "qr_svg"),
+        secret=TEXT,
+        uri=TEXT,
+        qr_svg=TEXT | {"description": "A picture of the uri, for the app to read."},
+    ),
+    secured=(SESSION,),
+)
+_ACTIVATE = About(
+    "activate_second_factor",
+    "Turn the second factor on, by a first code",
+    body=has(("code",), code=TEXT),
+    answer=has(("active", "recovery_codes"), active=_ACTIVE, recovery_codes=several(TEXT)),
+    secured=(SESSION,),
+)
+_TURN_OFF = About(
+    "turn_off_second_factor",
+    "Turn the second factor off",
+    body=has(("password", "code"), password=TEXT, code=TEXT),
+    status=204,
+    secured=(SESSION,),
+)
 
-def second_factor_routes(store: Store, vault: Vault, authenticator: Authenticator) -> list[Route]:
+
+def second_factor_routes(
+    store: Store, vault: Vault, authenticator: Authenticator
+) -> list[SignInRoute]:
     """GET tells whether there is one, POST sets up, PUT activates by a code, DELETE turns off."""
 
     async def get(request: Request) -> Response:
@@ -48,4 +94,11 @@ def second_factor_routes(store: Store, vault: Vault, authenticator: Authenticato
         return Response(status_code=204)
 
     public_url = store.declared.public_url
-    return routes_at(_PATH, public_url, GET=get, POST=post, PUT=put, DELETE=delete)
+    return routes_at(
+        _PATH,
+        public_url,
+        GET=(get, _GET),
+        POST=(post, _SET_UP),
+        PUT=(put, _ACTIVATE),
+        DELETE=(delete, _TURN_OFF),
+    )

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
+import asyncpg
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
@@ -25,9 +26,12 @@ from clinch.identity.sessions import (
 )
 from clinch.identity.throttle import TooManyTries
 from clinch.resources.actor import Actor, Provenance
-from clinch.resources.errors import REQUIRED, ApiError, NotFound, ValidationError
+from clinch.resources.errors import REQUIRED, ApiError, BadRequest, NotFound, ValidationError
 from clinch.resources.store import Store
 from clinch.server.http import Headers, parse_body, receive_body
+from clinch.server.log import log_failure
+from clinch.server.routes import FLAG, SESSION, TEXT, TIME, About, has, or_null, several
+from clinch.server.unavailable import UNAVAILABLE
 from clinch.vault.vault import Vault
 
 COOKIE = "clinch_session"
@@ -99,7 +103,23 @@ def answer(value: Any, status: int = 200) -> Response:
     return response
 
 
-def routes_at(path: str, public_url: str, **endpoints: Endpoint) -> list[Route]:
+def busy(error: BaseException, route: str) -> Response:
+    """That the database cannot answer just now."""
+    log_failure(error, route=route)
+    response = answer({"error": "The server is busy. Please try again."}, 503)
+    response.headers["retry-after"] = "1"
+    return response
+
+
+class SignInRoute(Route):
+    """An operation of signing in, beside the API; the document has it where there is an `about`."""
+
+    def __init__(self, path: str, endpoint: Endpoint, method: str, about: About | None) -> None:
+        super().__init__(path, endpoint, methods=[method])
+        self.method, self.about = method, about
+
+
+def routes_at(path: str, public_url: str, **endpoints: tuple[Endpoint, About]) -> list[SignInRoute]:
     """The routes of one path, by method, with a slash at the end or without.
 
     What is wrong is answered as the API does; what another site's page sends is refused.
@@ -115,13 +135,17 @@ def routes_at(path: str, public_url: str, **endpoints: Endpoint) -> list[Route]:
                 return _refusal(Unauthorized())
             except ApiError as error:
                 return _refusal(error)
+            except asyncpg.DataError:
+                return _refusal(BadRequest("A value in the request cannot be stored."))
+            except UNAVAILABLE as error:
+                return busy(error, path)
 
         return respond
 
     return [
-        Route(at, guarded(endpoint), methods=[method])
-        for method, endpoint in endpoints.items()
-        for at in (path.rstrip("/"), path)
+        SignInRoute(at, guarded(endpoint), method, described)
+        for method, (endpoint, about) in endpoints.items()
+        for at, described in ((path.rstrip("/"), None), (path, about))
     ]
 
 
@@ -132,7 +156,55 @@ def _refusal(error: ApiError) -> Response:
     return response
 
 
-def session_routes(store: Store, vault: Vault, authenticator: Authenticator) -> list[Route]:
+_SIGN_IN = About(
+    "sign_in",
+    "Sign in with a password: the answer sets the cookie of a session",
+    body=has(
+        ("email", "password"),
+        email=TEXT,
+        password=TEXT,
+        code=or_null(TEXT | {"description": "Of the second factor, where there is one."}),
+        organization_id=or_null(TEXT),
+    ),
+    status=201,
+    answer=has(("expires_in",), expires_in={"type": "integer", "description": "In seconds."}),
+    secured=(),
+)
+_SIGN_OUT = About("sign_out", "Sign out", status=204, secured=())
+_SESSIONS = About(
+    "list_sessions",
+    "List one's sessions",
+    answer=has(
+        ("data",),
+        data=several(
+            has(
+                ("id", "organization_id", "date_created", "expires_at", "is_current"),
+                id=TEXT,
+                organization_id=TEXT,
+                date_created=TIME,
+                expires_at=TIME,
+                is_current=FLAG,
+            )
+        ),
+    ),
+    secured=(SESSION,),
+)
+_END = About(
+    "end_session", "End one of one's sessions", arguments=("id",), status=204, secured=(SESSION,)
+)
+_END_OTHERS = About(
+    "end_other_sessions", "End all of one's sessions but this", status=204, secured=(SESSION,)
+)
+_PASSWORD = About(
+    "change_password",
+    "Change one's password, and end the other sessions",
+    body=has(("password", "new_password"), password=TEXT, new_password=TEXT),
+    status=204,
+    secured=(SESSION,),
+)
+
+
+def session_routes(store: Store, vault: Vault, authenticator: Authenticator) -> list[SignInRoute]:
     """Signing in and out, the sessions that there are, and another password.
 
     The cookie is for https alone where the public URL is.
@@ -154,11 +226,11 @@ def session_routes(store: Store, vault: Vault, authenticator: Authenticator) -> 
         await sign_out(database, session_of(headers_of(request)) or "")
         return with_cookie(Response(status_code=204), "", 0)
 
-    async def several(request: Request) -> Response:
+    async def sessions(request: Request) -> Response:
         actor = await signed_in(authenticator, request)
         async with store.reading(actor) as transaction:
             found = await own_sessions(transaction, actor)
-        sessions = [
+        listed = [
             {
                 "id": session.id,
                 "organization_id": session.organization,
@@ -168,7 +240,7 @@ def session_routes(store: Store, vault: Vault, authenticator: Authenticator) -> 
             }
             for session in found
         ]
-        return answer({"data": sessions})
+        return answer({"data": listed})
 
     async def end_one(request: Request) -> Response:
         actor, id = await signed_in(authenticator, request), request.path_params["id"]
@@ -192,10 +264,16 @@ def session_routes(store: Store, vault: Vault, authenticator: Authenticator) -> 
         return Response(status_code=204)
 
     return [
-        *routes_at("/session/", public_url, GET=several, POST=begin, DELETE=end),
-        *routes_at("/session/password/", public_url, PUT=password),
-        *routes_at("/session/others/", public_url, DELETE=end_others),
-        *routes_at("/session/{id}/", public_url, DELETE=end_one),
+        *routes_at(
+            "/session/",
+            public_url,
+            GET=(sessions, _SESSIONS),
+            POST=(begin, _SIGN_IN),
+            DELETE=(end, _SIGN_OUT),
+        ),
+        *routes_at("/session/password/", public_url, PUT=(password, _PASSWORD)),
+        *routes_at("/session/others/", public_url, DELETE=(end_others, _END_OTHERS)),
+        *routes_at("/session/{id}/", public_url, DELETE=(end_one, _END)),
     ]
 
 
