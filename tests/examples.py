@@ -21,7 +21,7 @@ class Examples:
         self.organization, self.api = organization, organization.admin
         self.declared: Declarations = declarations()
         self._made: dict[str, Body | None] = {}
-        self._numbers = itertools.count(1)
+        self.numbers = itertools.count(1)
 
     def body(self, resource: type[Resource]) -> Body:
         """What to post for a new object."""
@@ -57,12 +57,14 @@ class Examples:
             return shown if resource.noun == "organization" else dict(shown["memberships"][0])
         if "list" not in resource.operations:
             return None
+        if resource.noun in _COMES_WITH:
+            self.object(_COMES_WITH[resource.noun])
         answer = self.api("GET", f"/{resource.path}/")
         found = answer.json()["data"] if answer.ok else []
         return found[0] if found else None
 
     def _value(self, field: Field) -> Any:
-        number = next(self._numbers)
+        number = next(self.numbers)
         match field:
             case Ref():
                 return self.id(field.target)
@@ -107,7 +109,36 @@ _BODIES: dict[str, Callable[[Examples], Body]] = {
         "confidence": 40,
         "note": "Two boats",
     },
+    "comment": lambda made: {"object_id": made.id("note"), "body": "Well done"},
+    "membership": lambda _: {"role_id": "admin"},
+    "role": lambda made: {
+        "name": f"Role {next(made.numbers)}",
+        "permissions": ["view_all_leads"],
+    },
     "task": lambda made: {"lead_id": made.id("lead"), "text": "Call back"},
     "custom_activity": lambda _: {"status": "draft"},
     "meeting": lambda _: {"duration": 1800, "attendees": [{"email": "bo@harbour.example"}]},
+    "email": lambda made: {
+        "lead_id": made.id("lead"),
+        "status": "sent",
+        "sender": "Ada Moss <ada@harbour.example>",
+        "to": ["bo@quay.example"],
+        "subject": "Two boats",
+        "body_text": "Here is the offer.",
+    },
+    "sms": lambda made: {
+        "lead_id": made.id("lead"),
+        "status": "sent",
+        "text": "Running late",
+        "remote_phone": "+18185550122",
+    },
+    "whatsapp_message": lambda made: {
+        "lead_id": made.id("lead"),
+        "contact_id": made.api.get(f"/lead/{made.id('lead')}/")["contact_ids"][0],
+        "local_phone": "+14155550111",
+        "remote_phone": "+18185550122",
+    },
 }
+
+# What the program makes by itself, and the object that it comes with.
+_COMES_WITH = {"email_thread": "email"}

@@ -17,15 +17,28 @@ from clinch.identity.api_keys import create_key
 from clinch.identity.organizations import create_organization
 from clinch.identity.roles import PERMISSIONS
 from clinch.identity.users import NewUser, create_user
-from clinch.main import application, declarations, tables
+from clinch.main import api_routes, application, declarations, tables
 from clinch.resources.actor import Actor, Provenance
 from clinch.resources.declaration import Declarations
 from clinch.resources.store import Store
+from clinch.server.openapi import openapi
+from clinch.server.routes import Route
 from clinch.vault.vault import Vault
 
 TEST = Provenance(source="test")
 SECRET_KEY = secrets.token_hex(32)
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
+
+
+def routes() -> list[Route]:
+    """What is answered below `/api/v1`, without a server."""
+    store = Store(Database("postgresql://nobody@127.0.0.1:1/nothing"), declarations())
+    return api_routes(store, Vault(SECRET_KEY))
+
+
+def document() -> dict[str, Any]:
+    """The OpenAPI document, without a server."""
+    return openapi(declarations(), routes())
 
 
 @dataclass

@@ -63,7 +63,7 @@ with p as (
     select 1 as n, p.lead_event_id as id, 'lead' as object_type, p.lead_id as object_id,
            uuid_send(gen_random_uuid()) as salt, (
         select row_to_json(x)::text from (
-            select l.id, l.name, l.description, l.url, l.status_id, l.addresses, l.custom,
+            select l.id, l.name, l.account_id, l.description, l.url, l.status_id, l.addresses, l.custom,
                    l.created_by, l.updated_by, l.date_created, l.date_updated
             from lead l where l.organization_id = p.organization_id and l.id = p.lead_id
         ) x

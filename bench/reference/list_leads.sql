@@ -54,7 +54,7 @@ select '{"data":[' || coalesce((
             select c.id, org.id as organization_id, c.lead_id, c.name,
                    coalesce(nullif(c.name, ''), c.emails -> 0 ->> 'email',
                             c.phones -> 0 ->> 'phone', '') as display_name,
-                   c.title, c.emails, c.phones, c.urls, c.timezone,
+                   c.title, c.emails, c.phones, c.urls, '[]'::json as integration_links, c.timezone,
                    case when c.timezone is not null then 'manual' end as timezone_source,
                    own.by_name as custom, c.created_by, c.updated_by,
                    api_time(c.date_created) as date_created, api_time(c.date_updated) as date_updated
@@ -105,7 +105,19 @@ select '{"data":[' || coalesce((
                    o.value * year.times as annualized_value,
                    round(o.value * year.times * o.confidence / 100.0)::bigint
                        as annualized_expected_value,
-                   o.note, o.note_html, o.date_won, api_time(o.date_lost) as date_lost,
+                   o.note, o.note_html, null as comment_summary, '[]'::json as integration_links,
+                   case when o.attachments = '[]' then '[]'::json else (
+                       select json_agg(json_build_object('url', p.public_url || '/go/file/persisted/' || org.id
+                               || '/opportunity/' || o.id || '/' || (e.entry ->> 'file_id') || '/'
+                               || regexp_replace(e.entry ->> 'filename', '[^A-Za-z0-9._-]+', '_', 'g') || '/',
+                           'filename', e.entry -> 'filename', 'content_type', e.entry -> 'content_type',
+                           'size', e.entry -> 'size', 'thumbnail_url', e.entry -> 'thumbnail_url') order by e.place)
+                       from jsonb_array_elements(o.attachments) with ordinality e(entry, place)) end as attachments,
+                   o.date_won,
+                   api_time(o.date_lost) as date_lost,
+                   os.type = 'active' and greatest(o.date_updated, l.last_communication_date)
+                       < (p.today - 30)::timestamp at time zone 'UTC' as is_stalled,
+                   null::json as stall_status, null::json as suggested_action,
                    trim(cu.first_name || ' ' || cu.last_name) as created_by_name,
                    trim(uu.first_name || ' ' || uu.last_name) as updated_by_name,
                    own.by_name as custom, o.created_by, o.updated_by,
@@ -146,11 +158,13 @@ select '{"data":[' || coalesce((
         where t.organization_id = p.organization_id and t.lead_id = l.id and not t.is_complete
     ) tasks
     cross join lateral (
-        select l.id, org.id as organization_id, l.name, shown.name as display_name, l.description,
+        select l.id, org.id as organization_id, l.name, shown.name as display_name,
+               l.account_id, l.description,
                l.url, p.public_url || '/lead/' || l.id || '/' as html_url,
                l.status_id, s.label as status_label, l.addresses,
                contacts.ids as contact_ids, contacts.objects as contacts,
                opportunities.objects as opportunities, tasks.objects as tasks,
+               '[]'::json as integration_links,
                trim(cu.first_name || ' ' || cu.last_name) as created_by_name,
                trim(uu.first_name || ' ' || uu.last_name) as updated_by_name,
                own.by_name as custom, l.created_by, l.updated_by,

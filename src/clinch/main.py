@@ -13,6 +13,7 @@ import socket
 import sys
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from os import environ
 from typing import Any
 
@@ -23,9 +24,11 @@ from clinch.crm.custom_values import VALUES
 from clinch.db.database import Database
 from clinch.db.migrations import SCHEMA_MIGRATION, MigrationError, migrate, migrations
 from clinch.db.schema import Table
+from clinch.events.chore import Chore
 from clinch.events.follower import EVENT_CURSOR, Errand, Follower, behind, catch_up, run_errand
 from clinch.events.seal import EVENT_SEAL, SEAL
 from clinch.events.wake import SWEEP, Listener, Waker
+from clinch.files.sweep import sweep_files
 from clinch.identity.credentials import CREDENTIAL, Authenticator
 from clinch.identity.links import LINK
 from clinch.identity.organizations import ORGANIZATION_DIRECTORY
@@ -34,6 +37,7 @@ from clinch.identity.throttle import SIGN_IN_FAILURE
 from clinch.identity.users import LOGIN
 from clinch.resources.custom_values import CUSTOM_VALUE
 from clinch.resources.declaration import Declarations, Resource
+from clinch.resources.files import FILE, FILE_PART, FILE_USE, FILES
 from clinch.resources.search_text import SEARCH_TEXT
 from clinch.resources.store import Store
 from clinch.resources.write.log import log_tables
@@ -41,20 +45,24 @@ from clinch.server.application import Application
 from clinch.server.custom_field_schema import custom_field_schema_routes
 from clinch.server.events import event_routes
 from clinch.server.field_associations import field_association_routes
+from clinch.server.files import download_routes, file_routes
 from clinch.server.groups import group_routes
+from clinch.server.lead_merge import lead_merge_routes
 from clinch.server.log import log_as_lines, log_failure
 from clinch.server.me import me_routes
 from clinch.server.memberships import membership_routes
+from clinch.server.openapi import openapi
 from clinch.server.organizations import organization_routes
 from clinch.server.pages import pages
 from clinch.server.rate_limit import RateLimit
 from clinch.server.resets import reset_routes
 from clinch.server.resource_routes import ResourceRoutes
-from clinch.server.routes import Routes
+from clinch.server.routes import Route, Routes
 from clinch.vault.vault import Vault
 
 FOLLOWERS: tuple[Follower, ...] = (SEAL,)
 ERRANDS: tuple[Errand, ...] = (VALUES,)
+CHORES: tuple[Chore, ...] = (Chore("files", timedelta(minutes=10), sweep_files),)
 
 _CONNECTIONS = 8
 
@@ -89,15 +97,35 @@ def tables(declared: Declarations) -> list[Table]:
         EVENT_SEAL,
         SEARCH_TEXT,
         CUSTOM_VALUE,
+        FILE,
+        FILE_PART,
+        FILE_USE,
         *declared.tables(),
+    ]
+
+
+def api_routes(store: Store, vault: Vault) -> list[Route]:
+    """All that is answered below `/api/v1`; of two for the same operation the later one holds."""
+    resource_routes = ResourceRoutes(store)
+    return [
+        *me_routes(store),
+        *event_routes(store),
+        *custom_field_schema_routes(store),
+        *reset_routes(store),
+        *field_association_routes(store),
+        *group_routes(store),
+        *lead_merge_routes(store),
+        *membership_routes(store),
+        *file_routes(store, vault),
+        *(route for resource in store.declared for route in resource_routes.routes(resource)),
+        *organization_routes(store),
     ]
 
 
 def application(store: Store, vault: Vault, rate_limit: int = 1000) -> Application:
     """The HTTP door over a store; a key may make `rate_limit` requests a second."""
     authenticator = Authenticator(store.database)
-    resource_routes = ResourceRoutes(store)
-    routes = [route for resource in store.declared for route in resource_routes.routes(resource)]
+    routes = api_routes(store, vault)
     newest = len(migrations())
 
     async def ready() -> bool:
@@ -112,20 +140,8 @@ def application(store: Store, vault: Vault, rate_limit: int = 1000) -> Applicati
 
     return Application(
         authenticator,
-        Routes(
-            [
-                *me_routes(store),
-                *event_routes(store),
-                *custom_field_schema_routes(store),
-                *reset_routes(store),
-                *field_association_routes(store),
-                *group_routes(store),
-                *membership_routes(store),
-                *routes,
-                *organization_routes(store),
-            ]
-        ),
-        pages(store, vault, authenticator, ready),
+        {"/api/v1": Routes(routes), FILES: Routes(download_routes(store))},
+        pages(store, vault, authenticator, openapi(store.declared, routes), ready),
         RateLimit(rate_limit),
         store.declared.public_url,
     )
@@ -175,8 +191,12 @@ async def worker() -> None:
 
 
 async def follow(url: str) -> None:
-    """Keep every follower up with every organization's log; errands apart, since they take long."""
-    await asyncio.gather(keep_up(url, FOLLOWERS), keep_up(url, ERRANDS))
+    """Keep every follower up with every organization's log; errands apart, since they take long.
+
+    Beside them the chores are done.
+    """
+    chores = (do_again(url, chore) for chore in CHORES)
+    await asyncio.gather(keep_up(url, FOLLOWERS), keep_up(url, ERRANDS), *chores)
 
 
 async def keep_up(url: str, followers: Sequence[Follower | Errand]) -> None:
@@ -197,6 +217,22 @@ async def keep_up(url: str, followers: Sequence[Follower | Errand]) -> None:
                 await asyncio.sleep(SWEEP)
     finally:
         await listener.close()
+        await database.close()
+
+
+async def do_again(url: str, chore: Chore) -> None:
+    """Do a chore round after round. One that fails is done again after the pause."""
+    database = Database(url, 1)
+    store = Store(database, declarations())
+    try:
+        while True:
+            more = False
+            try:
+                more = await chore.round(store, datetime.now(UTC))
+            except Exception as error:
+                log_failure(error, process="worker", chore=chore.name)
+            await asyncio.sleep(0 if more else chore.pause.total_seconds())
+    finally:
         await database.close()
 
 

@@ -57,6 +57,18 @@ def test_somebody_is_invited(
     assert person.ask("GET", "/api/v1/me/").json()["memberships"][0]["role_id"] == "admin"
 
 
+def test_somebody_is_invited_to_a_role_of_ones_own(
+    organization: Organization, capsys: pytest.CaptureFixture[str]
+) -> None:
+    body = {"name": "Closer", "permissions": ["view_all_leads"]}
+    role = organization.admin.post("/role/", body)["id"]
+    command(organization, "user invite", email=new_address(), role=role)
+    assert json.loads(capsys.readouterr().out)["role_id"] == role
+    other = make_organization(organization.program, "Quay Sales")
+    with pytest.raises(CommandError, match=f"there is no role {role}"):
+        command(other, "user invite", email=new_address(), role=role)
+
+
 def test_what_cannot_be_done_says_why(organization: Organization) -> None:
     person = make_person(organization)
     nowhere = Store(organization.program.store.database, declarations())

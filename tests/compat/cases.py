@@ -82,6 +82,11 @@ def _memberships(examples: Examples, stranger: Api) -> Case:
     return Case(Call(url, {"track_email_opens": True}), Call(url, {"role_id": "unknown"}))
 
 
+def _join(examples: Examples, stranger: Api) -> Case:
+    body = {"email": "new@harbour.example", "role_id": "user"}
+    return Case(Call("/membership/", body), Call("/membership/", body | {"role_id": "unknown"}))
+
+
 def _pinned_views(examples: Examples, stranger: Api) -> Case:
     url = f"/membership/{examples.id('membership')}/pinned_views/"
     return Case(Call(url, {"saved_view_ids": []}), Call(url, {"saved_view_ids": 1}, stranger))
@@ -104,6 +109,11 @@ def _availability(examples: Examples, stranger: Api) -> Case:
     return Case(Call("/user/availability/"), Call("/user/availability/", by=unknown))
 
 
+def _upload(examples: Examples, stranger: Api) -> Case:
+    url, file = "/files/upload/", {"filename": "quote.pdf", "content_type": "application/pdf"}
+    return Case(Call(url, file), Call(url, file | {"filename": "../quote.pdf"}))
+
+
 def _list_of_lead(path: str) -> Maker:
     def case(examples: Examples, stranger: Api) -> Case:
         return Case(Call(f"{path}?lead_id={examples.id('lead')}"), Call(path))
@@ -111,10 +121,15 @@ def _list_of_lead(path: str) -> Maker:
     return case
 
 
+def _comments(examples: Examples, stranger: Api) -> Case:
+    return Case(Call(f"/comment/?object_id={examples.id('note')}"), Call("/comment/"))
+
+
 _ASSOCIATION = "/custom_field/shared/{scf_id}/association/"
 
 CASES: dict[tuple[str, str], Maker] = {
     ("GET", "/me/"): _me,
+    ("POST", "/files/upload/"): _upload,
     ("GET", "/event/"): _events,
     ("GET", "/event/{id}/"): _event,
     ("POST", "/lead/merge/"): _merge,
@@ -126,11 +141,13 @@ CASES: dict[tuple[str, str], Maker] = {
     ("PUT", f"{_ASSOCIATION}{{object_type}}/"): _association,
     ("DELETE", f"{_ASSOCIATION}{{object_type}}/"): _association,
     ("PUT", "/membership/"): _memberships,
+    ("POST", "/membership/"): _join,
     ("GET", "/membership/{id}/pinned_views/"): _pinned_views,
     ("PUT", "/membership/{id}/pinned_views/"): _pinned_views,
     ("POST", "/group/{group_id}/member/"): _add_to_group,
     ("DELETE", "/group/{group_id}/member/{user_id}/"): _remove_from_group,
     ("GET", "/user/availability/"): _availability,
+    ("GET", "/comment/"): _comments,
     ("GET", "/custom_object/"): _list_of_lead("/custom_object/"),
     ("GET", "/sequence_subscription/"): _list_of_lead("/sequence_subscription/"),
 }

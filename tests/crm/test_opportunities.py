@@ -1,10 +1,15 @@
 """Opportunities over HTTP: their statuses, money, dates and totals."""
 
-from datetime import UTC, datetime
+import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from harness import Api, Organization
+
+from clinch.crm.opportunities import Opportunity
+from clinch.resources.query.read import Page
+from clinch.resources.query.tree import And
 
 
 def lead_of(api: Api, **values: Any) -> str:
@@ -282,3 +287,31 @@ def test_a_note_and_its_html_are_twins(api: Api) -> None:
     assert rich["note"] == "Call Ada\n* one\n* two"
     cleared = api.put(path, {"note_html": None})
     assert (cleared["note"], cleared["note_html"]) == ("", None)
+
+
+def test_a_deal_stalls_when_nothing_happens_for_thirty_days(
+    organization: Organization, statuses: dict[str, str]
+) -> None:
+    api, program = organization.admin, organization.program
+    lead = lead_of(api)
+    deal, lost = (
+        api.post("/opportunity/", {"lead_id": lead, "status_id": statuses[label]})["id"]
+        for label in ("Active", "Lost")
+    )
+    assert api.get(f"/opportunity/{deal}/")["is_stalled"] is False
+    assert api.get("/opportunity/", is_stalled="true")["data"] == []
+    assert len(api.get("/opportunity/", is_stalled="false")["data"]) == 2
+
+    async def stalled(days: int) -> list[str]:
+        actor = organization.actor(clock=lambda: datetime.now(UTC) + timedelta(days=days))
+        page = Page(And(tuple(Opportunity.narrow({"is_stalled": "true"}, actor))), keys=("id",))
+        async with program.store.reading(actor) as transaction:
+            found = await program.store.reads.page(transaction, actor, Opportunity, page)
+        return [one["id"] for one in json.loads(found)["data"]]
+
+    assert program.run(stalled(29)) == []
+    assert program.run(stalled(32)) == [deal] != [lost]
+    spoken = (datetime.now(UTC) + timedelta(days=20)).isoformat()
+    api.post("/activity/call/", {"lead_id": lead, "activity_at": spoken})
+    assert program.run(stalled(32)) == []
+    assert program.run(stalled(52)) == [deal]

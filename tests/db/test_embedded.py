@@ -19,7 +19,7 @@ from urllib.parse import parse_qs, urlsplit
 import asyncpg
 import pytest
 
-from clinch.db import binaries, postmaster
+from clinch.db import binaries, initdb, postmaster
 from clinch.db.embedded import LOG_LIMIT, EmbeddedError, EmbeddedPostgres, running_url
 
 WHEEL = binaries.find_binaries(None, ())
@@ -502,6 +502,15 @@ def refusal(postgres: EmbeddedPostgres) -> str:
     message = str(caught.value)
     assert "\n" not in message
     return message
+
+
+def test_a_database_that_is_made_slowly_is_waited_for_and_reported(
+    monkeypatch: pytest.MonkeyPatch, new_home: Path, make: Make
+) -> None:
+    monkeypatch.setattr(initdb, "REPORT_SECONDS", 0.01)
+    steps: list[str] = []
+    make(new_home).start(steps.append)
+    assert [step for step in steps if step.startswith("making the database: 0 s")]
 
 
 def test_a_full_disk_is_named(place: Path, new_home: Path, make: Make) -> None:

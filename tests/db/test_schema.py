@@ -238,6 +238,7 @@ def test_no_sql_function_reads_a_tenant_table(cluster: str) -> None:
         "api_money",
         "assert_credential",
         "custom_value_fits",
+        "url_encoded",
     }
     for name, language, source in found:
         read = set(re.findall(r"\bfrom\s+(\w+)", source)) & TENANT

@@ -93,7 +93,8 @@ def test_who_leaves_is_out_with_their_next_request_and_stays_known(
     assert rep.get("/me/")["organizations"][0]["id"] == organization.system.organization
     events = admin.get("/event/", object_type="membership")["data"]
     told = [event["action"] for event in events if event["object_id"] == id]
-    assert told == ["activated", "deactivated", "activated"]
+    stages = [action for action in told if action.endswith("activated")]
+    assert stages == ["activated", "deactivated", "activated"]
 
 
 def test_the_last_admin_stays(organization: Organization) -> None:

@@ -13,12 +13,16 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from clinch.crm.activities.calls import Call
+from clinch.crm.activities.email_threads import EmailThread
+from clinch.crm.activities.emails import Email
 from clinch.crm.activities.notes import Note
+from clinch.crm.activities.sms import SMS
+from clinch.crm.activities.whatsapp_messages import WhatsappMessage
 from clinch.crm.beginning import first_objects
 from clinch.crm.contacts import Contact
 from clinch.crm.custom_fields import LeadCustomField
 from clinch.crm.lead_statuses import LeadStatus
-from clinch.crm.leads import Lead
+from clinch.crm.leads import Lead, merge_leads
 from clinch.crm.opportunities import Opportunity
 from clinch.crm.tasks import Task
 from clinch.db.ids import new_id
@@ -52,7 +56,8 @@ Rows = dict[tuple[str, str], Row]
 class Wish:
     """A change as it is drawn: `pick` chooses among the objects that there are by then.
 
-    A value under a reference's key is such a choice too; None leaves it null.
+    A value under a reference's key is such a choice too; None leaves it null. One under `heir`
+    chooses the lead that a lead is merged into.
     """
 
     kind: ChangeKind
@@ -109,6 +114,8 @@ STATUS = {
     "color": TEXTS,
     "position": st.integers(-2, 9),
 }
+MAILBOXES = st.sampled_from(["a@b.example", "Bo <B@c.example>", "c@c.example"])
+MESSAGE_IDS = st.sampled_from(["<1@b.example>", "<2@b.example>", "<3@c.example>"])
 BODIES: dict[type[Resource], dict[str, st.SearchStrategy[Any]]] = {
     Lead: LEAD,
     Contact: CONTACT | {"lead_id": REFS},
@@ -135,6 +142,50 @@ BODIES: dict[type[Resource], dict[str, st.SearchStrategy[Any]]] = {
         "duration": st.integers(0, 90),
         "note_html": st.sampled_from(["<b>Good</b>", "", None]),
     },
+    Email: {
+        "lead_id": REFS,
+        "contact_id": REFS,
+        "status": st.sampled_from(["inbox", "sent", "sent", "draft", "error"]),
+        "sender": MAILBOXES,
+        "to": st.lists(MAILBOXES, max_size=2),
+        "subject": st.sampled_from(["Quote", "RE: Quote", "Price", "", None]),
+        "body_html": st.sampled_from(["<p>Good</p>", "", None]),
+        "message_ids": st.lists(MESSAGE_IDS, max_size=1),
+        "references": st.lists(MESSAGE_IDS, max_size=2),
+        "in_reply_to_id": REFS,
+        "activity_at": st.sampled_from(["2026-03-01", "2025-03-02T10:00:00+00:00", None]),
+    },
+    EmailThread: {},
+    SMS: {
+        "lead_id": REFS,
+        "status": st.sampled_from(["inbox", "sent", "draft"]),
+        "text": TEXTS,
+        "remote_phone": st.sampled_from(["+441315550100", None]),
+        "activity_at": st.sampled_from(["2026-03-01", "2025-03-02T10:00:00+00:00", None]),
+    },
+    WhatsappMessage: {
+        "lead_id": REFS,
+        "contact_id": REFS,
+        "direction": st.sampled_from(["incoming", "outgoing"]),
+        "message_markdown": st.sampled_from(["*Good*", "Good"]),
+        "activity_at": st.sampled_from(["2026-03-01", "2025-03-02T10:00:00+00:00"]),
+    },
+}
+# What a new object is hardly made without.
+NEEDED: dict[type[Resource], dict[str, st.SearchStrategy[Any]]] = {
+    LeadStatus: {"label": STATUS["label"]},
+    Email: {"lead_id": PICKS, "status": BODIES[Email]["status"], "sender": MAILBOXES},
+    SMS: {"lead_id": PICKS, "status": BODIES[SMS]["status"]},
+    WhatsappMessage: {
+        "lead_id": PICKS,
+        "contact_id": PICKS,
+        "direction": st.just("incoming"),
+        "external_whatsapp_message_id": st.just("wamid.1"),
+        "local_phone": st.just("+441315550100"),
+        "remote_phone": st.just("+441315550101"),
+        "message_markdown": st.just("Good"),
+        "activity_at": st.just("2026-03-02"),
+    },
 }
 MISTAKES: dict[type[Resource], list[dict[str, Any]]] = {
     Lead: [
@@ -158,32 +209,48 @@ MISTAKES: dict[type[Resource], list[dict[str, Any]]] = {
     Task: [{"date": "never"}, {"text": 7}],
     Note: [{"pinned": "yes"}, {"note": 7}],
     Call: [{"duration": -1}, {"direction": "up"}, {"recording_url": "http://x.example"}],
+    Email: [{"status": "outbox"}, {"to": ["no"]}, {"opens": [{}]}],
+    EmailThread: [{}],
+    SMS: [{"status": "scheduled"}, {"remote_phone": "no"}],
+    WhatsappMessage: [{"direction": "up"}, {"integration_link": "ftp://x"}],
 }
+TIMES = ("date_created", "activity_at")
 KINDS: list[ChangeKind] = ["create", "create", "update", "update", "update", "delete"]
 
 RESOURCES: list[type[Resource]] = [
     *(Lead, Lead, Contact, Contact, Contact),
     *(LeadStatus, Opportunity, Opportunity, Task, Note, Call),
+    *(Email, Email, Email, EmailThread, SMS, WhatsappMessage),
 ]
 
 
 @st.composite
 def wishes(draw: st.DrawFn) -> Wish:
-    kind = draw(st.sampled_from(KINDS))
     resource = draw(st.sampled_from(RESOURCES))
-    keys = draw(st.lists(st.sampled_from(list(BODIES[resource])), unique=True, max_size=4))
-    body = {key: draw(BODIES[resource][key]) for key in keys}
+    # A thread comes with a mail and changes with its mails.
+    kind: ChangeKind = "delete" if resource is EmailThread else draw(st.sampled_from(KINDS))
+    known = BODIES[resource] if kind != "delete" else {}
+    keys = draw(st.lists(st.sampled_from(list(known)), unique=True, max_size=4)) if known else []
+    body = {key: draw(known[key]) for key in keys}
     if draw(st.integers(0, 14)) == 14:
         body |= draw(st.sampled_from(MISTAKES[resource]))
-    if kind == "create" and resource is LeadStatus:
-        body.setdefault("label", draw(STATUS["label"]))
+    if kind == "create":
+        for key, values in NEEDED.get(resource, {}).items():
+            body.setdefault(key, draw(values))
     return Wish(kind, resource, draw(PICKS), {} if kind == "delete" else body)
+
+
+MERGES = st.builds(
+    Wish, st.just("delete"), st.just(Lead), PICKS, st.fixed_dictionaries({"heir": PICKS})
+)
 
 
 STEPS = st.builds(
     Step,
     st.one_of(
-        st.lists(wishes(), min_size=1, max_size=1), st.lists(wishes(), min_size=2, max_size=5)
+        st.lists(wishes(), min_size=1, max_size=1),
+        st.lists(wishes(), min_size=2, max_size=5),
+        st.lists(MERGES, min_size=1, max_size=1),
     ),
     st.sampled_from([False, False, False, False, True]),
 )
@@ -236,6 +303,11 @@ class Ledger:
             if wish.kind == "create"
         ]
         there = await self._objects()
+        for wish in wished:
+            if "heir" in wish.body:
+                return merge_leads(
+                    *(self._picked(there, "lead", pick) for pick in (wish.pick, wish.body["heir"]))
+                )
         for change in made:
             there.setdefault(change.resource.noun, []).append(change.id)
         new = iter(made)
@@ -291,6 +363,7 @@ class Ledger:
         await self._check_clock(stored)
         await self._check_search(stored)
         await self._check_summaries()
+        self._check_threads(stored)
         database, id = self._store.database, self._actor.organization_id
         assert (await mend(database, self._store.declared, id))[1] == 0
 
@@ -302,6 +375,10 @@ class Ledger:
             " where e.organization_id = $1 order by e.seq",
             self._actor.organization_id,
         )
+        names_of = {
+            resource.event_type(): {f.column: f.key for f in resource.stored_fields}
+            for resource in self._store.declared
+        }
         rows: Rows = {}
         moved: dict[str | None, datetime] = {}
         for number, event in enumerate(events, start=1):
@@ -318,10 +395,14 @@ class Ledger:
             elif event["action"] == "updated":
                 was = rows[key]
                 assert before == {name: was[name] for name in after if after[name] != was[name]}
-                assert set(before) - {"custom"} <= set(event["changed"])
+                names = {names_of[event["object_type"]][column] for column in before}
+                assert names - {"custom"} <= set(event["changed"])
                 assert event["changed"]
                 rows[key] = after
-            elif event["action"] == "completed":  # says what the object is, and changes nothing
+            elif event["action"] in (
+                "completed",
+                "merged",
+            ):  # says what the object is, and changes nothing
                 assert (before, event["changed"]) == (None, [])
                 assert after == rows[key]
             else:
@@ -386,6 +467,34 @@ class Ledger:
             if type_name == resource.event_type()
         }
         assert {row["id"]: (row["lead_id"], row["text"]) for row in rows} == wanted
+
+    @staticmethod
+    def _check_threads(stored: Rows) -> None:
+        """Each mail that is no draft is in a thread of its lead, and threads say what theirs do."""
+        threads = {
+            id: row for (kind, id), row in stored.items() if kind == EmailThread.event_type()
+        }
+        mails: dict[str, list[Row]] = {id: [] for id in threads}
+        for (kind, _), row in stored.items():
+            if kind != Email.event_type():
+                continue
+            thread = row[Email.about.column]
+            assert (thread is None) == (row["status"] == "draft")
+            if thread is not None:
+                assert threads[thread]["lead_id"] == row["lead_id"]
+                mails[thread].append(row)
+        for id, thread in threads.items():
+            times = sorted(stored_time(datetime.fromisoformat(m["activity_at"])) for m in mails[id])
+            latest = max(
+                mails[id], key=lambda m: (datetime.fromisoformat(m["activity_at"]), m["id"])
+            )
+            assert thread["n_emails"] == len(times)
+            told = [stored_time(datetime.fromisoformat(thread[key])) for key in TIMES]
+            assert told == [times[0], times[-1]]
+            assert (thread["contact_id"], thread["user_id"]) == (
+                latest["contact_id"],
+                latest["user_id"],
+            )
 
     async def _check_summaries(self) -> None:
         async with self._store.database.everyone() as transaction:

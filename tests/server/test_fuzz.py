@@ -13,7 +13,7 @@ from urllib.parse import quote_from_bytes
 
 import pytest
 import schemathesis
-from harness import Api, Organization, Program, make_organization
+from harness import Api, Organization, Program, document, make_organization
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from schemathesis import GenerationMode
@@ -25,7 +25,6 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from clinch.main import declarations
-from clinch.server.openapi import openapi
 
 SOAK = os.environ.get("CLINCH_SOAK") == "1"
 CHECKS = [
@@ -34,7 +33,7 @@ CHECKS = [
     content_type_conformance,
     response_schema_conformance,
 ]
-DOCUMENT: Any = schemathesis.openapi.from_dict(openapi(declarations()))
+DOCUMENT: Any = schemathesis.openapi.from_dict(document())
 OPERATIONS = [result.ok() for result in DOCUMENT.get_all_operations()]
 FIELDS = sorted({key for resource in declarations() for key in resource.fields})
 
@@ -72,10 +71,16 @@ def ids_of(organization: Organization) -> Callable[[str], list[str]]:
     body = {"lead_id": lead["id"], "custom_object_type_id": vessel, "name": "Anna"}
     known["/custom_object/{id}/"] = [api.post("/custom_object/", body)["id"]]
 
+    note = api.post("/activity/note/", {"lead_id": lead["id"], "note": "x"})["id"]
+    known["/comment/{id}/"] = [api.post("/comment/", {"object_id": note, "body": "x"})["id"]]
+
     def found(path: str) -> list[str]:
-        if path in known or "{id}" not in path:
-            return known.get(path, [])
-        return [entry["id"] for entry in api.get(path.replace("{id}/", ""))["data"]]
+        if "{id}" not in path:
+            return []
+        collection = path.partition("{id}")[0]
+        if f"{collection}{{id}}/" in known:
+            return known[f"{collection}{{id}}/"]
+        return [entry["id"] for entry in api.get(collection)["data"]]
 
     return found
 
@@ -94,6 +99,8 @@ def test_generated_requests_are_answered_as_the_document_says(
         id = data.draw(st.sampled_from([None, *ids]), label="an object that is there")
         if id is not None:
             case.path_parameters["id"] = id
+        if "object_type" in case.path_parameters and data.draw(st.booleans(), label="a kind"):
+            case.path_parameters["object_type"] = data.draw(st.sampled_from(["lead", "activity"]))
         response = case.call(base_url=f"{api.program.url}/api/v1", auth=(api.key, ""), timeout=30)
         case.validate_response(response, checks=CHECKS)
 
@@ -138,7 +145,7 @@ def wire(filled: Organization) -> Iterator[Wire]:
 
 
 def paths() -> list[str]:
-    return [path for path in openapi(declarations())["paths"] if "{" not in path]
+    return [path for path in document()["paths"] if "{" not in path]
 
 
 SEGMENTS = [b"lead", b"status", b"contact", b"task", b"user", b"me", b"lead_x", b"..", b"", b"%00"]
@@ -292,6 +299,7 @@ def test_no_values_make_a_change_fail(
         "lead",
         "contact",
         "opportunity",
+        "account",
         "task",
         "status/lead",
         "pipeline",
@@ -302,6 +310,7 @@ def test_no_values_make_a_change_fail(
     if not api.get("/task/", _limit=1)["data"]:
         lead = api.post("/lead/", {"contacts": [{"name": "Ada"}]})
         api.post("/opportunity/", {"lead_id": lead["id"]})
+        api.post("/account/", {"name": "Harbour Group"})
         api.post("/task/", {"lead_id": lead["id"], "text": "Call"})
     known = api.get(f"/{name}/", _limit=3, _fields="id")["data"]
     if not known:

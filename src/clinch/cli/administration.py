@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from clinch.crm.beginning import first_objects
-from clinch.crm.sample import create_sample
+from clinch.crm.sample.organization import create_sample
 from clinch.db.database import Tenant
 from clinch.events.seal import verify
 from clinch.identity.api_keys import ApiKey, create_key
+from clinch.identity.authority import role_row
 from clinch.identity.invitations import Invitation
 from clinch.identity.organizations import (
     create_organization,
@@ -64,8 +65,8 @@ async def organization_delete(store: Store, arguments: Arguments) -> int:
 
 
 async def user_create(store: Store, arguments: Arguments) -> int:
-    _check_role(arguments["role"])
     system = await _organization(store, arguments)
+    await _check_role(store, system, arguments["role"])
     password = sys.stdin.readline().rstrip("\n") if arguments["password_stdin"] else None
     if password is not None:
         new_password(password)
@@ -82,8 +83,8 @@ async def user_create(store: Store, arguments: Arguments) -> int:
 
 
 async def user_invite(store: Store, arguments: Arguments) -> int:
-    _check_role(arguments["role"])
     system = await _organization(store, arguments)
+    await _check_role(store, system, arguments["role"])
     invite = Change.create(Invitation, {"email": arguments["email"], "role_id": arguments["role"]})
     _check_public_url(store)
     [written] = await store.write(system, [invite], FROM_CLI)
@@ -221,9 +222,12 @@ async def _organization(store: Store, arguments: Arguments) -> Actor:
     return found
 
 
-def _check_role(role: str) -> None:
-    if role not in PERMISSIONS:
-        raise CommandError(f"there is no role {role}; use {', '.join(PERMISSIONS)}")
+async def _check_role(store: Store, system: Actor, role: str) -> None:
+    async with store.reading(system) as transaction:
+        found = await role_row(transaction, system.organization_id, role)
+    if found is None:
+        words = ", ".join(PERMISSIONS)
+        raise CommandError(f"there is no role {role}; use {words} or the id of one of your own")
 
 
 def _check_public_url(store: Store) -> None:

@@ -116,7 +116,9 @@ def _user_create(parser: argparse.ArgumentParser) -> None:
 
 def _role(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--role", default="user", help="admin, superuser, user or restricteduser (%(default)s)"
+        "--role",
+        default="user",
+        help="admin, superuser, user, restricteduser or the id of a role (%(default)s)",
     )
 
 

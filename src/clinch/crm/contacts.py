@@ -12,6 +12,7 @@ from clinch.resources.custom_fields import CustomFields
 from clinch.resources.declaration import Audited
 from clinch.resources.errors import Invalid
 from clinch.resources.fields import EQ_IN, Computed, ListOf, Ref, Text
+from clinch.resources.links import Links
 from clinch.resources.write.change import Change
 from clinch.resources.write.work import Work
 
@@ -70,6 +71,7 @@ class Contact(Audited, path="contact", prefix="cont"):
     emails = ListOf(Email)
     phones = ListOf(Phone)
     urls = ListOf(Url)
+    integration_links = Links()
     timezone = TimeZone(nullable=True, max=64)
     custom = CustomFields("contact_custom_field")
     timezone_source = Computed(

@@ -3,19 +3,14 @@
 from typing import ClassVar
 
 from clinch.crm.assigning_fields import assigning_roles, keep_assigning
+from clinch.crm.editing_roles import editing_roles, role_problems
 from clinch.crm.field_names import fields_of_same_name, keep_names_apart
 from clinch.db.schema import Index
-from clinch.identity.roles import PERMISSIONS
 from clinch.resources.custom_fields import MULTIPLE, TYPES
 from clinch.resources.declaration import Audited, Operation
-from clinch.resources.errors import (
-    IMMUTABLE,
-    NO_CHOICE,
-    REQUIRED,
-    ValidationError,
-)
+from clinch.resources.errors import IMMUTABLE, REQUIRED, ValidationError
 from clinch.resources.fields import Boolean, Choice, Computed, Integer, Ref, Text, Words
-from clinch.resources.write.change import Change, Row
+from clinch.resources.write.change import Change
 from clinch.resources.write.work import Work
 
 CUSTOMIZATIONS: dict[Operation, str] = {
@@ -37,7 +32,7 @@ def check_definitions(work: Work, changes: list[Change]) -> None:
     for change in changes:
         if change.after is None:
             continue
-        row, problems = change.after, role_problems(change.after)
+        row, problems = change.after, role_problems(work, change)
         if row["type"] == "choices" and not row["choices"]:
             problems["choices"] = REQUIRED
         if row["type"] != "choices":
@@ -55,12 +50,6 @@ def check_definitions(work: Work, changes: list[Change]) -> None:
         problems |= {_FIXED[name]: IMMUTABLE for name in fixed}
         if problems:
             raise ValidationError(problems)
-
-
-def role_problems(row: Row) -> dict[str, str]:
-    """What is wrong with the roles that `editable_with_roles` lists: nothing, or one is none."""
-    known = set(row["editable_with_roles"]) <= set(PERMISSIONS)
-    return {} if known else {"editable_with_roles": NO_CHOICE}
 
 
 def last_place() -> Integer:
@@ -91,7 +80,7 @@ class CustomField(Audited, table="custom_field"):
         ),
         Index(("organization_id", "kind", "position", "id")),
     )
-    loads = [fields_of_same_name]
+    loads = [fields_of_same_name, editing_roles]
     before = [check_definitions, keep_names_apart]
     type_changes: ClassVar[bool] = False
     """Whether the type may change; the stored values follow it, see `custom_values`."""
@@ -161,6 +150,19 @@ class OpportunityCustomField(
     type_changes = True
 
     also_at = ("custom_fields/opportunity",)
+
+
+class AccountCustomField(
+    CustomField,
+    path="custom_field/account",
+    prefix="cf",
+    table="custom_field",
+    only={"kind": "account"},
+):
+    """A field that the organization adds to its accounts."""
+
+    type_changes = True
+    also_at = ("custom_fields/account",)
 
 
 class ActivityCustomField(

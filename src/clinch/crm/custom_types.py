@@ -8,8 +8,8 @@ from clinch.crm.custom_fields import (
     ActivityCustomField,
     CustomField,
     CustomObjectCustomField,
-    role_problems,
 )
+from clinch.crm.editing_roles import editing_roles, role_problems
 from clinch.crm.field_lists import field_list
 from clinch.crm.shared_fields import CustomFieldAssociation
 from clinch.resources.declaration import Audited
@@ -23,7 +23,7 @@ from clinch.resources.write.work import Work
 
 def check_roles(work: Work, changes: list[Change]) -> None:
     for change in changes:
-        if change.after is not None and (problems := role_problems(change.after)):
+        if problems := role_problems(work, change):
             raise ValidationError(problems)
 
 
@@ -90,7 +90,7 @@ class CustomType(Audited):
     create_status = 201
     delete_status = 204
     naive_times = True
-    loads = [fields_to_order]
+    loads = [editing_roles, fields_to_order]
     before = [check_roles, order_fields]
 
     definitions: ClassVar[type[CustomField]]

@@ -1,8 +1,9 @@
 """What becomes of the stored values of a custom field that changes or goes.
 
 An errand of the log. A new type converts what converts; a choice that is gone, entries beyond the
-first of a field that has one value by now, and all values of a deleted field are destroyed. Each
-value is judged in the write that changes it, so it makes no difference when, or how often, that is.
+first of a field that has one value by now, and all values of a deleted field are destroyed, as are
+those of a shared field on what it is not associated with any more. Each value is judged in the
+write that changes it, so it makes no difference when, or how often, that is.
 """
 
 from collections.abc import Iterator
@@ -11,14 +12,16 @@ from dataclasses import dataclass
 import msgspec
 
 from clinch.crm.custom_fields import CustomField
+from clinch.crm.shared_fields import CustomFieldAssociation, SharedCustomField
 from clinch.events.follower import Errand, Event
 from clinch.identity.organizations import system_actor
 from clinch.resources.actor import Actor, Provenance
+from clinch.resources.custom_fields import SHARED
 from clinch.resources.custom_values import CustomValue
 from clinch.resources.declaration import Resource
 from clinch.resources.errors import NotFound
 from clinch.resources.query.read import Page
-from clinch.resources.query.tree import And, Exists, Range
+from clinch.resources.query.tree import And, Equal, Exists, Node, Range
 from clinch.resources.store import Store
 from clinch.resources.write.change import Change
 
@@ -30,24 +33,44 @@ _AT_ONCE = 200
 
 @dataclass(frozen=True, slots=True)
 class _Altered:
-    """A definition that was changed or deleted, and in which way, for people."""
+    """A definition that was changed or deleted, and in which way, for people.
+
+    With `object_type` a shared field that was taken from the objects that associations call so,
+    or from those of one type.
+    """
 
     definitions: type[Resource]
     field_id: str
     reason: str
+    object_type: str = ""
+    type_id: str | None = None
+
+    def condition(self, resource: type[Resource]) -> Node | None:
+        """Which objects of the resource have values that may not fit; None for none of them."""
+        custom = resource.custom_fields
+        if custom is None or self.object_type not in ("", custom.object_type):
+            return None
+        if self.definitions.noun not in (custom.definitions, SHARED):
+            return None
+        value = Exists(CustomValue(resource, self.field_id))
+        if self.type_id is None:
+            return value
+        return And((Equal(custom.owner_ref, self.type_id), value))
 
 
 async def refit_values(store: Store, organization_id: str, events: list[Event]) -> None:
-    """Make the values of the fields that the events alter fit these fields."""
-    altered = {one.field_id: one for event in events for one in _altered(store, event)}
-    if not altered:
+    """Make the values of the fields that the events alter, or take away, fit these fields."""
+    found = {one.field_id: one for event in events for one in _altered(store, event)}
+    parted = [event["seq"] for event in events if _parts(event)]
+    if not found and not parted:
         return
     actor = await system_actor(store, organization_id)
-    for one in altered.values():
+    for one in (*found.values(), *await _parted(store, actor, parted)):
         for resource in store.declared:
-            custom = resource.custom_fields
-            if custom is not None and custom.definitions == one.definitions.noun:
-                await _refit_objects(store, actor, resource, one)
+            condition = one.condition(resource)
+            if condition is not None:
+                await _refit_objects(store, actor, resource, one, condition)
+    for one in found.values():
         await _end_conversion(store, actor, one)
 
 
@@ -66,12 +89,38 @@ def _altered(store: Store, event: Event) -> Iterator[_Altered]:
             yield _Altered(resource, event["object_id"], f"the custom field's {words} changed")
 
 
+def _parts(event: Event) -> bool:
+    """Whether a shared field was taken from objects: its association is deleted."""
+    kind = (event["object_type"], event["action"])
+    return kind == (CustomFieldAssociation.event_type(), "deleted")
+
+
+async def _parted(store: Store, actor: Actor, seqs: list[int]) -> list[_Altered]:
+    """What the events of these numbers took from objects, as the deleted associations say."""
+    if not seqs:
+        return []
+    async with store.reading(actor) as transaction:
+        rows = await transaction.rows(
+            "select b.before->>'custom_field_id', b.before->>'object_type',"
+            " coalesce(b.before->>'custom_activity_type_id', b.before->>'custom_object_type_id')"
+            " from event_body b where b.organization_id = $1 and b.seq = any($2::bigint[])"
+            " and b.before is not null order by b.seq",
+            actor.organization_id,
+            seqs,
+        )
+    reason = "the shared field was taken from these objects"
+    return [
+        _Altered(SharedCustomField, field_id, reason, object_type, type_id)
+        for field_id, object_type, type_id in rows
+    ]
+
+
 async def _refit_objects(
-    store: Store, actor: Actor, resource: type[Resource], altered: _Altered
+    store: Store, actor: Actor, resource: type[Resource], altered: _Altered, condition: Node
 ) -> None:
     provenance = Provenance(source="custom_field", reason=altered.reason)
     last = ""
-    while ids := await _having(store, actor, resource, altered.field_id, last):
+    while ids := await _next_objects(store, actor, resource, condition, last):
         changes = [Change.refit(resource, id, altered.field_id) for id in ids]
         try:
             await store.write(actor, changes, provenance, answer=False)
@@ -80,13 +129,11 @@ async def _refit_objects(
         last = ids[-1]
 
 
-async def _having(
-    store: Store, actor: Actor, resource: type[Resource], field_id: str, after: str
+async def _next_objects(
+    store: Store, actor: Actor, resource: type[Resource], condition: Node, after: str
 ) -> list[str]:
-    """The next objects, by id, that have a value in the field."""
-    where = And(
-        (Range(resource.fields["id"], "gt", after), Exists(CustomValue(resource, field_id)))
-    )
+    """The next objects, by id, that meet the condition."""
+    where = And((Range(resource.fields["id"], "gt", after), condition))
     page = Page(where, order="id", limit=_AT_ONCE, keys=("id",), total=False)
     async with store.reading(actor, plan_anew=True) as transaction:
         found = await store.reads.page(transaction, actor, resource, page)

@@ -28,7 +28,7 @@ def field_list(own: str, shared: str = "false") -> str:
     return (
         "(select coalesce(json_agg(json_build_object('id', f.id,"
         " 'organization_id', {organization}.id, 'name', f.name, 'description', f.description,"
-        " 'type', f.type, 'choices', f.choices,"
+        " 'type', f.type, 'converting_to_type', f.converting_to_type, 'choices', f.choices,"
         " 'accepts_multiple_values', f.accepts_multiple_values,"
         " 'editable_with_roles', p.editable_with_roles, 'required', coalesce(p.required, false),"
         f" 'is_shared', f.kind = 'shared', 'associations', {associations_of('f')},"

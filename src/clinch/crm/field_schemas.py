@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from clinch.crm.custom_fields import (
+    AccountCustomField,
     ContactCustomField,
     CustomField,
     LeadCustomField,
@@ -23,6 +24,7 @@ KINDS: dict[str, type[CustomField]] = {
     "lead": LeadCustomField,
     "contact": ContactCustomField,
     "opportunity": OpportunityCustomField,
+    "account": AccountCustomField,
 }
 """The definitions of what all objects of a kind have, by the word of the API."""
 
@@ -36,7 +38,7 @@ Schema = dict[str, Any]
 
 
 async def read_schema(transaction: Transaction, actor: Actor, kind: str) -> Schema:
-    """The schema of leads, contacts or opportunities."""
+    """The schema of leads or other objects that have one kind."""
     fields = field_list(f"f.kind = '{kind}'", f"a.object_type = '{kind}'")
     found = await transaction.value(
         f"select ({fields.format(org='$1', organization='o')})::text"

@@ -7,12 +7,14 @@ from clinch.crm.activities.activity import CREATION_SOURCES
 from clinch.crm.activities.created import Created
 from clinch.crm.activities.status_changes import LeadStatusChange, recent_changes, tell
 from clinch.crm.addresses import Address
+from clinch.crm.lead_merging import complete_heirs, contacts_of_heirs, tell_merges
 from clinch.crm.lead_statuses import LeadStatus
 from clinch.db.schema import Index
 from clinch.resources.actor import Actor
 from clinch.resources.custom_fields import CustomFields, Sent
 from clinch.resources.declaration import Audited
 from clinch.resources.fields import (
+    EQ_IN,
     ChildIds,
     Children,
     Computed,
@@ -27,6 +29,7 @@ from clinch.resources.fields import (
     Text,
     Url,
 )
+from clinch.resources.links import Links
 from clinch.resources.query.tree import Assigned, In, Node, Related
 from clinch.resources.write.change import Change
 from clinch.resources.write.load import Load
@@ -43,6 +46,14 @@ _FIRST_OF_CONTACTS = (
 _SUMMED: dict[str, Any] = {"optional": True, "writable": "never"}
 
 _INBOUND, _OUTBOUND = "{row}.direction = 'inbound'", "{row}.direction = 'outbound'"
+
+_COMMUNICATION = ("call", "email", "sms", "whatsapp_message")
+
+# Drafts, and what could not be sent, have reached nobody.
+_REACHED = "coalesce({row}.status, '') not in ('draft', 'error')"
+_INCOMING = f"{_REACHED} and {{row}}.direction = 'incoming'"
+_OUTGOING = f"{_REACHED} and {{row}}.direction = 'outgoing'"
+_RECEIVED, _SENT = f"{_REACHED} and {_INBOUND}", f"{_REACHED} and {_OUTBOUND}"
 
 
 def _count(noun: str, where: str = "true") -> Summary:
@@ -67,12 +78,15 @@ def _value(type: str) -> Summary:
     return Summary(("opportunity",), f"sum({value})", _is(type))
 
 
+# Not called off.
+_MEANT = "{row}.status is null"
+
+
 def _of_meetings(value: str, starting: str) -> str:
-    """What the meetings say that start before or after the moment of reading, and are not called
-    off."""
+    """What the meetings say that start before or after the moment of reading."""
     return (
         f"(select {value} from activity a where a.organization_id = {{org}}"
-        f" and a.lead_id = {{row}}.id and a._type = 'Meeting' and a.status is null"
+        f" and a.lead_id = {{row}}.id and a._type = 'Meeting' and {_MEANT.format(row='a')}"
         f" and a.activity_at {starting})"
     )
 
@@ -120,19 +134,20 @@ def keep_in_sight(work: Work, changes: list[Change]) -> None:
 class Lead(Audited, path="lead", prefix="lead"):
     """A company or other party, with everything that belongs to it below."""
 
-    needs = {"delete": "delete_leads"}
+    needs = {"delete": "delete_leads", "merge": "merge_leads"}
     orders = ("date_created", "date_updated")
     default_order = "-date_updated"
     indexes = (
         Index(("organization_id", "date_updated desc", "id desc")),
         Index(("organization_id", "date_created desc", "id desc")),
         Index(("custom jsonb_path_ops",), method="gin"),
+        Index(("organization_id", "account_id"), where="(account_id IS NOT NULL)"),
     )
     counted = True
     first = [keep_in_sight]
     search_lead = "id"
-    loads = [history_of_statuses]
-    before = [write_history]
+    loads = [history_of_statuses, contacts_of_heirs]
+    before = [complete_heirs, write_history, tell_merges]
 
     name = Text(max=1000, doc="The company's name.")
     display_name = Computed(
@@ -140,7 +155,15 @@ class Lead(Audited, path="lead", prefix="lead"):
         " c.emails -> 0 ->> 'email', c.phones -> 0 ->> 'phone') from contact c"
         " where c.organization_id = {org} and c.lead_id = {row}.id"
         " order by c.date_created, c.id limit 1), 'Untitled')",
+        once=True,
         doc="The name, else that of the first contact.",
+    )
+    account = Ref(
+        "account",
+        nullable=True,
+        target_deleted="clear",
+        filters=EQ_IN,
+        doc="The company above it.",
     )
     description = Text()
     url = Url()
@@ -168,6 +191,7 @@ class Lead(Audited, path="lead", prefix="lead"):
         writable="never",
         doc="What is still to do.",
     )
+    integration_links = Links()
     primary_email = Computed(
         _FIRST_OF_CONTACTS.format(column="emails"),
         json_type="object",
@@ -189,8 +213,7 @@ class Lead(Audited, path="lead", prefix="lead"):
     last_call_date = DateTime(nullable=True, summary=_last("call"), **_SUMMED)
     last_incoming_call_date = DateTime(nullable=True, summary=_last("call", _INBOUND), **_SUMMED)
     last_outgoing_call_date = DateTime(nullable=True, summary=_last("call", _OUTBOUND), **_SUMMED)
-    last_communication_date = DateTime(nullable=True, summary=_last("call"), **_SUMMED)
-    num_meetings = Integer(summary=_count("meeting"), **_SUMMED)
+    num_meetings = Integer(summary=_count("meeting", _MEANT), **_SUMMED)
     num_upcoming_meetings = Computed(
         _of_meetings("count(*)", "> {now}"), json_type="integer", optional=True
     )
@@ -199,6 +222,23 @@ class Lead(Audited, path="lead", prefix="lead"):
     )
     next_meeting_date = ComputedTime(
         _of_meetings("min(a.activity_at)", "> {now}"), nullable=True, optional=True
+    )
+    num_emails = Integer(summary=_count("email", _REACHED), **_SUMMED)
+    num_received_emails = Integer(summary=_count("email", _INCOMING), **_SUMMED)
+    num_sent_emails = Integer(summary=_count("email", _OUTGOING), **_SUMMED)
+    last_email_date = DateTime(nullable=True, summary=_last("email", _REACHED), **_SUMMED)
+    last_incoming_email_date = DateTime(nullable=True, summary=_last("email", _INCOMING), **_SUMMED)
+    last_outgoing_email_date = DateTime(nullable=True, summary=_last("email", _OUTGOING), **_SUMMED)
+    num_sms = Integer(summary=_count("sms", _REACHED), **_SUMMED)
+    num_received_sms = Integer(summary=_count("sms", _RECEIVED), **_SUMMED)
+    num_sent_sms = Integer(summary=_count("sms", _SENT), **_SUMMED)
+    last_sms_date = DateTime(nullable=True, summary=_last("sms", _REACHED), **_SUMMED)
+    last_incoming_sms_date = DateTime(nullable=True, summary=_last("sms", _RECEIVED), **_SUMMED)
+    last_outgoing_sms_date = DateTime(nullable=True, summary=_last("sms", _SENT), **_SUMMED)
+    last_communication_date = DateTime(
+        nullable=True,
+        summary=Summary(_COMMUNICATION, "max({row}.activity_at)", _REACHED),
+        **_SUMMED,
     )
     last_lead_status_change_date = DateTime(
         nullable=True, summary=_last("lead_status_change"), **_SUMMED
@@ -227,3 +267,8 @@ class Lead(Audited, path="lead", prefix="lead"):
     def search_texts(cls, row: dict[str, Any]) -> Iterable[str]:
         yield row["name"]
         yield row["url"] or ""
+
+
+def merge_leads(source: str, destination: str) -> list[Change]:
+    """The changes by which a lead, by its id, comes into another with all that belongs to it."""
+    return [Change.delete(Lead, source, heir=destination), Change.update(Lead, destination, {})]

@@ -1,17 +1,21 @@
 """Opportunities: the deals with a lead."""
 
 from collections.abc import Iterable
+from datetime import timedelta
 
 from clinch.crm.activities.status_changes import (
     OpportunityStatusChange,
     recent_changes,
     tell,
 )
+from clinch.crm.attachments import Attachment
 from clinch.crm.contacts import Contact
 from clinch.crm.leads import Lead
+from clinch.crm.moving_comments import comment_summary, comments_of_moved, move_comments
 from clinch.crm.pipelines import OpportunityStatus
 from clinch.crm.rich_text import RichText, keep_twins
 from clinch.db.schema import Index
+from clinch.resources.actor import Actor
 from clinch.resources.custom_fields import CustomFields
 from clinch.resources.declaration import Audited, Owned
 from clinch.resources.errors import NO_OBJECT, ValidationError
@@ -25,14 +29,17 @@ from clinch.resources.fields import (
     Date,
     DateTime,
     Integer,
+    ListOf,
     Lookup,
     Ref,
     Shown,
+    Summary,
     Text,
     stored_time,
 )
+from clinch.resources.links import Links
 from clinch.resources.query.groups import Grouping
-from clinch.resources.query.tree import In, Related
+from clinch.resources.query.tree import Equal, In, Node, Related
 from clinch.resources.write.change import Change
 from clinch.resources.write.load import Load
 from clinch.resources.write.work import Work
@@ -145,6 +152,9 @@ def _won(spelling: str, **parts: str) -> Grouping:
     return Grouping(f"to_char({{row}}.date_won, '{spelling}')", shows)
 
 
+STALLED_AFTER = timedelta(days=30)
+
+
 class Opportunity(Audited, path="opportunity", prefix="oppo"):
     """A deal with a lead: its value, how likely it is, when it should close."""
 
@@ -180,9 +190,10 @@ class Opportunity(Audited, path="opportunity", prefix="oppo"):
         Index(("organization_id", "date_updated desc", "id desc")),
         Index(("organization_id", "lead_id", "date_created", "id")),
     )
+    list_parameters = {"is_stalled": "true: only those that are stalled; false: only the others."}
     first = [make_lead]
-    loads = [history_of_statuses]
-    before = [stay_in_pipeline, set_closing_dates, derive_notes, write_history]
+    loads = [history_of_statuses, comments_of_moved]
+    before = [stay_in_pipeline, set_closing_dates, derive_notes, write_history, move_comments]
 
     lead = Ref(Lead, target_deleted="delete", locks=True, filters=EQ_IN)
     lead_name = Shown(lead, Lead.display_name)
@@ -239,10 +250,41 @@ class Opportunity(Audited, path="opportunity", prefix="oppo"):
     )
     note = Text()
     note_html = RichText(nullable=True)
+    attachments = ListOf(Attachment)
+    # Known to the row, so that leads and lists ask nothing where nobody has commented.
+    comment_thread_id = Text(
+        nullable=True, shown=False, summary=Summary(("comment_thread",), "max({row}.id)")
+    )
+    comment_summary = Computed(
+        "case when {row}.comment_thread_id is not null then "
+        + comment_summary("t.id = {row}.comment_thread_id")
+        + " end",
+        json_type="object",
+        nullable=True,
+    )
+    integration_links = Links()
     date_won = Date(nullable=True, filters=("eq", *RANGE), doc="Won on, or expected to close.")
     date_lost = DateTime(nullable=True, writable="never")
+    is_stalled = Computed(
+        "{status}.type = 'active' and greatest({row}.date_updated, {lead}.last_communication_date)"
+        f" < ({{today}} - {STALLED_AFTER.days})::timestamp at time zone 'UTC'",
+        json_type="boolean",
+        doc="Whether it is active, and for 30 days neither it has changed nor anybody has spoken"
+        " with the lead.",
+    )
+    stall_status = Computed(
+        "null::json", json_type="object", nullable=True, doc="Deprecated; always null."
+    )
+    suggested_action = Computed(
+        "null::json", json_type="object", nullable=True, doc="Always null: nothing is suggested."
+    )
     custom = CustomFields("opportunity_custom_field")
     created_by_name = Shown("created_by", "name")
     updated_by_name = Shown("updated_by", "name")
     date_created = DateTime(writable="create", filters=("eq", *RANGE))
     date_updated = DateTime(writable="never", filters=("eq", *RANGE))
+
+    @classmethod
+    def narrow(cls, parameters: dict[str, str], actor: Actor) -> list[Node]:
+        wanted = parameters.get("is_stalled")
+        return [Equal(cls.is_stalled, wanted.lower() != "false")] if wanted else []

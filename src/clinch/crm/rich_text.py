@@ -5,7 +5,6 @@ Writing either side derives the other; where both are sent, the HTML counts.
 
 import html
 import re
-from html.parser import HTMLParser
 from typing import Any
 
 import nh3
@@ -24,6 +23,11 @@ _ATTRIBUTES = {
 }
 _STYLES = {"color", "background-color", "text-align", "font-weight", "font-style"}
 
+
+# What is harmless is well-formed too: no tag has a `>` in it but the one at its end.
+_TAG = re.compile(r"<[^>]*>")
+_ITEM = re.compile(r"<li\b[^>]*>")
+_LINE_ENDS = re.compile(rf"<(?:br|hr|/(?:{'|'.join((*_BLOCKS, 'div', 'table', 'tr'))}))\b[^>]*>")
 
 _BLANK = "<body><p></p></body>"
 
@@ -78,28 +82,8 @@ def to_rich(text: str) -> str:
     return f"<body><p>{escaped}</p></body>"
 
 
-def to_plain(rich: str) -> str:
-    """The text of a fragment, with lines where its blocks end and a mark before list items."""
-    parser = _Plain()
-    parser.feed(rich)
-    parser.close()
-    return re.sub(r"\n{3,}", "\n\n", "".join(parser.parts)).strip()
-
-
-class _Plain(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.parts: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag in ("br", "hr"):
-            self.parts.append("\n")
-        elif tag == "li":
-            self.parts.append("* ")
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag in _BLOCKS:
-            self.parts.append("\n")
-
-    def handle_data(self, data: str) -> None:
-        self.parts.append(data)
+def to_plain(markup: str) -> str:
+    """The text of HTML that was made harmless, with lines where its blocks end and a mark before
+    list items."""
+    text = _LINE_ENDS.sub("\n", _ITEM.sub("* ", markup))
+    return re.sub(r"\n{3,}", "\n\n", html.unescape(_TAG.sub("", text))).strip()

@@ -1,12 +1,13 @@
 """Shared custom fields: defined once, and given to several kinds of objects by associations."""
 
-from clinch.crm.custom_fields import CUSTOMIZATIONS, CustomField, last_place, role_problems
+from clinch.crm.custom_fields import CUSTOMIZATIONS, CustomField, last_place
+from clinch.crm.editing_roles import editing_roles, role_problems
 from clinch.crm.field_lists import associations_of
 from clinch.crm.field_names import fields_of_same_objects, keep_names_apart
 from clinch.db.schema import Index
 from clinch.resources.declaration import Audited
 from clinch.resources.errors import REQUIRED, ValidationError
-from clinch.resources.fields import Boolean, Choice, Computed, Ref, Words
+from clinch.resources.fields import Boolean, Choice, Computed, Ref, Summary, Words
 from clinch.resources.write.change import Change
 from clinch.resources.write.work import Work
 
@@ -28,6 +29,19 @@ class SharedCustomField(
     associations = Computed(
         associations_of("{row}"), json_type="array", doc="What has the field, and how."
     )
+    given_to = Words(
+        nullable=True,
+        shown=False,
+        writable="never",
+        summary=Summary(
+            ("custom_field_association",),
+            "jsonb_agg({place} order by {place})".format(
+                place="coalesce({row}.custom_activity_type_id, {row}.custom_object_type_id,"
+                " {row}.object_type)"
+            ),
+        ),
+        doc="The kinds of objects, or the ids of the types, that have the field.",
+    )
 
 
 def check_associations(work: Work, changes: list[Change]) -> None:
@@ -35,7 +49,7 @@ def check_associations(work: Work, changes: list[Change]) -> None:
     for change in changes:
         if change.after is None:
             continue
-        problems = role_problems(change.after)
+        problems = role_problems(work, change)
         for ref in (
             CustomFieldAssociation.custom_activity_type,
             CustomFieldAssociation.custom_object_type,
@@ -75,7 +89,7 @@ class CustomFieldAssociation(Audited, path="custom_field_association", prefix="c
             name="custom_field_association_place",
         ),
     )
-    loads = [fields_of_same_objects]
+    loads = [fields_of_same_objects, editing_roles]
     before = [check_associations, keep_names_apart]
     within = [touch_shared_fields]
 
@@ -84,6 +98,7 @@ class CustomFieldAssociation(Audited, path="custom_field_association", prefix="c
         "lead",
         "contact",
         "opportunity",
+        "account",
         "custom_activity_type",
         "custom_object_type",
         required=True,

@@ -89,6 +89,7 @@ def _complete(
                 output, _ = process.communicate(statement, timeout=REPORT_SECONDS)
                 break
             except subprocess.TimeoutExpired:
+                statement = None  # it is being sent already, and may be given only once
                 on_step(f"making the database: {time.monotonic() - began:.0f} s")
     except BaseException:
         # It has a session of its own, so the whole of it can go.

@@ -24,7 +24,7 @@ Seen = dict[str, type[Resource]]
 
 _COLUMNS = (
     "seq, id, at, object_type, object_id, lead_id, action, changed, user_id, api_key_id,"
-    " request_id, method, path"
+    " request_id, method, path, meta"
 )
 
 # The log is in the order of commits, so its times run ahead of each other by what a write takes.

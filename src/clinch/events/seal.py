@@ -26,12 +26,16 @@ _START = bytes(32)
 _BATCH = 1_000
 _SAID = tuple(column.name for column in EVENT.columns[1:])
 _COLUMNS = ", ".join(f"e.{name}" for name in _SAID)
+_SAID_IF_ANY = {"meta"}
+"""What came to the row after the first seals were made, so that these hold still."""
 
 
 def link(chain: bytes, event: Event) -> bytes:
     """The next link: over the last one and all that the event's row says, its digest included."""
-    said = msgspec.json.encode({name: event[name] for name in _SAID})
-    return hashlib.sha256(chain + said).digest()
+    said = {
+        name: event[name] for name in _SAID if name not in _SAID_IF_ANY or event[name] is not None
+    }
+    return hashlib.sha256(chain + msgspec.json.encode(said)).digest()
 
 
 async def seal(transaction: Transaction, organization_id: str, events: list[Event]) -> None:

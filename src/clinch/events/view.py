@@ -152,6 +152,7 @@ async def _events(
 def _event(actor: Actor, run: list[Row], states: _States) -> Json:
     last, first = run[0], run[-1]
     meta = {"request_method": last["method"], "request_path": last["path"]}
+    meta |= msgspec.json.decode(last["meta"] or "{}")
     event: Json = {
         "id": first["id"],
         "date_created": _time(first["at"]),

@@ -1,33 +1,48 @@
-"""Who may give whom what: nobody gives out more than they have."""
+"""Who may still give a role to somebody, when the link to it is used."""
+
+from typing import Any
+
+import msgspec
 
 from clinch.db.database import Transaction
-from clinch.identity.roles import PERMISSIONS
+from clinch.identity.rights import rights_of
 
 GIVES = "manage_organization"
 
+_decode = msgspec.json.Decoder(dict[str, Any]).decode
 
-def covers(permissions: frozenset[str] | None, role_id: str) -> bool:
-    """Whether somebody with these permissions (None: all) has everything that a role gives."""
-    return permissions is None or (
-        role_id != "admin" and PERMISSIONS.get(role_id, frozenset({role_id})) <= permissions
+
+async def role_row(
+    transaction: Transaction, organization_id: str, id: str
+) -> dict[str, Any] | None:
+    """The organization's role with this id, as a row."""
+    text = await transaction.value(
+        "select to_jsonb(r)::text from role r where r.organization_id = $1 and r.id = $2",
+        organization_id,
+        id,
     )
+    return None if text is None else _decode(text)
 
 
 async def may_still_give(
     transaction: Transaction, organization_id: str, user_id: str | None, role_id: str
 ) -> bool:
-    """Whether who made a link is still in a position to, when it is used.
+    """Whether who made a link is still in a position to, and the role is still there.
 
     None is the installation's operator, who always is.
     """
-    if user_id is None:
-        return True
-    role = await transaction.value(
-        "select role_id from membership where organization_id = $1 and user_id = $2 and active",
+    given = await role_row(transaction, organization_id, role_id)
+    if given is None or user_id is None:
+        return given is not None
+    held = await transaction.value(
+        "select to_jsonb(r)::text from membership m"
+        " join role r on r.organization_id = m.organization_id and r.id = m.role_id"
+        " where m.organization_id = $1 and r.organization_id = $1 and m.user_id = $2 and m.active",
         organization_id,
         user_id,
     )
-    if role is None:
+    if held is None:
         return False
-    permissions = None if role == "admin" else PERMISSIONS.get(role, frozenset())
-    return (permissions is None or GIVES in permissions) and covers(permissions, role_id)
+    rights = rights_of(_decode(held))
+    gives = rights.permissions is None or GIVES in rights.permissions
+    return gives and rights.cover(rights_of(given))

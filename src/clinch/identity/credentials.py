@@ -17,9 +17,10 @@ import msgspec
 from clinch.db.database import CredentialChanged, Database, Tenant, Transaction
 from clinch.db.ids import new_id, new_secret
 from clinch.db.schema import Column, Index, Table, id_column
-from clinch.identity.roles import ADMIN
-from clinch.resources.actor import Actor, Visibility
+from clinch.identity.rights import rights_of
+from clinch.resources.actor import Actor, Link
 from clinch.resources.errors import ApiError
+from clinch.resources.write.work import Work
 
 CREDENTIAL = Table(
     "credential",
@@ -38,7 +39,8 @@ CREDENTIAL = Table(
 
 _CACHED = 10_000
 
-_decode = msgspec.json.Decoder(list[str]).decode
+_decode_role = msgspec.json.Decoder(dict[str, Any]).decode
+_decode_links = msgspec.json.Decoder(tuple[Link, ...]).decode
 
 
 class Unauthorized(ApiError):
@@ -69,6 +71,14 @@ async def issue(
         expires_at,
     )
     return id, f"{id}.{secret}"
+
+
+def read_actors_anew(work: Work) -> None:
+    """Something has changed that every actor of the organization remembers."""
+    work.also(
+        "update credential set version = version + 1 where organization_id = $1",
+        work.actor.organization_id,
+    )
 
 
 class Authenticator:
@@ -110,9 +120,11 @@ class Authenticator:
         try:
             async with self._database.tenant(tenant) as transaction:
                 found = await transaction.rows(
-                    "select o.id as organization, o.country, r.id as role, r.permissions,"
-                    " r.visibility_user_lcf_ids as fields,"
-                    " r.visibility_user_lcf_behavior as behavior from membership m"
+                    "select o.id as organization, o.country, to_jsonb(r)::text as role,"
+                    " (select json_agg(json_build_object('noun', l.type, 'name', l.name,"
+                    " 'url', l.url) order by l.date_created, l.id)::text"
+                    " from integration_link l where l.organization_id = $1) as links"
+                    " from membership m"
                     " join organization o on o.organization_id = m.organization_id"
                     " join role r on r.organization_id = m.organization_id and r.id = m.role_id"
                     " where m.organization_id = $1 and o.organization_id = $1"
@@ -128,20 +140,18 @@ class Authenticator:
 
 
 def _actor(tenant: Tenant, user_id: str, found: Mapping[str, Any]) -> Actor:
-    """The actor that a member is by their role; an admin may do everything."""
-    permissions = None if found["role"] == ADMIN else frozenset(_decode(found["permissions"]))
-    visibility = None
-    if permissions is not None and "view_all_leads" not in permissions:
-        fields = tuple(_decode(found["fields"] or "[]"))
-        visibility = Visibility(fields, unassigned=found["behavior"] == "allow_unassigned")
+    """The actor that a member is by their role."""
+    role = _decode_role(found["role"])
+    rights = rights_of(role)
     return Actor(
         tenant,
         found["organization"],
         user_id,
-        found["role"],
-        permissions,
-        visibility,
+        role["id"],
+        rights.permissions,
+        rights.visibility,
         country=found["country"],
+        links=_decode_links(found["links"] or "[]"),
     )
 
 

@@ -3,9 +3,10 @@
 from collections.abc import Iterable
 from datetime import timedelta
 
-from clinch.identity.authority import GIVES, covers
+from clinch.identity.authority import GIVES
 from clinch.identity.links import INSERT, new_link_secret
-from clinch.identity.roles import PERMISSIONS
+from clinch.identity.rights import covers
+from clinch.identity.roles import Role
 from clinch.identity.users import Membership, User
 from clinch.resources.declaration import Audited
 from clinch.resources.errors import BadRequest, Forbidden, ValidationError
@@ -38,7 +39,8 @@ def members_with_the_address(work: Work, changes: list[Change]) -> Iterable[Load
 def refuse_what_is_not_ones_own(work: Work, changes: list[Change]) -> None:
     """Nobody invites to more than they have."""
     for change in changes:
-        if not covers(work.actor.permissions, change.get(Invitation.role_id)):
+        role = work.row(Role, change.get(Invitation.role_id))
+        if change.kind == "create" and (role is None or not covers(work.actor, role)):
             raise Forbidden("You cannot invite somebody to a role that has more rights than yours.")
 
 
@@ -93,7 +95,15 @@ class Invitation(Audited, path="invitation", prefix="invi"):
     when_deleted = {"status": "revoked"}
 
     email = EmailAddress(required=True, writable="create", filters=EQ)
-    role_id = Choice(*PERMISSIONS, default="user", writable="create", doc="A built-in role.")
+    # Not enforced: what was settled keeps no role from going, and what is pending ends with it.
+    role_id = Ref(
+        Role,
+        key="role_id",
+        default="user",
+        writable="create",
+        enforced=False,
+        doc="A built-in word or an id.",
+    )
     status = Choice(
         "pending", "accepted", "revoked", default="pending", writable="internally", filters=EQ
     )

@@ -10,7 +10,7 @@ import msgspec
 from clinch.db.database import Tenant, Transaction
 from clinch.db.ids import new_id
 from clinch.db.schema import Column, Index, Table, id_column
-from clinch.identity.credentials import CREDENTIAL
+from clinch.identity.credentials import CREDENTIAL, read_actors_anew
 from clinch.identity.links import LINK
 from clinch.identity.roles import built_in_roles
 from clinch.identity.users import User
@@ -119,10 +119,7 @@ def _listed(change: Change) -> list[str] | None:
 def refresh_actors(work: Work, changes: list[Change]) -> None:
     """An actor remembers the country of the organization: all of them must be read anew."""
     if any(change.moved(Organization.country) for change in changes):
-        work.also(
-            "update credential set version = version + 1 where organization_id = $1",
-            work.actor.organization_id,
-        )
+        read_actors_anew(work)
 
 
 class Organization(Audited, path="organization", prefix="orga"):

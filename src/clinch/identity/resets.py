@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 
 from clinch.db.database import Transaction
 from clinch.db.ids import new_id
-from clinch.identity.authority import GIVES, covers, may_still_give
+from clinch.identity.authority import GIVES, may_still_give, role_row
 from clinch.identity.links import INSERT, Link, LinkRefused, new_link_secret
+from clinch.identity.rights import covers
 from clinch.identity.second_factor import turn_off
 from clinch.identity.sessions import end_sessions
 from clinch.identity.sign_in_events import log_sign_in_change
@@ -72,9 +73,9 @@ async def _check_may_reset(transaction: Transaction, actor: Actor, user_id: str)
         raise NotFound(User.__name__)
     if actor.user_id is None:
         return
-    if login.organization_ids != [actor.organization_id] or not covers(
-        actor.permissions, login.role_id
-    ):
+    role = await role_row(transaction, actor.organization_id, login.role_id)
+    own = login.organization_ids == [actor.organization_id]
+    if not own or role is None or not covers(actor, role):
         raise Forbidden("Only the operator of this installation can reset this login.")
 
 

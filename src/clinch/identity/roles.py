@@ -9,17 +9,23 @@ from datetime import UTC, datetime
 from typing import Any
 
 from clinch.db.schema import Index
+from clinch.identity.rights import ADMIN, covers
 from clinch.resources.actor import Actor
 from clinch.resources.declaration import Audited, Operation
-from clinch.resources.errors import NO_CHOICE, NO_OBJECT, BadRequest, Invalid, ValidationError
+from clinch.resources.errors import (
+    NO_CHOICE,
+    NO_OBJECT,
+    BadRequest,
+    Forbidden,
+    Invalid,
+    ValidationError,
+)
 from clinch.resources.fields import Boolean, Choice, Text, Words, stored_time
 from clinch.resources.query.tree import In
 from clinch.resources.visibility import LEAD
 from clinch.resources.write.change import Change, Row
 from clinch.resources.write.load import Load
 from clinch.resources.write.work import Work
-
-ADMIN = "admin"
 
 _OWN = frozenset({"delete_own_activities", "delete_own_opportunities", "delete_own_tasks"})
 
@@ -127,6 +133,20 @@ def _problems(work: Work, change: Change, row: Row) -> dict[str, Any]:
     return problems
 
 
+def refuse_what_is_not_ones_own(work: Work, changes: list[Change]) -> None:
+    """Nobody writes more into a role than they have: its holders, and they may be one, get it."""
+    fields = (
+        Role.permissions,
+        Role.visibility_user_lcf_ids,
+        Role.visibility_user_lcf_behavior,
+    )
+    for change in changes:
+        if change.after is None or not any(map(change.moved, fields)):
+            continue
+        if not covers(work.actor, change.after | {"id": change.id}):
+            raise Forbidden("You cannot give a role more rights than you have.")
+
+
 def refresh_holders(work: Work, changes: list[Change]) -> None:
     """What the holders of a role may do has changed: their keys and sessions are read anew."""
     changed = [change.id for change in changes if change.changed()]
@@ -149,7 +169,7 @@ class Role(Audited, path="role", prefix="role"):
     naive_times = True
     indexes = (Index(("organization_id", "date_created", "id")),)
     loads = [named_fields]
-    before = [keep_built_in, check_visibility]
+    before = [keep_built_in, check_visibility, refuse_what_is_not_ones_own]
     within = [refresh_holders]
 
     name = Text(required=True, max=200)

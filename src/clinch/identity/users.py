@@ -9,10 +9,11 @@ from argon2 import PasswordHasher
 from clinch.db.database import Transaction
 from clinch.db.ids import new_id
 from clinch.db.schema import Column, Index, Table, id_column
-from clinch.identity.roles import ADMIN, Role
+from clinch.identity.rights import ADMIN, covers
+from clinch.identity.roles import Role
 from clinch.resources.actor import Actor, Provenance
 from clinch.resources.declaration import Audited
-from clinch.resources.errors import BadRequest, Invalid, ValidationError
+from clinch.resources.errors import BadRequest, Forbidden, Invalid, ValidationError
 from clinch.resources.fields import (
     Boolean,
     Choice,
@@ -93,6 +94,18 @@ def _is_admin(row: Row | None) -> bool:
     return row is not None and row["active"] and row["role_id"] == ADMIN
 
 
+def refuse_what_is_not_ones_own(work: Work, changes: list[Change]) -> None:
+    """Nobody gives a member, or one who comes back, more than they have."""
+    for change in changes:
+        if change.after is None or not (
+            change.moved(Membership.role_id) or change.moved(Membership.active)
+        ):
+            continue
+        role = work.row(Role, change.get(Membership.role_id))
+        if change.get(Membership.active) and (role is None or not covers(work.actor, role)):
+            raise Forbidden("You cannot give somebody a role that has more rights than yours.")
+
+
 def tell_activity(work: Work, changes: list[Change]) -> None:
     """Who comes and who leaves is told in events of their own."""
     for change in changes:
@@ -123,7 +136,7 @@ class Membership(Audited, path="membership", prefix="memb"):
     }
     indexes = (Index(("organization_id", "user_id"), unique=True),)
     loads = [all_admins]
-    before = [keep_an_admin]
+    before = [keep_an_admin, refuse_what_is_not_ones_own]
     within = [tell_activity, refresh_credentials]
 
     id = Id(filters=("in",))

@@ -33,12 +33,22 @@ class Visibility:
 
 
 @dataclass(frozen=True, slots=True)
+class Link:
+    """A link to another program that the objects of the resource `noun` show; `url` is a template,
+    see `Links`."""
+
+    noun: str
+    name: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
 class Actor:
     """An organization, a user of it, their rights, their time zone and their clock.
 
     `user_id` and `role` are None for the system itself. `permissions` are the role's words, or
     None for a role that may do everything. `visibility` is None for who sees every lead. `country`
-    is the ISO code that local phone numbers are read in.
+    is the ISO code that local phone numbers are read in. `links` are the organization's.
     """
 
     tenant: Tenant
@@ -50,6 +60,7 @@ class Actor:
     grant: frozenset[OperationClass] = EVERY_CLASS
     utc_offset: timedelta = timedelta()
     country: str = "US"
+    links: tuple[Link, ...] = ()
     clock: Callable[[], datetime] = field(default=_now, compare=False)
 
     @property

@@ -78,11 +78,7 @@ class CustomFields(Field):
                 return None
             only = f" and f.id in ({wanted})"
         table, kind = out.definitions(self.definitions)
-        link = (
-            f"a.{self.owner} = {row}.{self.owner_ref.column}"
-            if self.owner
-            else f"a.object_type = '{self.object_type}'"
-        )
+        place = f"{row}.{self.owner_ref.column}" if self.owner else f"'{self.object_type}'"
         value = f"{row}.custom -> f.id"
         order = "order by f.position, f.id"
         return (
@@ -90,8 +86,7 @@ class CustomFields(Field):
             f" '' {order}) as flat, json_object_agg(f.name, {value} {order}) as by_name"
             f" from {table} f where {row}.custom <> '{{}}' and f.organization_id = $1"
             f" and f.kind in ('{kind}', 'shared') and {row}.custom ? f.id{only}"
-            f" and (f.kind = '{kind}' or exists (select from {ASSOCIATION} a"
-            f" where a.organization_id = $1 and a.custom_field_id = f.id and {link}))"
+            f" and (f.kind = '{kind}' or f.given_to ? {place})"
             f" and (f.converting_to_type is null or custom_value_fits("
             f"f.type, f.accepts_multiple_values, f.choices, {value}))"
         )

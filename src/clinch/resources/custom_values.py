@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from clinch.db.schema import Column, Index, id_column, tenant_table
 from clinch.resources.custom_fields import REFERENCES
-from clinch.resources.fields import Field, Output
+from clinch.resources.fields import Field, Output, literal
 
 if TYPE_CHECKING:
     from clinch.resources.declaration import Resource
@@ -77,7 +77,7 @@ class CustomValue(Field):
 
     @property
     def _literal(self) -> str:
-        return "'" + self.id.replace("'", "''") + "'"
+        return literal(self.id)
 
 
 def measure(value: Decimal | date) -> tuple[str, Decimal | datetime]:

@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from clinch.db.schema import Column, ForeignKey, Index, Table, id_column, tenant_table
 from clinch.resources.actor import Actor, OperationClass
 from clinch.resources.custom_fields import ASSOCIATION, SHARED, CustomFields
-from clinch.resources.fields import Children, Computed, DateTime, Field, Id, Ref, Summary
+from clinch.resources.fields import (
+    Children,
+    Computed,
+    DateTime,
+    Field,
+    FileItem,
+    Id,
+    ListOf,
+    Ref,
+    RollUp,
+    Summary,
+)
 from clinch.resources.query.groups import Grouping
 from clinch.resources.query.tree import And, Node
 from clinch.resources.visibility import find_parents, seen_with
@@ -18,8 +29,9 @@ if TYPE_CHECKING:
     from clinch.resources.write.load import Load
     from clinch.resources.write.work import Work
 
-Operation = Literal["list", "get", "create", "update", "bulk_update", "delete"]
+Operation = Literal["list", "get", "create", "update", "bulk_update", "delete", "merge"]
 Rule = Callable[["Work", "list[Change]"], None]
+Loads = Callable[["Work", "list[Change]"], "Iterable[Load]"]
 
 CLASS_OF: dict[Operation, OperationClass] = {
     "list": OperationClass.READ,
@@ -28,6 +40,7 @@ CLASS_OF: dict[Operation, OperationClass] = {
     "update": OperationClass.WRITE,
     "bulk_update": OperationClass.WRITE,
     "delete": OperationClass.DESTRUCTIVE,
+    "merge": OperationClass.DESTRUCTIVE,
 }
 
 
@@ -60,16 +73,18 @@ class Resource:
     - `orders` and `default_order`: what `_order_by` accepts (`key` or `-key`) and what holds
       without it; the object's id decides between equals.
     - `first`: rules that may add objects to a write; `loads`: rows that the rules want to see;
-      `before`: rules that may change or refuse the write; `within`: rules that add to it, in the
-      same transaction. Each takes the work and its changes of this resource, in the order listed.
+      `looks`: more of them, which depend on those or on what others have just written; `before`:
+      rules that may change or refuse the write; `within`: rules that add to it, in the same
+      transaction. Each takes the work and its changes of this resource, in the order listed.
     - `search_texts`: the texts of a row by which a fragment search finds it, for a resource whose
-      `search_lead` names the column of the lead it is found with.
+      `search_lead` names the column of the lead it is found with, or its own id where that is none.
     - `counted`: the number of objects is kept, and lists answer `total_results`; `totals` are more
       that they answer, over everything that fits: aggregates in SQL over `{row}`, by name.
     - `groupings`: what `_group_by` accepts (`key` or `-key`): how lists are answered in groups.
     - `also_at`: further paths by which older clients know the resource.
     - `list_parameters`: what `narrow` reads besides the fields' filters, with a line on each.
-    - `when_deleted`: what a delete sets on an object that then stays, instead of taking it out.
+    - `when_deleted`: what a delete sets on an object that then stays, instead of taking it out,
+      unless a rule does (`Work.delete`).
     - `naive_times`: times are answered without an offset, as some resources of the API have it.
 
     Resources may share a table: `class Note(Activity, …, table="activity", only={"_type": "Note"})`
@@ -95,6 +110,8 @@ class Resource:
     time_columns: ClassVar[tuple[str, ...]] = ()
     refs: ClassVar[tuple[Ref, ...]] = ()
     custom_fields: ClassVar[CustomFields | None] = None
+    file_lists: ClassVar[tuple[ListOf, ...]] = ()
+    """The lists in which an object holds files."""
     packed_fields: ClassVar[tuple[Field, ...]] = ()
     """The fields that have no column of their own."""
     only: ClassVar[dict[str, str]] = {}
@@ -116,7 +133,8 @@ class Resource:
     create_status: ClassVar[int] = 200
     delete_status: ClassVar[int] = 200
     first: ClassVar[list[Rule]] = []
-    loads: ClassVar[list[Callable[["Work", "list[Change]"], "Iterable[Load]"]]] = []
+    loads: ClassVar[list[Loads]] = []
+    looks: ClassVar[list[Loads]] = []
     before: ClassVar[list[Rule]] = []
     within: ClassVar[list[Rule]] = []
     list_parameters: ClassVar[dict[str, str]] = {}
@@ -169,6 +187,8 @@ class Resource:
             cls.variant_of.variants[word] = cls
         cls.custom_fields = next((f for f in bound.values() if isinstance(f, CustomFields)), None)
         cls.refs = tuple(f for f in cls.stored_fields if isinstance(f, Ref))
+        lists = (f for f in cls.stored_fields if isinstance(f, ListOf))
+        cls.file_lists = tuple(f for f in lists if issubclass(f.item, FileItem))
 
     @classmethod
     def visible(cls, actor: Actor) -> Node | None:
@@ -185,6 +205,11 @@ class Resource:
     def narrow(cls, parameters: dict[str, str], actor: Actor) -> list[Node]:
         """Conditions that a list has by itself, or by parameters that are no field's filter."""
         return []
+
+    @classmethod
+    def left_out(cls, parameters: dict[str, str]) -> frozenset[str]:
+        """The keys that a list leaves out by its parameters, unless `_fields` names them."""
+        return frozenset()
 
     @classmethod
     def event_type(cls) -> str:
@@ -254,14 +279,16 @@ class Declarations:
     def followers(self, resource: type[Resource]) -> list[Ref]:
         """The references of other objects that something becomes of when one of `resource` goes.
 
-        One that a variant has from the resource above it stands there alone.
+        One that a variant has from the resource above it stands there alone; what refers to that
+        follows the variants too.
         """
+        names = {kind.noun for kind in (resource, resource.variant_of) if kind is not None}
         return [
             ref
             for other in self
             for ref in other.refs
             if ref.target_deleted != "refuse"
-            and ref.target == resource.noun
+            and ref.target in names
             and not (other.variant_of is not None and ref.key in other.variant_of.fields)
         ]
 
@@ -322,7 +349,7 @@ class Declarations:
     def _check(self) -> None:
         for resource in self:
             for field in resource.fields.values():
-                named = [field.target] if isinstance(field, Ref | Children) else []
+                named = [field.target] if isinstance(field, Ref | Children | RollUp) else []
                 if isinstance(field, CustomFields):
                     named = [field.definitions, SHARED, ASSOCIATION]
                 named += field.summary.sources if field.summary is not None else ()

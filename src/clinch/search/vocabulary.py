@@ -8,6 +8,7 @@ import re
 from functools import cache
 from typing import Literal
 
+from clinch.crm.accounts import Account
 from clinch.crm.activities.activity import Activity
 from clinch.crm.contacts import Contact
 from clinch.crm.lead_statuses import LeadStatus
@@ -28,6 +29,7 @@ from clinch.search.activity_terms import (
 from clinch.search.declared_terms import Scopes, Vocabulary, made
 from clinch.search.terms import (
     AnyOf,
+    DomainTerm,
     EmailTerm,
     FlagTerm,
     IdTerm,
@@ -64,6 +66,7 @@ def _address(item: str) -> Term:
     return TextTerm(Lead.addresses, item)
 
 
+_ACCOUNT_NAME = TextTerm(Account.name, found_by=Account.id)
 _LEAD_NAME = TextTerm(Lead.name, found_by=Lead.id)
 _LEAD_STATUS = AnyOf((Through(Lead.status, LabelTerm(LeadStatus.label)), IdTerm(Lead.status)))
 _CONTACT_NAME = TextTerm(Contact.name, found_by=Contact.id)
@@ -118,6 +121,7 @@ def _lead() -> Vocabulary:
         **{name: Through(Lead.contacts, term) for name, term in of_contacts.items()},
         **{name: Through(deal, term) for name, term in of_deals.items()},
         "user": AnyOf((owner, Through(Lead.tasks, UserTerm(Task.assigned_to)))),
+        "account": Through(Lead.account, _ACCOUNT_NAME),
         "city": _address("city"),
         "state": _address("state"),
         **dict.fromkeys(("zip", "zipcode"), _address("zipcode")),
@@ -128,6 +132,7 @@ def _lead() -> Vocabulary:
         **dict.fromkeys(("contact", "contacts"), (Lead.contacts,)),
         **dict.fromkeys(("opportunity", "opportunities"), (deal,)),
         **dict.fromkeys(("task", "tasks"), (Lead.tasks,)),
+        "account": (Lead.account,),
     }
     sorts = {"company": "name", "status": "status_label", "lead_status": "status_label"}
     return made(Lead, lambda word: _found(word, (Lead.id, "lead")), terms, scopes, sorts)
@@ -213,7 +218,28 @@ def _activity(variant: type[Resource]) -> Vocabulary:
     return made(variant, lambda word: found_in_texts(variant, word), terms, scopes, {})
 
 
-_MAKERS = {"lead": _lead, "contact": _contact, "opportunity": _opportunity, "task": _task}
+def _account() -> Vocabulary:
+    terms: dict[str, Term] = {
+        **dict.fromkeys(("name", "company"), _ACCOUNT_NAME),
+        **dict.fromkeys(("domain", "domains"), DomainTerm()),
+        **dict.fromkeys(("owner", "user"), UserTerm(Account.owner)),
+        "parent": Through(Account.parent, _ACCOUNT_NAME),
+    }
+
+    def free(word: str) -> Node:
+        return _found(word, (Account.id, "object"))
+
+    scopes: Scopes = {"parent": (Account.parent,)}
+    return made(Account, free, terms, scopes, {"owner": "owner_name"})
+
+
+_MAKERS = {
+    "lead": _lead,
+    "contact": _contact,
+    "opportunity": _opportunity,
+    "task": _task,
+    "account": _account,
+}
 
 
 SEARCHABLE = frozenset(_MAKERS)

@@ -4,7 +4,7 @@ import base64
 import binascii
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 import asyncpg
 import msgspec
 
-from clinch.db.database import Busy, CredentialChanged
+from clinch.db.database import CredentialChanged
 from clinch.db.ids import new_id
 from clinch.identity.api_keys import ApiKey
 from clinch.identity.credentials import Authenticator, Unauthorized
@@ -24,6 +24,7 @@ from clinch.server.http import (
     Receive,
     Request,
     Response,
+    Stream,
     parse_body,
     parse_query,
     receive_body,
@@ -33,37 +34,24 @@ from clinch.server.log import log, log_failure
 from clinch.server.rate_limit import RateLimit
 from clinch.server.routes import Match, MethodNotAllowed, Routes
 from clinch.server.session import from_elsewhere, session_of
+from clinch.server.unavailable import UNAVAILABLE
 
 Scope = dict[str, Any]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 Asgi = Callable[[Any, Any, Any], Awaitable[None]]
 
-_METHODS = frozenset({"GET", "POST", "PUT", "DELETE"})
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE"})
 _OFFSET = re.compile(rb"[+-]?\d{1,2}(\.\d{1,4})?")
-
-_UNAVAILABLE = (
-    Busy,
-    OSError,
-    TimeoutError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.TooManyConnectionsError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,  # so it says that the connection was lost just then
-    asyncpg.QueryCanceledError,
-    asyncpg.DeadlockDetectedError,
-)
 
 
 class Application:
-    """An ASGI application: the API below `/api/v1`, all else handed to `pages`."""
+    """An ASGI application: what takes a key or a session, such as the API below `/api/v1`, all else
+    handed to `pages`. `routes` are those below each base, which has two segments."""
 
     def __init__(
         self,
         authenticator: Authenticator,
-        routes: Routes,
+        routes: Mapping[str, Routes],
         pages: Asgi,
         rate_limit: RateLimit,
         public_url: str,
@@ -76,13 +64,17 @@ class Application:
             await self._pages(scope, receive, send)
             return
         segments = [segment for segment in scope["path"].split("/") if segment]
-        if segments[:2] != ["api", "v1"]:
+        base = f"/{'/'.join(segments[:2])}"
+        if base not in self._routes:
             await self._pages(scope, receive, send)
             return
-        exchange = _Exchange(scope, receive, segments[2:])
+        exchange = _Exchange(scope, receive, base, segments[2:])
         started = time.perf_counter()
         response = await self._respond(exchange)
-        await _send(send, response, exchange)
+        try:
+            await _send(send, response, exchange)
+        except Exception as error:  # it has begun, and can only be broken off
+            log_failure(error, request_id=exchange.request_id)
         log(
             "request",
             method=scope["method"],
@@ -115,7 +107,7 @@ class Application:
             return Response(msgspec.json.encode(error.body), error.status, exchange.headers)
         except asyncpg.DataError:
             return _error(400, "A value in the request cannot be stored.", exchange)
-        except _UNAVAILABLE as error:
+        except UNAVAILABLE as error:
             log_failure(error, request_id=exchange.request_id)
             exchange.headers.append((b"retry-after", b"1"))
             return _error(503, "The server is busy. Please try again.", exchange)
@@ -133,7 +125,7 @@ class Application:
             refusal = self._rate_limit.refusal()
             refusal.headers += exchange.headers
             return refusal
-        match = self._routes.find(exchange.segments)
+        match = self._routes[exchange.base].find(exchange.segments)
         exchange.pattern = match.pattern
         request = await exchange.read(match, actor)
         handler = match.handler(request.method)
@@ -160,6 +152,7 @@ class _Exchange:
     __slots__ = (
         "_receive",
         "_scope",
+        "base",
         "headers",
         "http_headers",
         "key_id",
@@ -170,8 +163,8 @@ class _Exchange:
         "segments",
     )
 
-    def __init__(self, scope: Scope, receive: Receive, segments: list[str]) -> None:
-        self._scope, self._receive, self.segments = scope, receive, segments
+    def __init__(self, scope: Scope, receive: Receive, base: str, segments: list[str]) -> None:
+        self._scope, self._receive, self.base, self.segments = scope, receive, base, segments
         self.method: str = scope["method"]
         self.http_headers: Headers = dict(scope["headers"])
         self.request_id = new_id("req")
@@ -210,8 +203,9 @@ class _Exchange:
                 request_id=self.request_id,
                 api_key_id=_api_key_id(actor),
                 method=method,
-                path=f"/api/v1{match.pattern}/".replace("{}", "%s") % match.arguments,
+                path=f"{self.base}{match.pattern}/".replace("{}", "%s") % match.arguments,
             ),
+            self.http_headers,
         )
 
     def located(self, actor: Actor) -> Actor:
@@ -247,13 +241,20 @@ def _error(status: int, text: str, exchange: _Exchange) -> Response:
 
 
 async def _send(send: Send, response: Response, exchange: _Exchange) -> None:
+    body = response.body
+    length = body.length if isinstance(body, Stream) else len(body)
     headers = [
-        (b"content-type", b"application/json"),
-        (b"content-length", b"%d" % len(response.body)),
+        (b"content-type", response.content_type),
+        (b"content-length", b"%d" % length),
         (b"x-request-id", exchange.request_id.encode()),
         *response.headers,
     ]
     if response.status == 401 and b"cookie" not in exchange.http_headers:
         headers.append((b"www-authenticate", b'Basic realm="API key"'))
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
-    await send({"type": "http.response.body", "body": response.body})
+    if isinstance(body, Stream):
+        if exchange.method != "HEAD":
+            async for piece in body.pieces:
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+        body = b""
+    await send({"type": "http.response.body", "body": body})

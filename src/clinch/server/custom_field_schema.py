@@ -18,7 +18,7 @@ from clinch.resources.write.change import Change
 from clinch.resources.write.path import allow
 from clinch.server.http import Request, Response, json_response
 from clinch.server.resource_routes import read_mode
-from clinch.server.routes import NO_URL, Route
+from clinch.server.routes import DRY_RUN, NO_URL, TEXT, About, Route, has
 
 
 def custom_field_schema_routes(store: Store) -> list[Route]:
@@ -32,8 +32,26 @@ def custom_field_schema_routes(store: Store) -> list[Route]:
         )
         return json_response(await _schema(store, request))
 
-    paths = ("custom_field_schema/{}", "custom_field_schema/{}/{}")
-    return [Route(*route) for path in paths for route in (("GET", path, get), ("PUT", path, put))]
+    of_objects, of_type = "custom_field_schema/{}", "custom_field_schema/{}/{}"
+    return [
+        Route("GET", of_objects, get, _about("get", "Get the custom fields of objects")),
+        Route("PUT", of_objects, put, _about("order", "Put the custom fields of objects in order")),
+        Route("GET", of_type, get, _about("get", "Get the custom fields of a type", "type_id")),
+        Route("PUT", of_type, put, _about("order", "Put a type's fields in order", "type_id")),
+    ]
+
+
+def _about(verb: str, summary: str, *type_id: str) -> About:
+    listed = {"type": "array", "items": has(("id",), id=TEXT)}
+    fields = {"type": "array", "items": {"type": "object"}}
+    return About(
+        f"{verb}_custom_field_schema" + "_of_type" * len(type_id),
+        summary,
+        arguments=("object_type", *type_id),
+        parameters=(DRY_RUN,) if verb == "order" else (),
+        body=has(("fields",), fields=listed) if verb == "order" else None,
+        answer=has(("name", "object_type", "fields"), name=TEXT, object_type=TEXT, fields=fields),
+    )
 
 
 async def _schema(store: Store, request: Request) -> Schema:

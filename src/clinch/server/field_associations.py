@@ -4,7 +4,7 @@ An association is named by the kind of objects and, where they are of types, by 
 `association/lead/`, `association/custom_activity_type/{id}/`.
 """
 
-from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -17,31 +17,69 @@ from clinch.resources.store import Store
 from clinch.resources.write.change import Change
 from clinch.server.http import Request, Response, json_response
 from clinch.server.resource_routes import object_id, read_mode
-from clinch.server.routes import Route
+from clinch.server.routes import DRY_RUN, TEXT, About, Handler, Route, has
 
 _TYPE_IDS = ("custom_activity_type_id", "custom_object_type_id")
 _SHOWN = ("object_type", *_TYPE_IDS, "editable_with_roles", "required")
 
 
+_ASSOCIATION = has(
+    ("object_type", "editable_with_roles", "required"),
+    object_type=TEXT,
+    custom_activity_type_id=TEXT,
+    custom_object_type_id=TEXT,
+    editable_with_roles={"type": "array", "items": TEXT},
+    required={"type": "boolean"},
+)
+_CREATE = About(
+    "create_association",
+    "Give a shared field to objects",
+    arguments=("id",),
+    parameters=(DRY_RUN,),
+    body=_ASSOCIATION | {"required": ["object_type"]},
+    status=201,
+    answer=_ASSOCIATION,
+)
+
+
+def _about(verb: str, summary: str) -> About:
+    settings = {key: _ASSOCIATION["properties"][key] for key in ("editable_with_roles", "required")}
+    return About(
+        f"{verb}_association",
+        summary,
+        arguments=("id", "object_type"),
+        parameters=(DRY_RUN,) if verb != "get" else (),
+        body=has(**settings) if verb == "update" else None,
+        status=204 if verb == "delete" else 200,
+        answer=_ASSOCIATION,
+    )
+
+
 def field_association_routes(store: Store) -> list[Route]:
     associations = _Associations(store)
-    of_field = ("custom_field/shared/{}", "custom_fields/shared/{}")
-    routes = [Route("POST", f"{path}/association", associations.create) for path in of_field]
-    # As older clients do it.
-    routes += [
-        Route("POST", f"{path}/custom_activity_type", associations.create_of_activities)
-        for path in of_field
+    operations: list[tuple[str, Handler, About]] = [
+        ("GET", associations.get, _about("get", "What a shared field is to objects")),
+        ("PUT", associations.update, _about("update", "Change what a shared field is to objects")),
+        ("DELETE", associations.delete, _about("delete", "Take a shared field from objects")),
     ]
-    methods: dict[str, Callable[[Request], Awaitable[Response]]] = {
-        "GET": associations.get,
-        "PUT": associations.update,
-        "DELETE": associations.delete,
-    }
+    of_field = "custom_field/shared/{}"
+    routes = [Route("POST", f"{of_field}/association", associations.create, _CREATE)]
+    for method, handler, about in operations:
+        place = f"{of_field}/association/{{}}"
+        of_type = replace(
+            about, name=f"{about.name}_of_type", arguments=(*about.arguments, "type_id")
+        )
+        routes += [
+            Route(method, place, handler, about),
+            Route(method, f"{place}/{{}}", handler, of_type),
+        ]
+    # As older clients do it.
+    routes.append(
+        Route("POST", f"{of_field}/custom_activity_type", associations.create_of_activities)
+    )
     return routes + [
-        Route(method, f"{path}/association/{place}", handler)
-        for path in of_field
-        for place in ("{}", "{}/{}")
-        for method, handler in methods.items()
+        Route(route.method, route.path.replace("custom_field", "custom_fields", 1), route.handler)
+        for route in routes
     ]
 
 

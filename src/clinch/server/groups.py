@@ -6,7 +6,25 @@ from clinch.resources.write.change import Change
 from clinch.resources.write.path import allow
 from clinch.server.http import Request, Response, json_response
 from clinch.server.resource_routes import object_id, read_mode
-from clinch.server.routes import Route
+from clinch.server.routes import DRY_RUN, TEXT, About, Route, has
+
+_MEMBER = has(("user_id",), user_id=TEXT)
+_ADD = About(
+    "add_group_member",
+    "Take a user into a group",
+    arguments=("id",),
+    parameters=(DRY_RUN,),
+    body=_MEMBER,
+    status=201,
+    answer=_MEMBER,
+)
+_REMOVE = About(
+    "remove_group_member",
+    "Take a user out of a group",
+    arguments=("id", "user_id"),
+    parameters=(DRY_RUN,),
+    status=204,
+)
 
 
 def group_routes(store: Store) -> list[Route]:
@@ -26,6 +44,6 @@ def group_routes(store: Store) -> list[Route]:
         )
 
     return [
-        Route("POST", "group/{}/member", add),
-        Route("DELETE", "group/{}/member/{}", remove),
+        Route("POST", "group/{}/member", add, _ADD),
+        Route("DELETE", "group/{}/member/{}", remove, _REMOVE),
     ]

@@ -1,7 +1,7 @@
 """Requests and responses as the handlers see them, and the rules for reading a body."""
 
 import re
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
@@ -24,13 +24,23 @@ _STRINGS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 BAD_JSON = "The request contains invalid JSON."
 
 
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A body that comes in pieces, and its length."""
+
+    pieces: AsyncIterator[bytes]
+    length: int
+
+
 @dataclass(slots=True)
 class Response:
-    """A status, a JSON body as bytes (empty for 204), and headers beyond the usual ones."""
+    """A status, a body (JSON unless its type is another, empty for 204), and headers beyond the
+    usual ones."""
 
-    body: bytes = b"{}"
+    body: bytes | Stream = b"{}"
     status: int = 200
     headers: list[tuple[bytes, bytes]] = field(default_factory=list)
+    content_type: bytes = b"application/json"
 
 
 def json_response(value: Any, status: int = 200) -> Response:
@@ -40,7 +50,8 @@ def json_response(value: Any, status: int = 200) -> Response:
 @dataclass(slots=True)
 class Request:
     """A request whose sender is known. `parameters` are those of the query string or, where the
-    body has `_params`, those; `arguments` are the changing segments of the path."""
+    body has `_params`, those; `arguments` are the changing segments of the path; `headers` those
+    of HTTP."""
 
     method: str
     arguments: tuple[str, ...]
@@ -48,6 +59,7 @@ class Request:
     body: dict[str, Any]
     actor: Actor
     provenance: Provenance
+    headers: Headers = field(default_factory=dict)
 
 
 async def receive_body(headers: Headers, receive: Receive) -> bytes:

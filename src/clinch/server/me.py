@@ -6,7 +6,10 @@ from clinch.identity.users import User
 from clinch.resources.store import Store
 from clinch.resources.write.path import allow
 from clinch.server.http import Request, Response, json_response
-from clinch.server.routes import Route
+from clinch.server.routes import FIELDS, About, Route
+
+_ME = About("me", "Who the key is", parameters=(FIELDS,))
+_AVAILABILITY = About("list_availability", "Who can be called")
 
 
 def me_routes(store: Store) -> list[Route]:
@@ -23,4 +26,7 @@ def me_routes(store: Store) -> list[Route]:
         async with store.reading(request.actor) as transaction:
             return json_response(await read_availability(transaction, request.actor, store.reads))
 
-    return [Route("GET", "me", me), Route("GET", "user/availability", availability)]
+    return [
+        Route("GET", "me", me, _ME),
+        Route("GET", "user/availability", availability, _AVAILABILITY),
+    ]

@@ -5,7 +5,16 @@ from clinch.identity.users import Membership
 from clinch.resources.store import Store
 from clinch.server.http import Request, Response
 from clinch.server.resource_routes import object_id, read_mode
-from clinch.server.routes import Route
+from clinch.server.routes import DRY_RUN, TEXT, About, Route, has
+
+_CREATE = About(
+    "create_membership",
+    "Take a person into the organization by their address",
+    parameters=(DRY_RUN,),
+    body=has(("email", "role_id"), email=TEXT, role_id=TEXT),
+    answer={"$ref": "#/components/schemas/membership"},
+)
+_DELETE = About("delete_membership", "End a membership", arguments=("id",), parameters=(DRY_RUN,))
 
 
 def membership_routes(store: Store) -> list[Route]:
@@ -20,4 +29,7 @@ def membership_routes(store: Store) -> list[Route]:
         await deactivate(store, request.actor, id, request.provenance, read_mode(request))
         return Response(b"{}")
 
-    return [Route("POST", "membership", create), Route("DELETE", "membership/{}", delete)]
+    return [
+        Route("POST", "membership", create, _CREATE),
+        Route("DELETE", "membership/{}", delete, _DELETE),
+    ]

@@ -1,13 +1,14 @@
 """The OpenAPI 3.1 document, made from the declarations."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from clinch import __version__
-from clinch.events.request import DATES, FILTERS, MAX_LIMIT
 from clinch.resources.declaration import Declarations, Operation, Resource
-from clinch.resources.fields import Children, Field
+from clinch.resources.fields import Children, Field, Shown
 from clinch.search.text import searchable
 from clinch.server.resource_routes import DEFAULT_LIMIT, MAX_SKIP
+from clinch.server.routes import DRY_RUN, FIELDS, TEXT, About, Route, query
 
 Json = dict[str, Any]
 
@@ -18,12 +19,16 @@ _SEARCH = (
 )
 
 
-def openapi(declarations: Declarations) -> Json:
+def openapi(declarations: Declarations, routes: Iterable[Route]) -> Json:
     """The document: a schema a resource, an operation a route, the errors that both share."""
-    paths: dict[str, Json] = {"/me/": {"get": _me()}, **_events()}
+    paths: dict[str, Json] = {}
+    for route in routes:
+        if route.about is not None:
+            path = _path(route, route.about)
+            paths.setdefault(path, {})[route.method.lower()] = _described(route.path, route.about)
     schemas: Json = {}
     for resource in declarations:
-        schemas[resource.noun] = _object(resource)
+        schemas[resource.noun] = _object(declarations, resource)
         schemas[f"{resource.noun}_input"] = _input(resource)
         for operation in resource.operations:
             path, method, described = _operation(resource, operation)
@@ -71,20 +76,25 @@ def _error_schemas() -> Json:
     }
 
 
-def _object(resource: type[Resource]) -> Json:
+def _object(declarations: Declarations, resource: type[Resource]) -> Json:
     if resource.variants:
         refs = [{"$ref": f"#/components/schemas/{v.noun}"} for v in resource.variants.values()]
-        return {"description": (resource.__doc__ or "").strip(), "oneOf": refs}
+        return {"description": (resource.__doc__ or "").strip(), "anyOf": refs}
     fields = [field for field in resource.fields.values() if field.shown]
     return {
         "type": "object",
         "description": (resource.__doc__ or "").strip(),
-        "properties": {field.key: _answered(field) for field in fields},
+        "properties": {field.key: _answered(declarations, field) for field in fields},
     }
 
 
-def _answered(field: Field) -> Json:
-    schema = field.schema()
+def _answered(declarations: Declarations, field: Field) -> Json:
+    if isinstance(field, Shown):
+        schema = field.schema_of(declarations[field.ref.target].fields[field.target_key])
+    elif field.stored and field.column in field.resource.only:
+        schema = {"const": field.resource.only[field.column]}
+    else:
+        schema = field.schema()
     return schema | ({"readOnly": True} if field.writable == "never" else {})
 
 
@@ -149,42 +159,34 @@ def _operation(resource: type[Resource], operation: Operation) -> tuple[str, str
 
 
 def _parameters(resource: type[Resource], operation: Operation, of_one: bool) -> list[Json]:
-    found = [_query("_fields", {"type": "string"}, "The fields to answer, with commas between.")]
+    found = [FIELDS]
     if of_one:
         id = {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
         found.insert(0, id)
     if operation in ("create", "update", "delete"):
-        found.append(
-            _query("_dry_run", {"type": "boolean"}, "Do everything, answer, and change nothing.")
-        )
+        found.append(DRY_RUN)
     if operation == "list":
         limit = {"type": "integer", "minimum": 0, "maximum": resource.max_limit}
         skip = {"type": "integer", "minimum": 0, "maximum": MAX_SKIP}
-        found.append(_query("_limit", limit | {"default": DEFAULT_LIMIT}, "How many to answer."))
-        found.append(_query("_skip", skip, "How many to skip."))
+        found.append(query("_limit", limit | {"default": DEFAULT_LIMIT}, "How many to answer."))
+        found.append(query("_skip", skip, "How many to skip."))
         if resource.orders:
             orders = [sign + key for key in resource.orders for sign in ("", "-")]
-            found.append(_query("_order_by", {"type": "string", "enum": orders}, "The order."))
+            found.append(query("_order_by", {"type": "string", "enum": orders}, "The order."))
         if resource.groupings:
             groupings = [sign + key for key in resource.groupings for sign in ("", "-")]
             schema = {"type": "string", "enum": groupings}
-            found.append(_query("_group_by", schema, "Answer groups, each with its objects."))
+            found.append(query("_group_by", schema, "Answer groups, each with its objects."))
     if operation in ("list", "bulk_update"):
         if searchable(resource):
-            found.append(_query("query", {"type": "string"}, _SEARCH))
+            found.append(query("query", {"type": "string"}, _SEARCH))
         for name, description in resource.list_parameters.items():
-            found.append(_query(name, {"type": "string"}, description))
+            found.append(query(name, {"type": "string"}, description))
         for field in resource.fields.values():
             for op in field.filters:
                 name = field.key if op == "eq" else f"{field.key}__{op}"
-                found.append(
-                    _query(name, {"type": "string"}, f"Only those whose {field.key} fits.")
-                )
+                found.append(query(name, {"type": "string"}, f"Only those whose {field.key} fits."))
     return found
-
-
-def _query(name: str, schema: Json, description: str) -> Json:
-    return {"name": name, "in": "query", "schema": schema, "description": description}
 
 
 def _page(resource: type[Resource]) -> Json:
@@ -198,54 +200,36 @@ def _page(resource: type[Resource]) -> Json:
     return {"type": "object", "properties": properties, "required": ["data", "has_more"]}
 
 
-def _me() -> Json:
-    return {
-        "operationId": "me",
-        "summary": "Who the key is",
-        "responses": {"200": _response("The user", {"type": "object"}), "401": _ERROR},
-    }
+def _path(route: Route, about: About) -> str:
+    names = (f"{{{name}}}" for name in about.arguments)
+    return f"/{route.path}/".replace("{}", "%s") % tuple(names)
 
 
-def _events() -> dict[str, Json]:
-    text = {"type": "string"}
-    fields = _query("_fields", text, "The fields to answer, with commas between.")
-    cursor = _query("_cursor", text, "A cursor that an earlier page has given.")
-    limit = {"type": "integer", "minimum": 0, "maximum": MAX_LIMIT, "default": MAX_LIMIT}
-    filters = [_query(name, text, description) for name, description in FILTERS.items()]
-    filters += [
-        _query(name, {"type": "string", "format": "date-time"}, f"Last changed {sign} this time.")
-        for name, sign in DATES.items()
+def _described(path: str, about: About) -> Json:
+    arguments = [
+        {"name": name, "in": "path", "required": True, "schema": TEXT} for name in about.arguments
     ]
-    page = {
-        "type": "object",
-        "properties": {
-            "data": {"type": "array", "items": {"type": "object"}},
-            "cursor_next": {"type": ["string", "null"], "description": "To older events."},
-            "cursor_previous": {"type": ["string", "null"], "description": "To newer events."},
+    done = {"description": "Done"} if about.status == 204 else _response("Done", about.answer)
+    described: Json = {
+        "operationId": about.name,
+        "summary": about.summary,
+        "tags": [path.partition("/")[0]],
+        "parameters": [*arguments, *about.parameters],
+        "responses": {
+            str(about.status): done,
+            "400": _INVALID,
+            "401": _ERROR,
+            "403": _ERROR,
+            "404": _INVALID,
+            "429": _ERROR,
+            "503": _ERROR,
         },
-        "required": ["data", "cursor_next", "cursor_previous"],
     }
-    errors = {"400": _INVALID, "401": _ERROR, "403": _ERROR, "429": _ERROR, "503": _ERROR}
-    several = {
-        "operationId": "list_event",
-        "summary": "List what happened in the last 30 days, newest first",
-        "tags": ["event"],
-        "parameters": [
-            fields,
-            cursor,
-            _query("_limit", limit, "How many to answer."),
-            *filters,
-        ],
-        "responses": {"200": _response("The events", page)} | errors,
-    }
-    one = {
-        "operationId": "get_event",
-        "summary": "Get event",
-        "tags": ["event"],
-        "parameters": [{"name": "id", "in": "path", "required": True, "schema": text}, fields],
-        "responses": {"200": _response("The event", {"type": "object"}), "404": _ERROR} | errors,
-    }
-    return {"/event/": {"get": several}, "/event/{id}/": {"get": one}}
+    if about.body is not None:
+        content = {"application/json": {"schema": about.body}}
+        described["requestBody"] = {"required": True, "content": content}
+        described["responses"]["413"] = _ERROR
+    return described
 
 
 def _response(description: str, schema: Json) -> Json:

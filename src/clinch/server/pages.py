@@ -1,5 +1,5 @@
-"""What is not the API: the front page, signing in, the pages of links, the health checks and the
-OpenAPI document."""
+"""What is not the API: the front page, signing in, the pages of links, where files are sent to,
+the health checks and the OpenAPI document."""
 
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -16,9 +16,9 @@ from starlette.routing import Route
 from clinch import __version__
 from clinch.identity.credentials import Authenticator
 from clinch.resources.store import Store
+from clinch.server.files import upload_routes
 from clinch.server.html import page
 from clinch.server.link_pages import link_pages
-from clinch.server.openapi import openapi
 from clinch.server.routes import NO_URL
 from clinch.server.second_factor import second_factor_routes
 from clinch.server.session import session_routes
@@ -27,19 +27,25 @@ from clinch.vault.vault import Vault
 Ready = Callable[[], Awaitable[bool]]
 
 
-def pages(store: Store, vault: Vault, authenticator: Authenticator, ready: Ready) -> Starlette:
-    """The pages; `ready` says whether the database answers and is at this program's schema."""
-    declarations = store.declared
-    document = msgspec.json.encode(openapi(declarations))
+def pages(
+    store: Store,
+    vault: Vault,
+    authenticator: Authenticator,
+    document: dict[str, Any],
+    ready: Ready,
+) -> Starlette:
+    """The pages, with the OpenAPI `document`; `ready` says whether the database answers and is at
+    this program's schema."""
     return Starlette(
         routes=[
-            Route("/", partial(_front_page, declarations.public_url)),
+            Route("/", partial(_front_page, store.declared.public_url)),
             Route("/healthz", _health),
             Route("/readyz", partial(_readiness, ready)),
-            Route("/api/openapi.json", partial(_document, document)),
+            Route("/api/openapi.json", partial(_document, msgspec.json.encode(document))),
             *second_factor_routes(store, vault, authenticator),
             *session_routes(store, vault, authenticator),
             *link_pages(store, authenticator),
+            *upload_routes(store, vault),
         ],
         exception_handlers={HTTPException: _refusal},
     )

@@ -5,7 +5,16 @@ from clinch.identity.users import User
 from clinch.resources.errors import NotFound
 from clinch.resources.store import Store
 from clinch.server.http import Request, Response, json_response
-from clinch.server.routes import Route
+from clinch.server.routes import TEXT, About, Route, has
+
+_PASSWORD = About(
+    "reset_password",
+    "Make a link by which a user sets a new password",
+    arguments=("id",),
+    body=has(),
+    answer=has(("link", "expires_at"), link=TEXT, expires_at=TEXT),
+)
+_SECOND_FACTOR = About("reset_second_factor", "Turn a user's second factor off", arguments=("id",))
 
 
 def reset_routes(store: Store) -> list[Route]:
@@ -19,8 +28,8 @@ def reset_routes(store: Store) -> list[Route]:
         return json_response({})
 
     return [
-        Route("POST", "user/{}/password_reset", password),
-        Route("DELETE", "user/{}/second_factor", second_factor),
+        Route("POST", "user/{}/password_reset", password, _PASSWORD),
+        Route("DELETE", "user/{}/second_factor", second_factor, _SECOND_FACTOR),
     ]
 
 

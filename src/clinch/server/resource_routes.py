@@ -189,20 +189,24 @@ def read_page(
         order=order if known else search.order,
         skip=skip,
         limit=limit,
-        keys=_listed(resource, read_keys(resource, parameters.get("_fields"))),
+        keys=_listed(resource, parameters),
         total=parameters.get("_total") not in ("0", "false"),
         group=resource.groupings.get(grouping.removeprefix("-")),
         groups_descend=grouping.startswith("-"),
     )
 
 
-def _listed(resource: type[Resource], keys: Keys) -> Keys:
-    """The keys without those that lists do not answer."""
-    left_out = {key for key, field in resource.fields.items() if not field.listed}
+def _listed(resource: type[Resource], parameters: dict[str, str]) -> Keys:
+    """The fields that a list answers: those that `_fields` names, or that are not left out."""
+    keys = read_keys(resource, parameters.get("_fields"))
+    answered = resource.answered()
+    left_out = {key for key, field in answered.items() if not field.listed}
+    if keys is None:
+        left_out |= resource.left_out(parameters)
     if not left_out:
         return keys
     if keys is None:
-        keys = tuple(key for key, field in resource.fields.items() if not field.optional)
+        keys = tuple(key for key, field in answered.items() if not field.optional)
     return tuple(key for key in keys if key not in left_out)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from clinch.resources.errors import ApiError
 from clinch.server.http import Request, Response
@@ -25,12 +26,52 @@ class MethodNotAllowed(ApiError):
 
 
 @dataclass(frozen=True, slots=True)
+class About:
+    """What the OpenAPI document says of an operation that no declaration of a resource describes.
+
+    `name` is its operationId; `arguments` are the names of the segments that change; `parameters`
+    are those of the query (see `query`); `body` and `answer` are JSON Schemas.
+    """
+
+    name: str
+    summary: str
+    arguments: tuple[str, ...] = ()
+    parameters: tuple[dict[str, Any], ...] = ()
+    body: dict[str, Any] | None = None
+    status: int = 200
+    answer: dict[str, Any] = field(default_factory=lambda: {"type": "object"})
+
+
+TEXT = {"type": "string"}
+
+
+def query(name: str, schema: dict[str, Any], description: str) -> dict[str, Any]:
+    """A parameter of the query, for the OpenAPI document."""
+    return {"name": name, "in": "query", "schema": schema, "description": description}
+
+
+FIELDS = query("_fields", TEXT, "The fields to answer, with commas between.")
+DRY_RUN = query("_dry_run", {"type": "boolean"}, "Do everything, answer, and change nothing.")
+
+
+def has(required: tuple[str, ...] = (), /, **properties: dict[str, Any]) -> dict[str, Any]:
+    """The JSON Schema of an object with these properties."""
+    schema: dict[str, Any] = {"type": "object", "properties": properties}
+    return schema | ({"required": list(required)} if required else {})
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
-    """One operation: `path` is below the base, `{}` stands for a segment that changes."""
+    """One operation: `path` is below the base, `{}` stands for a segment that changes.
+
+    Without `about` it is one of a resource, which its declaration describes, or the same as another
+    at the path that older clients know.
+    """
 
     method: str
     path: str
     handler: Handler
+    about: About | None = None
 
 
 @dataclass(slots=True)

@@ -3,6 +3,8 @@
 import pytest
 from harness import Api, Organization
 
+from clinch.crm.activities.activity import Activity
+
 BASE = {
     *("id", "_type", "organization_id", "lead_id", "contact_id", "user_id", "user_name", "users"),
     *("created_by", "created_by_name", "updated_by", "updated_by_name"),
@@ -138,3 +140,24 @@ def test_two_organizations_do_not_meet(organization: Organization, lead: str) ->
     assert {entry["organization_id"] for entry in page["data"]} == {
         organization.system.organization
     }
+
+
+def test_letting_go_of_a_contact_that_went_elsewhere_moves_the_time_of_the_lead(
+    api: Api, lead: str
+) -> None:
+    contact = api.get(f"/lead/{lead}/")["contacts"][0]["id"]
+    api.post("/activity/note/", {"lead_id": lead, "contact_id": contact, "note": "x"})
+    other = api.post("/lead/", {"name": "North Foods"})["id"]
+    api.put(f"/contact/{contact}/", {"lead_id": other})
+    before = api.get(f"/lead/{lead}/")["date_updated"]
+    api.delete(f"/contact/{contact}/")
+    [note] = api.get("/activity/note/", lead_id=lead)["data"]
+    assert note["contact_id"] is None
+    assert api.get(f"/lead/{lead}/")["date_updated"] == note["date_updated"] > before
+
+
+def test_every_type_keeps_the_rules_of_all() -> None:
+    assert len(Activity.variants) > 5
+    for variant in Activity.variants.values():
+        assert set(Activity.before) <= set(variant.before), variant
+        assert set(Activity.loads) <= set(variant.loads), variant

@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+from clinch.crm.moving_comments import comment_summary, comments_of_moved, move_comments
 from clinch.db.schema import Index
 from clinch.resources.actor import Actor
 from clinch.resources.declaration import Audited, Operation, Owned
@@ -9,6 +10,7 @@ from clinch.resources.errors import BadRequest
 from clinch.resources.fields import (
     EQ_IN,
     RANGE,
+    Computed,
     DateTime,
     Field,
     Id,
@@ -39,6 +41,9 @@ CREATION_SOURCES = (
 
 _CUSTOM = "CustomActivity"
 
+MAIL_BODIES = frozenset({"body_text", "body_html", "body_text_quoted", "body_html_quoted"})
+"""What mails leave out where they are shown beside their threads, or in them."""
+
 
 class ObjectId(Text):
     """The id of an object, of whatever resource."""
@@ -49,7 +54,7 @@ class ObjectId(Text):
 def date_activities(work: Work, changes: list[Change]) -> None:
     """An activity happened when it was made, unless something else is known."""
     for change in changes:
-        if change.kind == "create" and change.get(Activity.activity_at) is None:
+        if change.kind != "delete" and change.get(Activity.activity_at) is None:
             change.set(Activity.activity_at, change.get(Activity.date_created))
 
 
@@ -66,7 +71,8 @@ class Activity(Audited, path="activity", prefix="acti", table="activity"):
         Index(("organization_id", "_type", "activity_at desc", "id desc")),
         Index(("organization_id", "object_id"), where="(object_id IS NOT NULL)"),
     )
-    before = [date_activities]
+    loads = [comments_of_moved]
+    before = [date_activities, move_comments]
     owned = Owned(("user_id", "created_by"), "delete_own_activities", "manage_others_activities")
     list_parameters = {
         "_type": "Types with commas between, Custom for those of any custom type, or its id.",
@@ -98,6 +104,9 @@ class Activity(Audited, path="activity", prefix="acti", table="activity"):
         doc="What a type's activities belong to besides their lead.",
     )
     activity_at: Field = DateTime(nullable=True, filters=RANGE, doc="When it really happened.")
+    comment_summary = Computed(
+        comment_summary("t.object_id = {row}.id"), json_type="object", nullable=True, optional=True
+    )
     created_by_name = Shown("created_by", "name")
     updated_by_name = Shown("updated_by", "name")
     date_created = DateTime(writable="create", filters=RANGE)
@@ -105,6 +114,11 @@ class Activity(Audited, path="activity", prefix="acti", table="activity"):
     @classmethod
     def event_type(cls) -> str:
         return f"activity.{cls.noun}"
+
+    @classmethod
+    def left_out(cls, parameters: dict[str, str]) -> frozenset[str]:
+        beside_threads = cls.variants and parameters.get("thread_emails") == "true"
+        return MAIL_BODIES if beside_threads else frozenset()
 
     @classmethod
     def narrow(cls, parameters: dict[str, str], actor: Actor) -> list[Node]:

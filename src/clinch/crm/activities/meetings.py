@@ -201,8 +201,15 @@ class Meeting(
     """An appointment with somebody at a lead."""
 
     operations = ("list", "get", "create", "update", "delete")
-    loads = [invited_users]
-    before = [keep_what_calendars_say, measure, bring_users, derive_notes, announce]
+    loads = [*Activity.loads, invited_users]
+    before = [
+        *Activity.before,
+        keep_what_calendars_say,
+        measure,
+        bring_users,
+        derive_notes,
+        announce,
+    ]
     list_parameters = Activity.list_parameters | {
         "provider_calendar_id": "A calendar that the event of the calendar is in.",
     }

@@ -1,8 +1,9 @@
 """Notes: what somebody wrote down about a lead."""
 
 from clinch.crm.activities.activity import CREATION_SOURCES, Activity
+from clinch.crm.attachments import Attachment
 from clinch.crm.rich_text import RichText, derive_mentions, keep_twins
-from clinch.resources.fields import Boolean, Choice, DateTime, Text, Words, stored_time
+from clinch.resources.fields import Boolean, Choice, DateTime, ListOf, Text, Words, stored_time
 from clinch.resources.write.change import Change
 from clinch.resources.write.work import Work
 
@@ -42,3 +43,4 @@ class Note(Activity, path="activity/note", prefix="acti", table="activity", only
     pinned = Boolean(packed=True)
     pinned_at = DateTime(nullable=True, writable="never", packed=True)
     source = Choice(*CREATION_SOURCES, nullable=True, writable="never", packed=True)
+    attachments = ListOf(Attachment, packed=True)

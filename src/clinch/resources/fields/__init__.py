@@ -15,7 +15,9 @@ from clinch.resources.fields.field import (
     Json,
     Output,
     Summary,
+    literal,
 )
+from clinch.resources.fields.files import ContentType, FileItem, FileName
 from clinch.resources.fields.lists import Item, ListOf, Words, read_each
 from clinch.resources.fields.once import ToldOnce
 from clinch.resources.fields.relations import (
@@ -25,6 +27,7 @@ from clinch.resources.fields.relations import (
     ComputedTime,
     Lookup,
     Ref,
+    RollUp,
     Shown,
 )
 from clinch.resources.fields.values import (
@@ -52,10 +55,13 @@ __all__ = [
     "Choice",
     "Computed",
     "ComputedTime",
+    "ContentType",
     "Date",
     "DateTime",
     "EmailAddress",
     "Field",
+    "FileItem",
+    "FileName",
     "Id",
     "Integer",
     "Item",
@@ -64,12 +70,14 @@ __all__ = [
     "Lookup",
     "Output",
     "Ref",
+    "RollUp",
     "Shown",
     "Summary",
     "Text",
     "ToldOnce",
     "Url",
     "Words",
+    "literal",
     "parse_datetime",
     "read_each",
     "stored_time",

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self
 
 from clinch.db.schema import Column
-from clinch.resources.actor import Actor
+from clinch.resources.actor import Actor, Link
 from clinch.resources.errors import IMMUTABLE, REQUIRED, Invalid
 
 if TYPE_CHECKING:
     from clinch.resources.declaration import Resource
-    from clinch.resources.fields.relations import Children, Ref
+    from clinch.resources.fields.relations import Children, Ref, RollUp
 
 Json = Any
 Writable = Literal["always", "create", "internally", "never"]
@@ -42,8 +42,18 @@ class Summary:
     where: str = "true"
 
 
+def literal(text: str) -> str:
+    """SQL for a text, whatever is in it."""
+    return "'" + text.replace("'", "''") + "'"
+
+
 class Output(Protocol):
     """What a field may ask of the composer that writes its JSON: links and other resources."""
+
+    @property
+    def links(self) -> tuple[Link, ...]:
+        """The organization's links to other programs."""
+        ...
 
     @property
     def public_url(self) -> str:
@@ -75,7 +85,7 @@ class Output(Protocol):
         ...
 
     def field_of(self, target: str, key: str) -> "Field | None":
-        """A field of the resource `target`, or None when the actor may not see it."""
+        """A field of the resource `target`, or None when there is none that the actor may see."""
         ...
 
     def definitions(self, noun: str) -> tuple[str, str]:
@@ -88,6 +98,11 @@ class Output(Protocol):
 
     def children(self, children: "Children", row: str) -> str:
         """The alias of a row that has the children of `row`: their JSON as `items`, their `ids`."""
+        ...
+
+    def rolled_up(self, field: "RollUp", row: str) -> str:
+        """The alias of a row that has what the field, and those over the same objects, come to for
+        `row`, each under its key."""
         ...
 
 
@@ -171,8 +186,7 @@ class Field:
         value = self.empty() if self.default is UNSET or callable(self.default) else self.default
         if value is None:
             return None
-        text = value if isinstance(value, str) else json.dumps(value)
-        return "'" + text.replace("'", "''") + "'"
+        return literal(value if isinstance(value, str) else json.dumps(value))
 
     def initial(self, actor: Actor) -> Json:
         """The value of a new row that says nothing of this field."""

@@ -5,22 +5,31 @@ from typing import Any, ClassVar
 
 from clinch.resources.actor import Actor
 from clinch.resources.errors import REQUIRED, Invalid, wrong_type
-from clinch.resources.fields.field import Field, Json
+from clinch.resources.fields.field import Field, Json, Output
 from clinch.resources.fields.values import Text
 
 
 class Item:
-    """The declaration of one entry of a list field: `class Email(Item): email = EmailAddress()`."""
+    """The declaration of one entry of a list field: `class Email(Item): email = EmailAddress()`.
+
+    What may not be written is passed over where it is sent.
+    """
 
     fields: ClassVar[dict[str, Field]] = {}
 
     def __init_subclass__(cls) -> None:
-        cls.fields = {f.key: f for f in vars(cls).values() if isinstance(f, Field)}
+        own = {f.key: f for f in vars(cls).values() if isinstance(f, Field)}
+        cls.fields = cls.fields | own
 
     @classmethod
     def completed(cls, entry: dict[str, Json], actor: Actor) -> dict[str, Json]:
         """The entry with what follows from it; raises Invalid with the item's error object."""
         return entry
+
+    @classmethod
+    def output(cls, field: "ListOf", row: str, out: Output) -> str:
+        """SQL for the entries of a list as JSON, `row` being the alias of the table's row."""
+        return field.sql(row)
 
 
 class ListOf(Field):
@@ -48,23 +57,29 @@ class ListOf(Field):
             raise wrong_type("dict")
         read, problems = {}, {}
         for key, field in self.item.fields.items():
+            sent = field.writable != "never" and (
+                entry.get(key) is not None or (field.required and key in entry)
+            )
             try:
-                read[key] = (
-                    field.parse(entry[key], actor)
-                    if entry.get(key) is not None or (field.required and key in entry)
-                    else _absent(field, actor)
-                )
+                read[key] = field.parse(entry[key], actor) if sent else _absent(field, actor)
             except Invalid as error:
                 problems[key] = error.problem
         if problems:
             raise Invalid({"errors": [], "field-errors": problems})
         return self.item.completed(read, actor)
 
+    def output(self, row: str, out: Output) -> str:
+        return self.item.output(self, row, out)
+
     def schema(self) -> dict[str, Json]:
-        properties = {key: field.schema() for key, field in self.item.fields.items()}
+        properties = {key: _described(field) for key, field in self.item.fields.items()}
         required = [key for key, field in self.item.fields.items() if field.required]
         items = {"type": "object", "properties": properties, "required": required}
         return {"type": "array", "maxItems": self.most, "items": items}
+
+
+def _described(field: Field) -> dict[str, Json]:
+    return field.schema() | ({"readOnly": True} if field.writable == "never" else {})
 
 
 def _absent(field: Field, actor: Actor) -> Json:

@@ -36,7 +36,8 @@ class Ref(Field):
     target in use from being deleted. With `locks` a write
     of this object locks its target first, since it changes what the target sums up. `lookup`
     finds the target of a new object that names none. `enforced` makes it a foreign key. `sharing`
-    names a column in which the target must be as the object: a contact of the same lead.
+    names a column in which the target must be as the object: a contact of the same lead. `acyclic`
+    says that a resource, whose objects everybody sees, makes trees by it: none stands above itself.
     """
 
     sql_type = 'text collate "C"'
@@ -50,12 +51,13 @@ class Ref(Field):
         enforced: bool = True,
         lookup: Lookup | None = None,
         sharing: str | None = None,
+        acyclic: bool = False,
         **rest: Any,
     ) -> None:
         super().__init__(**rest)
         self.target = target if isinstance(target, str) else target.noun
         self.target_deleted, self.locks, self.enforced = target_deleted, locks, enforced
-        self.lookup, self.sharing = lookup, sharing
+        self.lookup, self.sharing, self.acyclic = lookup, sharing, acyclic
 
     def __set_name__(self, owner: type, name: str) -> None:
         super().__set_name__(owner, name)
@@ -85,9 +87,22 @@ class Shown(Field):
         key = self._ref if isinstance(self._ref, str) else self._ref.key
         return next(ref for ref in self.resource.refs if ref.key == key)
 
+    @property
+    def target_key(self) -> str:
+        """The key, at the target, of what is shown."""
+        return self._target_key if isinstance(self._target_key, str) else self._target_key.key
+
+    def schema_of(self, shown: Field) -> dict[str, Json]:
+        """JSON Schema of the value, given the target's field; null where there is no target."""
+        schema = shown.schema()
+        if "type" not in schema:
+            return schema
+        kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+        enum = {"enum": [*schema["enum"], None]} if "enum" in schema else {}
+        return schema | {"type": list(dict.fromkeys([*kinds, "null"]))} | enum
+
     def output(self, row: str, out: Output) -> str:
-        key = self._target_key if isinstance(self._target_key, str) else self._target_key.key
-        field = out.field_of(self.ref.target, key)
+        field = out.field_of(self.ref.target, self.target_key)
         if field is None:
             return "null"
         other = out.joined(self.ref, row)
@@ -101,16 +116,27 @@ class Computed(Field):
     """A value made when it is read: SQL in which `{row}` is the row, `{org}` its tenant, `{today}`
     the actor's day, `{tomorrow}` the moment it ends, `{now}` the moment it is, `{public_url}` the
     base of links, `{organization}` the organization's row, and the name of a reference the row it
-    points to."""
+    points to.
+
+    What other objects show of this one is made `once` a row where it takes looking up.
+    """
 
     stored = False
 
-    def __init__(self, sql: str, *, json_type: str = "string", **rest: Any) -> None:
+    def __init__(
+        self, sql: str, *, json_type: str = "string", once: bool = False, **rest: Any
+    ) -> None:
         super().__init__(writable="never", **rest)
-        self._sql, self._json_type = sql, json_type
+        self._sql, self._json_type, self._once = sql, json_type, once
 
     def output(self, row: str, out: Output) -> str:
-        return self._sql.format_map(_Words(self.resource, row, out))
+        value = self._sql.format_map(_Words(self.resource, row, out))
+        # Kept from being written out again wherever the value is named.
+        return (
+            f"{out.lateral(row, f'select {value} as value offset 0')}.value"
+            if self._once
+            else value
+        )
 
     def schema(self) -> dict[str, Json]:
         kind = [self._json_type, "null"] if self.nullable else self._json_type
@@ -152,7 +178,8 @@ class Children(Field):
     """The objects that refer to this one, inside it; they may be created with it.
 
     `target` is the name of their resource and `by` the key of their reference to this object, or
-    "" for all that the organization has; `only` is SQL that they meet, `order` their column.
+    "" for all that the organization has; `only` is SQL that they meet, `order` their column. The
+    keys in `without` are left out of their answers.
     """
 
     stored = False
@@ -165,9 +192,11 @@ class Children(Field):
         order: str = "id",
         only: str = "true",
         most: int = 100,
+        without: frozenset[str] = frozenset(),
         **rest: Any,
     ) -> None:
         super().__init__(**{"writable": "create", **rest})
+        self.without = without
         self.target, self.by, self.order, self.only, self.most = target, by, order, only, most
 
     def output(self, row: str, out: Output) -> str:
@@ -189,3 +218,26 @@ class ChildIds(Field):
 
     def output(self, row: str, out: Output) -> str:
         return f"{out.children(self._children, row)}.ids"
+
+
+class RollUp(Field):
+    """What the objects that refer to this one come to, of those that the actor may see.
+
+    `target` is the name of their resource and `by` the key of their reference to this object;
+    `value` is an aggregate in SQL over `{row}`.
+    """
+
+    stored = False
+
+    def __init__(
+        self, target: str, by: str, value: str, *, json_type: str = "integer", **rest: Any
+    ) -> None:
+        super().__init__(writable="never", **rest)
+        self.target, self.by, self.value, self._json_type = target, by, value, json_type
+
+    def output(self, row: str, out: Output) -> str:
+        return f"{out.rolled_up(self, row)}.{self.key}"
+
+    def schema(self) -> dict[str, Json]:
+        kind = [self._json_type, "null"] if self.nullable else self._json_type
+        return super().schema() | {"type": kind}

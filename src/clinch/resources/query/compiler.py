@@ -17,6 +17,7 @@ from clinch.resources.errors import Forbidden
 from clinch.resources.fields import Children, Field, ListOf, Ref, Text
 from clinch.resources.query.composer import Composer
 from clinch.resources.query.tree import (
+    Above,
     And,
     Assigned,
     Count,
@@ -81,6 +82,11 @@ class Conditions:
         """SQL that holds for the rows that meet the node and that the actor may see."""
         return " and ".join([self.known(resource, row, node), *self._visible(resource, row)])
 
+    def apart(self, resource: type[Resource], row: str, node: Node) -> str:
+        """The same for a query within the statement, whose joins are planned by themselves."""
+        self._joins = 0
+        return self.where(resource, row, node)
+
     def known(self, resource: type[Resource], row: str, node: Node) -> str:
         """The same of rows that the actor is known to see."""
         conditions = [f"{row}.organization_id = $1"]
@@ -132,6 +138,8 @@ class Conditions:
                 return f"{field.entries(row)} ? {self.bind(text)}"
             case Related(field, inner):
                 return self._related(field, inner, row)
+            case Above(ref, inner):
+                return self._above(ref, inner, row)
             case Count(field, comparison, number):
                 counted = self._count(field, row)
                 return f"{counted} {_SIGNS[comparison]} {self.bind(number)}::bigint"
@@ -188,6 +196,16 @@ class Conditions:
 
     def _related(self, field: Ref | Children | CustomValue, node: Node, row: str) -> str:
         return self._joined(f"exists (select {self._others(field, node, row)})")
+
+    def _above(self, ref: Ref, node: Node, row: str) -> str:
+        chain, below, step = self._alias("c"), self._alias("r"), self._alias("r")
+        table, up = ref.resource.table, ref.column
+        return (
+            f"{row}.id in (with recursive {chain}(id) as (select {below}.{up} from {table} {below}"
+            f" where {self.where(ref.resource, below, node)} union"
+            f" select {step}.{up} from {chain} join {table} {step} on {step}.id = {chain}.id"
+            f" where {self.where(ref.resource, step, And())}) select {chain}.id from {chain})"
+        )
 
     def _count(self, field: Children | ListOf, row: str) -> str:
         if isinstance(field, ListOf):

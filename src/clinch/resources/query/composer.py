@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from clinch.resources.actor import Actor
 from clinch.resources.declaration import Declarations, Resource
-from clinch.resources.fields import Children, Field, Ref
+from clinch.resources.fields import Children, Field, Ref, RollUp, literal
 
 # Without it the planner writes the whole record out wherever it is named, with all that is in it.
 _ONCE = " offset 0"
@@ -25,8 +25,10 @@ class Composed:
 
 @dataclass(slots=True)
 class _Scope:
-    """The rows that one FROM clause has brought in, by the row and column that refer to them."""
+    """The rows that one FROM clause has brought in, by the row and column that refer to them; `row`
+    is the one that it is about."""
 
+    row: str
     rows: dict[tuple[str, str], str] = field(default_factory=dict)
     joins: list[str] = field(default_factory=list)
 
@@ -49,13 +51,14 @@ class Composer:
         self._now = now
         self._aliases = 0
         self._scopes: list[_Scope] = []
-        self.public_url = "'" + declarations.public_url.replace("'", "''") + "'"
+        self.public_url = literal(declarations.public_url)
+        self.links = actor.links
         self.today = f"date '{actor.today().isoformat()}'"
         self.tomorrow = f"timestamptz '{actor.tomorrow().isoformat()}'"
 
     def object(self, resource: type[Resource], row: str, keys: Iterable[str] | None) -> Composed:
         """The JSON of the row `row`: `keys`, or what is answered when none are named."""
-        self._scopes.append(_Scope())
+        self._scopes.append(_Scope(row))
         text = self._text(resource, row, keys)
         return Composed(text, " ".join(self._scopes.pop().joins))
 
@@ -71,7 +74,7 @@ class Composer:
 
     def alone(self, field: Field, row: str) -> str:
         """SQL for one field as it is compared, in a statement that has no joins for it."""
-        self._scopes.append(_Scope())
+        self._scopes.append(_Scope(row))
         value = field.operand(row, self)
         joins = self._scopes.pop().joins
         if not joins:
@@ -94,7 +97,7 @@ class Composer:
     def joined(self, ref: Ref, row: str) -> str:
         """The alias of the row that `ref` of `row` points to; all of its columns are null when
         there is none."""
-        scope = self._scopes[-1]
+        scope = self._scope_of(row)
         known = scope.rows.get((row, ref.column))
         if known is not None:
             return known
@@ -108,16 +111,16 @@ class Composer:
 
     def lateral(self, row: str, select: str) -> str:
         """The alias of what `select` gives for each `row`; the same text is asked once."""
-        scope, place = self._scopes[-1], (row, select)
+        scope, place = self._scope_of(row), (row, select)
         if place not in scope.rows:
             alias = scope.rows[place] = self._alias()
             scope.joins.append(f"cross join lateral ({select}) {alias}")
         return scope.rows[place]
 
     def field_of(self, target: str, key: str) -> Field | None:
-        """A field of another resource, or None when the actor may not see it."""
-        field = self._declarations[target].fields[key]
-        return field if self._actor.may(field.seen_with) else None
+        """A field of another resource, or None when there is none that the actor may see."""
+        field = self._declarations[target].fields.get(key)
+        return field if field is not None and self._actor.may(field.seen_with) else None
 
     def definitions(self, noun: str) -> tuple[str, str]:
         """The table in which custom fields are defined, and the kind of these."""
@@ -133,10 +136,13 @@ class Composer:
             return known
         resource = self._declarations[children.target]
         alias = scope.rows[place] = self._alias()
-        self._scopes.append(_Scope())
         child, item = self._alias(), self._alias()
-        columns = self._columns(resource, child, None)
-        json = self._json(resource, child, item, None)
+        # What they refer to by that is the object itself, which need not be looked up again.
+        parent = {(child, resource.fields[children.by].column): row} if children.by else {}
+        self._scopes.append(_Scope(child, parent))
+        keys = _without(resource, children.without)
+        columns = self._columns(resource, child, keys)
+        json = self._json(resource, child, item, keys)
         joins = " ".join(self._scopes.pop().joins)
         by = resource.fields[children.by].column if children.by else ""
         link = f" and {child}.{by} = {row}.id" if by else ""
@@ -148,6 +154,29 @@ class Composer:
             f" cross join lateral (select {columns}{_ONCE}) {item}"
             f" where {child}.organization_id = $1{link}{self._seen(resource, child)}"
             f" and {children.only.format(row=child)}) {alias}"
+        )
+        return alias
+
+    def rolled_up(self, field: RollUp, row: str) -> str:
+        """The alias of a row that has what the field, and those over the same objects, come to for
+        `row`, each under its key."""
+        scope, place = self._scope_of(row), (row, f"rolled up {field.target} {field.by}")
+        known = scope.rows.get(place)
+        if known is not None:
+            return known
+        alias, other = self._alias(), self._alias()
+        resource = self._declarations[field.target]
+        values = ", ".join(
+            f"{one.value.format(row=other)} as {one.key}"
+            for one in field.resource.fields.values()
+            if isinstance(one, RollUp) and (one.target, one.by) == (field.target, field.by)
+        )
+        scope.rows[place] = alias
+        scope.joins.append(
+            f"cross join lateral (select {values} from {resource.table} {other}"
+            f" where {other}.organization_id = $1"
+            f" and {other}.{resource.fields[field.by].column} = {row}.id"
+            f"{self._seen(resource, other)}) {alias}"
         )
         return alias
 
@@ -188,9 +217,19 @@ class Composer:
         conditions += self._visible(resource, row)
         return "".join(f" and {condition}" for condition in conditions)
 
+    def _scope_of(self, row: str) -> _Scope:
+        """Where what is looked up for `row` is joined: at its own level, which may be an outer."""
+        return next((scope for scope in self._scopes if scope.row == row), self._scopes[-1])
+
     def _alias(self) -> str:
         self._aliases += 1
         return f"q{self._aliases}"
+
+
+def _without(resource: type[Resource], left_out: frozenset[str]) -> list[str] | None:
+    """The keys that are answered by default but for some; None where these are none."""
+    fields = resource.fields.items()
+    return [k for k, f in fields if not f.optional and k not in left_out] if left_out else None
 
 
 def _is_of(resource: type[Resource], row: str) -> str:

@@ -1,12 +1,12 @@
 """The custom fields that a query names, as fields that conditions may ask."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 import msgspec
 
 from clinch.db.database import Transaction
 from clinch.resources.actor import Actor
-from clinch.resources.custom_fields import ASSOCIATION, SHARED, CustomFields
+from clinch.resources.custom_fields import ASSOCIATION, SHARED
 from clinch.resources.custom_values import CustomValue
 from clinch.resources.declaration import Declarations, Resource
 from clinch.resources.fields import Children
@@ -17,19 +17,17 @@ from clinch.resources.query.tree import EVERYTHING, Equal, Node, Related
 async def custom_values(
     transaction: Transaction, declarations: Declarations, actor: Actor, names: Iterable[str]
 ) -> list[CustomValue]:
-    """The fields of all resources, regular and shared, that have one of the names as their id or,
-    in any case, name.
+    """The fields of all resources that have one of the names as their id or, in any case, name.
 
+    A shared field is one of each resource whose objects, or some of them, it is associated with.
     One statement.
     """
     query = Conditions(declarations, actor)
     wanted = query.bind(list(names))
     arms = []
     for resource in declarations:
-        if resource.custom_fields is None:
-            continue
-        for definitions, node in _defined(declarations, resource.custom_fields):
-            where = query.where(definitions, "r", node)
+        for definitions, having in _defined(declarations, resource):
+            where = query.where(definitions, "r", having)
             arms.append(
                 f"select '{resource.noun}', r.id, r.type, r.name, r.choices::text"
                 f" from {definitions.table} r where {where} and (r.id = any({wanted}::text[])"
@@ -45,9 +43,11 @@ async def custom_values(
 
 
 def _defined(
-    declarations: Declarations, custom: CustomFields
-) -> Iterator[tuple[type[Resource], Node]]:
-    """Where the fields of an object may be defined, each with which of what is there."""
-    yield declarations[custom.definitions], EVERYTHING
-    here = Equal(declarations[ASSOCIATION].fields["object_type"], custom.object_type)
-    yield declarations[SHARED], Related(Children(ASSOCIATION, "custom_field_id"), here)
+    declarations: Declarations, resource: type[Resource]
+) -> Iterable[tuple[type[Resource], Node]]:
+    """Where the fields of a resource's objects are defined, and which of those there they have."""
+    custom = resource.custom_fields
+    if custom is not None:
+        yield declarations[custom.definitions], EVERYTHING
+        here = Equal(declarations[ASSOCIATION].fields["object_type"], custom.object_type)
+        yield declarations[SHARED], Related(Children(ASSOCIATION, "custom_field_id"), here)

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from clinch.db.database import Transaction
-from clinch.resources.actor import Actor
+from clinch.resources.actor import Actor, Link
 from clinch.resources.declaration import Declarations, Resource, counter
 from clinch.resources.errors import NotFound
 from clinch.resources.query.compiler import Conditions
@@ -25,9 +25,9 @@ from clinch.resources.query.tree import EVERYTHING, And, Equal, In, Node
 Keys = tuple[str, ...] | None
 """The names of the fields to answer; None stands for those that are answered by default."""
 
-_Shape = tuple[str, Keys, frozenset[str], datetime, object]
-"""What a text depends on: resource, fields, hidden permissions, the end of the actor's day, and
-which rows of other resources are hidden."""
+_Shape = tuple[str, Keys, frozenset[str], datetime, tuple[Link, ...], object]
+"""What a text depends on: resource, fields, hidden permissions, the end of the actor's day, the
+organization's links, and which rows of other resources are hidden."""
 
 _REMEMBERED = 10_000
 _SHAPES = 2_000
@@ -265,7 +265,8 @@ class ReadPath:
             actor.visibility and (len(actor.visibility.fields), actor.visibility.unassigned),
             *(narrowed.visible(actor) for narrowed in self._narrowed),
         )
-        return (resource.noun, keys, self._hidden(actor), actor.tomorrow(), rows)
+        hidden = self._hidden(actor)
+        return (resource.noun, keys, hidden, actor.tomorrow(), actor.links, rows)
 
     @cached_property
     def _narrowed(self) -> list[type[Resource]]:

@@ -83,6 +83,14 @@ class Related:
 
 
 @dataclass(frozen=True, slots=True)
+class Above:
+    """The object stands above one that meets the node, in the tree that the reference makes."""
+
+    ref: Ref
+    node: "Node"
+
+
+@dataclass(frozen=True, slots=True)
 class Count:
     """The number of entries of the list, or of the objects that refer here, compares so."""
 
@@ -156,6 +164,7 @@ Node = (
     | Exists
     | Has
     | Related
+    | Above
     | Count
     | TextMatch
     | Fragment

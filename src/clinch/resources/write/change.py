@@ -3,7 +3,7 @@
 from typing import Any, Literal
 
 from clinch.resources.custom_fields import Sent
-from clinch.resources.declaration import Resource
+from clinch.resources.declaration import Operation, Resource
 from clinch.resources.fields import Field
 
 Row = dict[str, Any]
@@ -18,6 +18,9 @@ class Change:
     changed, for what an object shows of others. `custom` are the custom values that were sent;
     `refits` the ids of custom fields whose stored values are to fit what the fields have become.
     `announced` are further actions, of which the log says that the object went through them.
+    `deletes` says that a deletion was asked for, whatever it became.
+    `heir` is, for a delete, the object of the same resource to which all goes that refers to this
+    one; otherwise it goes as the references say (`Ref.target_deleted`).
     """
 
     __slots__ = (
@@ -26,6 +29,8 @@ class Change:
         "before",
         "body",
         "custom",
+        "deletes",
+        "heir",
         "id",
         "inner",
         "kind",
@@ -50,6 +55,8 @@ class Change:
         self.refits: tuple[str, ...] = ()
         self.touched: tuple[str, ...] = ()
         self.announced: list[str] = []
+        self.deletes = kind == "delete"
+        self.heir = ""
         self.inner = False
         self.trusted = False
 
@@ -81,12 +88,23 @@ class Change:
         return change
 
     @classmethod
-    def delete(cls, resource: type[Resource], id: str) -> "Change":
-        return cls("delete", resource, id, {})
+    def delete(cls, resource: type[Resource], id: str, *, heir: str = "") -> "Change":
+        change = cls("delete", resource, id, {})
+        change.heir = heir
+        return change
+
+    @property
+    def operation(self) -> Operation:
+        """What it takes the right to do."""
+        return "merge" if self.heir else self.kind
 
     def become_update(self, values: dict[str, Any]) -> None:
         """Keep the object that was to be deleted, with these values."""
         self.kind, self.body, self.trusted = "update", values, True
+
+    def become_delete(self) -> None:
+        """Delete the object that was to be kept."""
+        self.kind, self.after = "delete", None
 
     def sets(self, field: Field) -> bool:
         """Whether the request itself gave the field a value."""

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from clinch.resources.declaration import Resource
+from clinch.resources.fields import Field
 from clinch.resources.query.tree import Node
 
 FOR_SHARE, FOR_UPDATE, FOR_DELETE = "for share", "for no key update", "for update"
@@ -15,6 +16,8 @@ class Load:
     locked or not.
 
     Each condition is looked up by itself: where it is on other tables, `or` would read every row.
+    Where `fields` are named only these are read, by column and beside the id: the rows are there to
+    look at (`Work.looked_at`), and the objects are no part of the write.
     """
 
     resource: type[Resource]
@@ -23,6 +26,7 @@ class Load:
     order: str = "id"
     limit: int | None = None
     others: tuple[Node, ...] = ()
+    fields: tuple[Field, ...] = ()
 
 
 def locked_together(loads: Iterable[Load]) -> list[Load]:

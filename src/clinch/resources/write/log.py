@@ -8,6 +8,7 @@ in commit order and without gaps, and a reader needs nothing but `seq > cursor`.
 import hashlib
 import os
 from collections import Counter
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -42,6 +43,7 @@ EVENT = tenant_table(
     Column("reason", "text", nullable=True),
     Column("method", "text", nullable=True),
     Column("path", "text", nullable=True),
+    Column("meta", "jsonb", nullable=True),
     Column("digest", "bytea"),
     key=("seq",),
     indexes=(
@@ -78,11 +80,7 @@ def log_tables(declarations: Declarations) -> list[Table]:
 
 async def append_events(transaction: Transaction, work: Work, provenance: Provenance) -> int | None:
     """Append the events of a write, as its last statement; the number of the last one."""
-    happened = [
-        (change, action)
-        for change in filter(_happened, work.changes)
-        for action in (ACTIONS[change.kind], *change.announced)
-    ]
+    happened = [(change, action) for change in work.changes for action in _actions(change)]
     events = [_event(*told, number) for number, told in enumerate(happened, start=1)]
     if not events:
         return None
@@ -112,19 +110,23 @@ async def append_events(transaction: Transaction, work: Work, provenance: Proven
         provenance.reason,
         provenance.method,
         provenance.path,
+        msgspec.json.encode(work.meta).decode() if work.meta else None,
         *(counts[name] for name in moved),
     )
     return last
 
 
-def _happened(change: Change) -> bool:
-    return change.kind != "update" or bool(change.touched) or bool(change.changed())
+def _actions(change: Change) -> Iterable[str]:
+    """What the log says that the object went through; nothing of an update that changes nothing."""
+    if change.kind != "update" or change.touched or change.changed():
+        yield ACTIONS[change.kind]
+    yield from change.announced
 
 
 @lru_cache(maxsize=100)
 def _statement(counters: tuple[str, ...]) -> str:
     counts = "".join(
-        f", {name} = c.{name} + ${number}" for number, name in enumerate(counters, start=14)
+        f", {name} = c.{name} + ${number}" for number, name in enumerate(counters, start=15)
     )
     return (
         f"with clock as (update event_clock c set seq = c.seq + $2::bigint{counts}"
@@ -135,9 +137,9 @@ def _statement(counters: tuple[str, ...]) -> str:
         " salt text)),"
         " logged as (insert into event (organization_id, seq, id, at, object_type, object_id,"
         " lead_id, action, changed, user_id, api_key_id, grant_id, on_behalf_of, request_id,"
-        " source, reason, method, path, digest)"
+        " source, reason, method, path, meta, digest)"
         " select $1::uuid, new.seq, new.id, $4::timestamptz, new.object_type, new.object_id,"
-        " new.lead_id, new.action, new.changed, $5, $6, $7, $8, $9, $10, $11, $12, $13,"
+        " new.lead_id, new.action, new.changed, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14::jsonb,"
         " decode(new.digest, 'hex') from new),"
         " bodies as (insert into event_body (organization_id, seq, before, after, salt)"
         " select $1::uuid, new.seq, new.before::json, new.after::json, decode(new.salt, 'hex')"

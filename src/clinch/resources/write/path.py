@@ -18,7 +18,7 @@ from clinch.resources.write.log import append_events
 from clinch.resources.write.read_body import read_bodies
 from clinch.resources.write.rows import write_rows
 from clinch.resources.write.summaries import sum_up
-from clinch.resources.write.work import Work
+from clinch.resources.write.work import Moved, Work
 
 Mode = Literal["commit", "dry_run"]
 
@@ -67,6 +67,7 @@ class WritePath:
         await work.read(transaction)
         work.resolve()
         allow_owned(actor, changes)
+        await work.look(transaction)
         apply(work, "before")
         apply(work, "within")
         work.stamp()
@@ -76,7 +77,7 @@ class WritePath:
             await write_rows(transaction, work)
             await sum_up(transaction, work)
         except asyncpg.IntegrityConstraintViolationError as error:
-            raise self._refusal(error) from None
+            raise self._refusal(work, error) from None
         written = await self._answers(transaction, actor, changes, answer)
         if work.told:
             written = [
@@ -92,7 +93,7 @@ class WritePath:
             raise BadRequest(f"It's not allowed to change more than {MOST_CHANGES} objects at once")
         seen: set[tuple[str, str]] = set()
         for change in changes:
-            allow(actor, change.resource, change.kind)
+            allow(actor, change.resource, change.operation)
             if change.kind != "create":
                 key = (change.resource.noun, change.id)
                 if key in seen:
@@ -122,20 +123,29 @@ class WritePath:
                     found |= {(resource.noun, id): body for id, body in bodies.items()}
         return [Written(c.id, found.get((c.resource.noun, c.id), b"{}")) for c in changes]
 
-    def _refusal(self, error: asyncpg.IntegrityConstraintViolationError) -> ApiError:
-        """What a violated constraint means to the one who asked."""
+    def _refusal(
+        self, work: Work, error: asyncpg.IntegrityConstraintViolationError
+    ) -> ApiError | Moved:
+        """What a violated constraint means to the one who asked; Moved where a rule made what
+        another write has made meanwhile."""
         name = _SHARD.sub("", error.constraint_name or "")
         table = _SHARD.sub("", error.table_name or "")
         if isinstance(error, asyncpg.UniqueViolationError):
             for resource in self._declarations:
                 for index in resource.indexes:
                     if resource.table == table and index.called(table) == name:
+                        if _made_by_rules(work.of(resource)):
+                            return Moved(f"a {resource.noun} was made meanwhile")
                         words = re.findall(r"\w+", index.columns[-1])
                         key = next(key for key in resource.fields if key in words)
                         return ValidationError({key: "This value is already in use."})
         if isinstance(error, asyncpg.ForeignKeyViolationError):
             return InUse()
         return BadRequest("The change contradicts what is stored.")
+
+
+def _made_by_rules(changes: list[Change]) -> bool:
+    return bool(changes) and all(change.inner and change.trusted for change in changes)
 
 
 def apply(work: Work, stage: Literal["first", "before", "within"]) -> None:
@@ -176,12 +186,12 @@ def allow_owned(actor: Actor, changes: list[Change]) -> None:
     """
     for change in changes:
         owned = change.resource.owned
-        if owned is None or change.before is None or change.trusted:
+        if owned is None or change.before is None or (change.trusted and not change.deletes):
             continue
         mine = owned.owner_of(change.before) == actor.user_id
         if not mine and not actor.may(owned.manage_others):
             raise needs(owned.manage_others)
-        if mine and change.kind == "delete" and not actor.may(owned.delete_own):
+        if mine and change.deletes and not actor.may(owned.delete_own):
             raise needs(owned.delete_own)
 
 

@@ -1,5 +1,5 @@
 """Writes the rows of a write in one statement: inserts, updates, deletes, and what is derived from
-them: search texts, and the rows of custom values."""
+them: search texts, the rows of custom values, and what files are held."""
 
 from functools import lru_cache
 from typing import Any
@@ -10,6 +10,7 @@ from clinch.db.database import Transaction
 from clinch.resources.declaration import Resource
 from clinch.resources.search_text import fold
 from clinch.resources.write.change import Change, Row
+from clinch.resources.write.files import HOLD, LET_GO, RELEASE, moved_uses
 from clinch.resources.write.measured import DROP, KEEP, moved_rows
 from clinch.resources.write.work import Work
 
@@ -41,20 +42,24 @@ async def write_rows(transaction: Transaction, work: Work) -> None:
         return
     shape = tuple(sorted(groups, key=lambda group: (group[0].noun, _KINDS.index(group[1]))))
     arguments = [groups[group] if group[1] == "delete" else _text(groups[group]) for group in shape]
-    derived = {sql: _text(rows) for sql, rows in _derived(work.changes).items() if rows}
+    derived = {sql: _text(rows) for sql, rows in _derived(work).items() if rows}
     sql = _statement(shape, tuple(derived))
     await transaction.value(sql, work.actor.organization_id, *arguments, *derived.values())
 
 
-def _derived(changes: list[Change]) -> dict[str, list[Row]]:
+def _derived(work: Work) -> dict[str, list[Row]]:
     """The statements on derived tables, with their rows."""
-    searched = [change for change in changes if change.resource.search_lead is not None]
-    values, gone_values = moved_rows(changes)
+    searched = [change for change in work.changes if change.resource.search_lead is not None]
+    values, gone_values = moved_rows(work.changes)
+    uses, gone_uses, released = moved_uses(work.changes, work.now)
     return {
         _KEEP_TEXTS: [row for change in searched if (row := _search_row(change)) is not None],
         _DROP_TEXTS: [{"id": change.id} for change in searched if change.kind == "delete"],
         KEEP: values,
         DROP: gone_values,
+        HOLD: uses,
+        LET_GO: gone_uses,
+        RELEASE: released,
     }
 
 

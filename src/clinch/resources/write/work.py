@@ -3,19 +3,20 @@
 from collections.abc import Iterable
 from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from clinch.db.database import Busy, Transaction
 from clinch.resources.actor import Actor
-from clinch.resources.declaration import Audited, Declarations, Resource
+from clinch.resources.declaration import Audited, Declarations, Loads, Resource
 from clinch.resources.errors import NO_OBJECT, REQUIRED, NotFound, ValidationError
 from clinch.resources.fields import Children, Ref, ToldOnce, stored_time
 from clinch.resources.query.compiler import Conditions
-from clinch.resources.query.tree import And, Equal, In, Node, Related
+from clinch.resources.query.tree import Above, And, Equal, In, Node, Related
 from clinch.resources.write.change import Change, Row
 from clinch.resources.write.custom import CustomValues, definitions
+from clinch.resources.write.files import HeldFiles
 from clinch.resources.write.load import FOR_DELETE, FOR_UPDATE, Load, locked_together
 from clinch.resources.write.read_body import read_body
 
@@ -25,8 +26,8 @@ _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 class Moved(Busy):
-    """An object came to another parent while its lock was awaited. Locking that one now would be
-    out of order, so the write is to begin again."""
+    """An object came to another place while its lock was awaited. Locking what is there now would
+    be out of order, so the write is to begin again."""
 
 
 class Work:
@@ -34,7 +35,7 @@ class Work:
 
     `rows` are the objects as they are after the changes so far, by (resource name, id); None
     stands for one that is deleted. `stored` are the same as the database has them. An object has
-    at most one change.
+    at most one change. `meta` is what every event of the write says of it.
     """
 
     def __init__(
@@ -50,9 +51,12 @@ class Work:
         self.stored: dict[Key, Row] = {}
         self.rows: dict[Key, Row | None] = {}
         self.found: dict[Load, list[Row]] = {}
+        self._looked_at: dict[Key, Row] = {}
         self.statements: list[tuple[str, tuple[Any, ...]]] = []
         self.told: dict[Key, dict[str, Any]] = {}
+        self.meta: dict[str, str] = {}
         self._custom = CustomValues(self)
+        self._files = HeldFiles(self)
         self._changes = {(c.resource.noun, c.id): c for c in changes}
         self._new = {(c.resource.noun, c.id) for c in changes if c.kind == "create"}
         self._resolved = False
@@ -65,8 +69,13 @@ class Work:
         return self.rows.get((resource.noun, id or ""))
 
     def known(self, resource: type[Resource]) -> list[Row]:
-        """The stored objects of a resource that were read for this write."""
-        return [row for (name, _), row in self.stored.items() if name == resource.noun]
+        """The stored objects of a resource, or of its variants, that were read for this write."""
+        names = {resource.noun, *(variant.noun for variant in resource.variants.values())}
+        return [row for (name, _), row in self.stored.items() if name in names]
+
+    def looked_at(self, resource: type[Resource]) -> list[Row]:
+        """The stored objects of which only some fields were read."""
+        return [row for (name, _), row in self._looked_at.items() if name == resource.noun]
 
     def fields_of(self, change: Change) -> list[Row]:
         """The definitions of the custom fields that the change's object has, once they are read:
@@ -92,8 +101,13 @@ class Work:
         return made[0]
 
     def delete(self, resource: type[Resource], id: str) -> None:
-        """Delete an object that was read, to which nothing refers."""
-        self._add(Change.delete(resource, id)).inner = True
+        """Delete an object that was read, to which nothing refers that stays."""
+        change = self._changes.get((resource.noun, id))
+        if change is None:
+            self._add(Change.delete(resource, id)).inner = True
+        else:
+            change.become_delete()
+            self.rows[resource.noun, id] = None
 
     def also(self, sql: str, *arguments: Any) -> None:
         """Carry out a statement on reference tables with the write, ahead of its rows."""
@@ -127,11 +141,19 @@ class Work:
     async def read(self, transaction: Transaction) -> None:
         """Read and lock every row that the changes meet, in one statement.
 
-        A second one is needed for what custom values refer to. Raises Moved.
+        A second one is needed for what custom values refer to, and for files. Raises Moved.
         """
         await self._read(transaction, self._loads())
         self._check_parents()
         await self._read(transaction, self._custom.loads())
+        await self._files.read(transaction)
+
+    async def look(self, transaction: Transaction) -> None:
+        """Read what rules want to see besides, now that it is known what becomes of what.
+
+        The locks are held by now, so this sees all that others committed while they were awaited.
+        """
+        await self._read(transaction, list(dict.fromkeys(self._declared("looks"))))
 
     async def _read(self, transaction: Transaction, loads: list[Load]) -> None:
         if not loads:
@@ -143,7 +165,7 @@ class Work:
             order = query.order(load.resource, "r", load.order)
             limit = f" limit {load.limit}" if load.limit is not None else ""
             parts.append(
-                f"l{number} as materialized (select r.* from {load.resource.table} r"
+                f"l{number} as materialized (select {_columns(load)} from {load.resource.table} r"
                 f" where {where} order by {order}{limit} {load.lock})"
             )
             arms.append(f"select {number}, to_jsonb(l)::text from l{number} l")
@@ -154,13 +176,15 @@ class Work:
             self._keep(loads[number], _decode(text))
 
     def _keep(self, load: Load, row: Row) -> None:
+        if load.fields:
+            _spell_times(row, load.resource)
+            self._looked_at[load.resource.noun, row["id"]] = row
+            return
         resource = load.resource.variant(row)
         if resource.packed_fields:
             data = row.pop("data")
             row |= {f.column: data.get(f.column, f.empty()) for f in resource.packed_fields}
-        for column in resource.time_columns:
-            if row[column] is not None:
-                row[column] = stored_time(datetime.fromisoformat(row[column]))
+        _spell_times(row, resource)
         del row["organization_id"]
         key = (resource.noun, row["id"])
         self.found[load].append(self.stored.setdefault(key, row))
@@ -169,10 +193,17 @@ class Work:
     def _loads(self) -> list[Load]:
         loads: dict[Load, None] = {}
         for load in [
-            *locked_together([*self._parents(), *self._new_parents(), *self._targets()]),
+            *locked_together(
+                [
+                    *self._parents(),
+                    *self._new_parents(),
+                    *self._new_branches(),
+                    *self._targets(),
+                ]
+            ),
             *self._references(),
             *self._lookups(),
-            *self._declared(),
+            *self._declared("loads"),
             *definitions(self),
         ]:
             loads.setdefault(load)
@@ -192,11 +223,15 @@ class Work:
         that nobody deadlocks."""
         for resource, kind, ids in self._asked():
             where = In(resource.fields["id"], ids)
-            for ref in resource.refs:
-                if ref.locks:
-                    yield self._parent(ref, where)
+            yield from self._above(resource, where)
             if kind == "delete":
                 yield from self._parents_below(resource, where, (resource.noun,))
+
+    def _above(self, resource: type[Resource], where: Node) -> Iterable[Load]:
+        """What sums up the objects that meet the condition."""
+        for ref in resource.refs:
+            if ref.locks:
+                yield from self._parent(ref, where)
 
     def _parents_below(
         self, resource: type[Resource], where: Node, gone: tuple[str, ...]
@@ -205,21 +240,37 @@ class Work:
         for follows in self.declarations.followers(resource):
             below = Related(follows, where)
             for ref in follows.resource.refs:
-                if ref.locks and ref.target not in gone and ref.column != follows.sharing:
-                    yield self._parent(ref, below)
+                if ref.locks and ref.target not in gone:
+                    yield from self._parent(ref, below)
             if follows.target_deleted == "delete":
                 noun = follows.resource.noun
                 yield from self._parents_below(follows.resource, below, (*gone, noun))
 
-    def _parent(self, ref: Ref, where: Node) -> Load:
-        """What a reference of the objects that meet the condition leads to, locked."""
-        children = Children(ref.resource.noun, ref.key)
-        return Load(self.declarations[ref.target], Related(children, where), FOR_UPDATE)
+    def _parent(self, ref: Ref, where: Node) -> Iterable[Load]:
+        """What a reference of the objects that meet the condition leads to, locked after what sums
+        up that."""
+        target = self.declarations[ref.target]
+        here = Related(Children(ref.resource.noun, ref.key), where)
+        yield from self._above(target, here)
+        yield Load(target, here, FOR_UPDATE)
 
     def _new_parents(self) -> Iterable[Load]:
         """What will sum up the objects, by the new values."""
         locking = ((ref, id) for ref, id in self._new_references() if ref.locks)
         return self._referred(locking, FOR_UPDATE)
+
+    def _new_branches(self) -> Iterable[Load]:
+        """Where objects of a tree come to, and all that is above that, so that it stays there."""
+        wanted: dict[Ref, dict[str, None]] = {}
+        for change in self.changes:
+            for ref in change.resource.refs:
+                id = change.after.get(ref.column) if change.after is not None else None
+                if ref.acyclic and change.kind == "update" and id is not None:
+                    wanted.setdefault(ref, {})[id] = None
+        for ref, ids in wanted.items():
+            branch = In(ref.resource.fields["id"], tuple(ids))
+            yield Load(ref.resource, branch, FOR_UPDATE)
+            yield Load(ref.resource, Above(ref, branch), FOR_UPDATE)
 
     def _check_parents(self) -> None:
         """Raise Moved where the parent that an object has by now is not the one that was locked."""
@@ -270,7 +321,7 @@ class Work:
                     yield ref, id
 
     def _is_self(self, ref: Ref, id: str | None) -> bool:
-        return not ref.enforced and id == self.actor.user_id
+        return not ref.enforced and ref.target == "user" and id == self.actor.user_id
 
     def _lookups(self) -> Iterable[Load]:
         for change in self.changes:
@@ -294,9 +345,10 @@ class Work:
             nodes.append(Equal(target.fields[ref.lookup.within], within))
         return Load(target, And(tuple(nodes)), order=ref.lookup.order, limit=1)
 
-    def _declared(self) -> Iterable[Load]:
+    def _declared(self, stage: Literal["loads", "looks"]) -> Iterable[Load]:
         for resource in self.declarations:
-            for loads in resource.loads:
+            asking: list[Loads] = getattr(resource, stage)
+            for loads in asking:
                 if changes := self.of(resource):
                     yield from loads(self, changes)
 
@@ -309,12 +361,18 @@ class Work:
         for change in asked:
             self._resolve_references(change)
             self._custom.resolve(change)
+            self._files.resolve(change)
             self._settle(change)
         for change in asked:
-            if change.kind == "delete":
+            self._keep_trees(change)
+        for change in asked:
+            if change.heir:
+                self._hand_over(change)
+            elif change.kind == "delete":
                 self._delete_followers(change)
         for change in [change for change in self.changes if change.kind == "delete"]:
-            self._clear_followers(change)
+            if not change.heir:
+                self._clear_followers(change)
         self._resolved = True
 
     def _resolve_references(self, change: Change) -> None:
@@ -324,7 +382,8 @@ class Work:
         for ref in change.resource.refs:
             self._resolve_lookup(change, ref, problems)
             id = change.after.get(ref.column)
-            if id is None and not ref.nullable and ref.column in change.after:
+            asked_for = not ref.nullable and ref.writable != "never"
+            if id is None and asked_for and ref.column in change.after:
                 problems.setdefault(ref.error_key, REQUIRED)
             known = id is None or (ref.target, id) in self.rows or (ref.target, id) in self._new
             if (not known and not self._is_self(ref, id)) or not self._shares(change, ref):
@@ -362,6 +421,30 @@ class Work:
         if change.kind == "update":
             change.after = self.stored[key] | (change.after or {})
         self.rows[key] = change.after
+
+    def _hand_over(self, gone: Change) -> None:
+        for becomes in ("delete", "clear"):
+            for resource, id, ref in self._followers(gone, becomes):
+                self.update(resource, id, {ref.column: gone.heir}).inner = True
+
+    def _keep_trees(self, change: Change) -> None:
+        """Refuse an object that would stand above itself; raises ValidationError and Moved."""
+        if change.kind != "update":
+            return
+        for ref in (ref for ref in change.resource.refs if ref.acyclic and change.moved(ref)):
+            if change.id in self._branch(ref, change.get(ref)):
+                raise ValidationError({ref.error_key: "The object would stand above itself."})
+
+    def _branch(self, ref: Ref, id: str | None) -> set[str]:
+        """The object with this id and all that stand above it, after the changes."""
+        found: set[str] = set()
+        while id is not None and id not in found:
+            if (ref.target, id) not in self.rows:
+                raise Moved(f"a {ref.target} keeps moving")
+            found.add(id)
+            row = self.rows[ref.target, id]
+            id = row[ref.column] if row is not None else None
+        return found
 
     def _delete_followers(self, gone: Change) -> None:
         for resource, id, _ in self._followers(gone, "delete"):
@@ -408,16 +491,29 @@ class Work:
         return change is not None and (change.kind == "create" or bool(change.changed()))
 
 
+def _columns(load: Load) -> str:
+    """What of the rows `r` is read."""
+    named = (f"{field.sql('r')} as {field.column}" for field in load.fields)
+    return ", ".join(["r.id", *named]) if load.fields else "r.*"
+
+
+def _spell_times(row: Row, resource: type[Resource]) -> None:
+    """Bring the times in a row that the database printed to their one spelling."""
+    for column in resource.time_columns:
+        if row.get(column) is not None:
+            row[column] = stored_time(datetime.fromisoformat(row[column]))
+
+
 def _where(query: Conditions, load: Load) -> str:
     """SQL that holds for the rows `r` that the load asks for.
 
     What other tables say is asked first: a row whose lock had to be awaited is compared once more,
     and what it was joined with may not be found again.
     """
-    if not load.others and not isinstance(load.where, Related):
-        return query.where(load.resource, "r", load.where)
+    if not load.others and not isinstance(load.where, Related | Above):
+        return query.apart(load.resource, "r", load.where)
     found = (
-        f"select o.id from {load.resource.table} o where {query.where(load.resource, 'o', where)}"
+        f"select o.id from {load.resource.table} o where {query.apart(load.resource, 'o', where)}"
         for where in (load.where, *load.others)
     )
     return f"r.organization_id = $1 and r.id = any(array({' union all '.join(found)}))"

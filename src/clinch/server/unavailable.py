@@ -1,0 +1,20 @@
+"""What says that the database cannot answer just now, and that the caller may try again."""
+
+import asyncpg
+
+from clinch.db.database import Busy
+
+UNAVAILABLE = (
+    Busy,
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # so it says that the connection was lost just then
+    asyncpg.QueryCanceledError,
+    asyncpg.DeadlockDetectedError,
+)
