@@ -48,7 +48,7 @@ def test_it_looks_like_a_team_at_work(api: Api, sample: dict[str, Any]) -> None:
     assert won
     assert len({one["user_id"] for one in won}) == 3
     entries = api.get("/activity/", _limit=200)["data"]
-    assert {"Call", "Note", "Meeting", "LeadStatusChange", "OpportunityStatusChange"} <= {
+    assert {"Call", "Note", "Email", "Meeting", "LeadStatusChange", "OpportunityStatusChange"} <= {
         entry["_type"] for entry in entries
     }
 

@@ -8,6 +8,7 @@ import pytest
 import pytest_asyncio
 from harness import TEST
 
+from clinch.crm.activities.emails import Email
 from clinch.crm.beginning import first_objects
 from clinch.crm.contacts import Contact
 from clinch.crm.custom_fields import CustomObjectCustomField
@@ -135,6 +136,21 @@ async def test_five_hundred_custom_objects_are_made_in_as_many_statements_as_two
     _, for_two = await desk.write(*(Change.delete(CustomObject, id) for id in ids), answer=False)
     _, for_many = await desk.write(*(Change.delete(CustomObject, id) for id in more), answer=False)
     assert for_two == for_many <= 4
+
+
+async def test_two_hundred_mails_are_logged_in_as_many_statements_as_two(desk: Desk) -> None:
+    [parent], _ = await desk.write(lead(0))
+
+    def mail(number: int) -> Change:
+        body = {"status": "sent", "sender": "sam@x.example", "to": [f"ada@{number}.example"]}
+        return Change.create(Email, body | {"lead_id": parent, "subject": f"Offer {number % 9}"})
+
+    ids, for_two = await desk.write(*map(mail, range(2)))
+    more, for_many = await desk.write(*map(mail, range(200)))
+    assert for_two == for_many <= 6
+    _, for_two = await desk.write(*(Change.delete(Email, id) for id in ids), answer=False)
+    _, for_many = await desk.write(*(Change.delete(Email, id) for id in more), answer=False)
+    assert for_two == for_many <= 5
 
 
 async def test_a_write_of_several_resources_takes_no_more_than_twelve(desk: Desk) -> None:

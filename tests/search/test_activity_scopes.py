@@ -232,13 +232,12 @@ EVERY = {"acme", "wayne", "ville", "tokyo"}
         ("calls > 1.5", {"acme"}),
         ("calls > -1", EVERY),
         ("notes > 1", {"acme", "ville"}),
-        ("meetings > 0", {"wayne", "tokyo"}),  # the other one was called off
+        ("meetings > 0", {"wayne", "ville", "tokyo"}),
         ("custom_activities > 0", {"acme", "wayne", "tokyo"}),
         ("lead_status_changes:1", {"wayne"}),
         ("has:calls", {"acme", "wayne"}),
         ("not has:calls has:notes", {"ville"}),
-        ("has:meetings", {"wayne", "tokyo"}),
-        ("meeting()", {"wayne", "ville", "tokyo"}),
+        ("has:meetings", {"wayne", "ville", "tokyo"}),
         ("num_calls:2", {"acme"}),
         # dates of the last one
         ("last_called:today", {"acme"}),

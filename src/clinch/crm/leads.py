@@ -78,15 +78,12 @@ def _value(type: str) -> Summary:
     return Summary(("opportunity",), f"sum({value})", _is(type))
 
 
-# Not called off.
-_MEANT = "{row}.status is null"
-
-
 def _of_meetings(value: str, starting: str) -> str:
-    """What the meetings say that start before or after the moment of reading."""
+    """What the meetings say that start before or after the moment of reading, and are not called
+    off."""
     return (
         f"(select {value} from activity a where a.organization_id = {{org}}"
-        f" and a.lead_id = {{row}}.id and a._type = 'Meeting' and {_MEANT.format(row='a')}"
+        f" and a.lead_id = {{row}}.id and a._type = 'Meeting' and a.status is null"
         f" and a.activity_at {starting})"
     )
 
@@ -213,7 +210,7 @@ class Lead(Audited, path="lead", prefix="lead"):
     last_call_date = DateTime(nullable=True, summary=_last("call"), **_SUMMED)
     last_incoming_call_date = DateTime(nullable=True, summary=_last("call", _INBOUND), **_SUMMED)
     last_outgoing_call_date = DateTime(nullable=True, summary=_last("call", _OUTBOUND), **_SUMMED)
-    num_meetings = Integer(summary=_count("meeting", _MEANT), **_SUMMED)
+    num_meetings = Integer(summary=_count("meeting"), **_SUMMED)
     num_upcoming_meetings = Computed(
         _of_meetings("count(*)", "> {now}"), json_type="integer", optional=True
     )

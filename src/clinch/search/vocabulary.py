@@ -229,8 +229,7 @@ def _account() -> Vocabulary:
     def free(word: str) -> Node:
         return _found(word, (Account.id, "object"))
 
-    scopes: Scopes = {"parent": (Account.parent,)}
-    return made(Account, free, terms, scopes, {"owner": "owner_name"})
+    return made(Account, free, terms, {"parent": (Account.parent,)}, {"owner": "owner_name"})
 
 
 _MAKERS = {

@@ -39,6 +39,7 @@ def test_a_mail_is_answered_as_the_reference_has_it(api: Api, lead: dict[str, An
     ada = {"email": "ada@acme.test", "name": "Ada Moss"}
     made = mail["date_created"]
     expected = {
+        "attachments": [],
         "_type": "Email",
         "id": mail["id"],
         "organization_id": mail["organization_id"],

@@ -27,6 +27,7 @@ def test_a_message_is_answered_as_the_reference_has_it(api: Api, lead: dict[str,
     )
     made = message["date_created"]
     assert message == {
+        "attachments": [],
         "_type": "SMS",
         "id": message["id"],
         "organization_id": message["organization_id"],

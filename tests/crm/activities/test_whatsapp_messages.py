@@ -25,6 +25,7 @@ def test_a_message_is_answered_as_the_reference_has_it(api: Api, body: dict[str,
     message = api.post("/activity/whatsapp_message/", body)
     made = message["date_created"]
     assert message == {
+        "attachments": [],
         "_type": "WhatsAppMessage",
         "id": message["id"],
         "organization_id": message["organization_id"],

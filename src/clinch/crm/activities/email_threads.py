@@ -11,6 +11,7 @@ from typing import Any
 
 from clinch.crm.activities.activity import MAIL_BODIES, Activity
 from clinch.crm.activities.mailboxes import Party, read_parties
+from clinch.resources.declaration import Resource
 from clinch.resources.fields import Children, EmailAddress, Integer, Item, ListOf, Text
 from clinch.resources.query.tree import And, In, Node, Related
 from clinch.resources.write.change import Change, Row
@@ -93,18 +94,22 @@ class EmailThread(
 def threads_of(work: Work, changes: list[Change]) -> Iterable[Load]:
     """The threads that mails are in or may come to, and what the mails in them say of them."""
     moving = [change for change in changes if _matters(change) and not _goes_with_all(change)]
-    conditions = [*_known_threads(moving), *_likely_threads(moving)]
-    if conditions:
-        first, *others = conditions
-        yield Load(EmailThread, first, others=tuple(others))
-        mail = work.declarations[_MAIL]
-        thread = next(ref for ref in mail.refs if ref.key == "thread_id")
-        yield Load(
-            mail,
-            Related(thread, first),
-            others=tuple(Related(thread, node) for node in others),
-            fields=tuple(mail.fields[key] for key in _TOLD),
-        )
+    mail = work.declarations[_MAIL]
+    thread = next(ref for ref in mail.refs if ref.key == "thread_id")
+    threads, mails = list[Node](), list[Node]()
+    known = _known_threads(moving)
+    if known:
+        threads.append(In(EmailThread.id, known))
+        mails.append(In(thread, known))
+    coming = [change.after for change in moving if change.after and not _is_draft(change.after)]
+    leads = tuple(dict.fromkeys(row["lead_id"] for row in coming))
+    for node in _likely_threads(mail, coming):
+        threads.append(And((In(EmailThread.lead, leads), node)))
+        mails.append(And((In(mail.fields["lead_id"], leads), Related(thread, threads[-1]))))
+    if threads:
+        heads = tuple(mail.fields[key] for key in _TOLD)
+        yield Load(EmailThread, threads[0], others=tuple(threads[1:]))
+        yield Load(mail, mails[0], others=tuple(mails[1:]), fields=heads)
 
 
 def _matters(change: Change) -> bool:
@@ -118,34 +123,25 @@ def _goes_with_all(change: Change) -> bool:
     return change.kind == "delete" and change.inner
 
 
-def _known_threads(changes: list[Change]) -> Iterable[Node]:
+def _known_threads(changes: list[Change]) -> tuple[str, ...]:
     stored = [change.before for change in changes if change.before is not None]
-    ids = tuple(dict.fromkeys(row["object_id"] for row in stored if row["object_id"]))
-    if ids:
-        yield In(EmailThread.id, ids)
+    return tuple(dict.fromkeys(row["object_id"] for row in stored if row["object_id"]))
 
 
-def _likely_threads(changes: list[Change]) -> Iterable[Node]:
-    """Those of the leads that have the subjects, or one of the mails that are answered."""
-    mails = [
-        change.after for change in changes if change.after and change.after["status"] != "draft"
-    ]
-    if not mails:
-        return
-    mail = next(change.resource for change in changes)
-    leads = tuple(dict.fromkeys(row["lead_id"] for row in mails))
-    subjects = tuple(filter(None, dict.fromkeys(normalize(row["subject"]) for row in mails)))
+def _likely_threads(mail: type[Resource], coming: list[Row]) -> Iterable[Node]:
+    """Conditions of the threads that have the subjects of mails, or one that they answer."""
+    subjects = tuple(filter(None, dict.fromkeys(normalize(row["subject"]) for row in coming)))
     if subjects:
-        subject = EmailThread.latest_normalized_subject
-        yield And((In(EmailThread.lead, leads), In(subject, subjects)))
-    of_thread = Children(_MAIL, by="thread_id")
-    answered = tuple(dict.fromkeys(id for row in mails for id in _answers(row)))
-    if answered:
-        answers = And((In(mail.fields["lead_id"], leads), In(mail.fields["message_id"], answered)))
-        yield Related(of_thread, answers)
-    parents = tuple(dict.fromkeys(filter(None, (row["in_reply_to_id"] for row in mails))))
-    if parents:
-        yield Related(of_thread, In(mail.fields["id"], parents))
+        yield In(EmailThread.latest_normalized_subject, subjects)
+    answered = tuple(dict.fromkeys(id for row in coming for id in _answers(row)))
+    parents = tuple(dict.fromkeys(filter(None, (row["in_reply_to_id"] for row in coming))))
+    for key, ids in (("message_id", answered), ("id", parents)):
+        if ids:
+            yield Related(EmailThread.emails, In(mail.fields[key], ids))
+
+
+def _is_draft(mail: Row) -> bool:
+    return bool(mail["status"] == "draft")
 
 
 def _answers(mail: Row) -> list[str]:
@@ -186,7 +182,7 @@ class _Threads:
 
     def of(self, mail: Row) -> str | None:
         """The thread that the mail is in; a new one where it fits into none."""
-        if mail["status"] == "draft":
+        if _is_draft(mail):
             return None
         if self._is_of_its_lead(mail):
             return str(mail["object_id"])

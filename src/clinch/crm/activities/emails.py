@@ -12,6 +12,7 @@ from clinch.crm.activities.mail_html import MailHtml
 from clinch.crm.activities.mailboxes import Mailbox, Mailboxes, Party, read_parties
 from clinch.crm.activities.messages import MessageStatus, date_message, keep_what_was_sent
 from clinch.crm.activities.quotes import quote_in_html, quote_in_text
+from clinch.crm.attachments import Attachment
 from clinch.crm.rich_text import to_plain
 from clinch.identity.users import User
 from clinch.resources.actor import Actor
@@ -30,7 +31,7 @@ from clinch.resources.fields import (
     Words,
     stored_time,
 )
-from clinch.resources.query.tree import And, Equal, In, Node, Or, TextMatch
+from clinch.resources.query.tree import And, In, Or, TextMatch
 from clinch.resources.write.change import Change
 from clinch.resources.write.load import Load
 from clinch.resources.write.work import Work
@@ -199,13 +200,11 @@ def users_of(work: Work, changes: list[Change]) -> Iterable[Load]:
 def contacts_of(work: Work, changes: list[Change]) -> Iterable[Load]:
     """The contacts of the leads who have one of the addresses that mails came from or went to."""
     contact = work.declarations["contact"]
-    nodes: dict[Node, None] = {}
-    for change in changes:
-        for party in _others(change):
-            address = TextMatch(contact.fields["emails"], "is", party["email"], item="email")
-            nodes[And((Equal(contact.fields["lead_id"], change.get(Email.lead)), address))] = None
-    if nodes:
-        yield Load(contact, Or(tuple(nodes)))
+    sought = {party["email"]: None for change in changes for party in _others(change)}
+    if sought:
+        leads = tuple({change.get(Email.lead): None for change in changes})
+        addresses = (TextMatch(contact.fields["emails"], "is", a, item="email") for a in sought)
+        yield Load(contact, And((In(contact.fields["lead_id"], leads), Or(tuple(addresses)))))
 
 
 def _others(change: Change) -> list[Party]:
@@ -286,6 +285,7 @@ class Email(
     subject = Text(nullable=True, max=1000, packed=True)
     body_text = Text(nullable=True, max=300_000)
     body_html = MailHtml()
+    attachments = ListOf(Attachment, packed=True)
     body_preview = Text(nullable=True, writable="never", packed=True)
     text_quote_at = Integer(nullable=True, writable="never", packed=True, shown=False)
     html_quote_at = Integer(nullable=True, writable="never", packed=True, shown=False)
@@ -338,5 +338,6 @@ class Email(
 _RECIPIENTS = (Email.to, Email.cc, Email.bcc)
 _CONTENT = (
     *(Email.sender, *_RECIPIENTS, Email.subject, Email.body_text, Email.body_html),
+    Email.attachments,
     Email.in_reply_to,
 )

@@ -8,7 +8,8 @@ from clinch.crm.activities.messages import (
     keep_what_was_sent,
 )
 from clinch.crm.addresses import PhoneNumber
-from clinch.resources.fields import Choice, DateTime, Text
+from clinch.crm.attachments import Attachment
+from clinch.resources.fields import Choice, DateTime, ListOf, Text
 from clinch.resources.write.change import Change
 from clinch.resources.write.work import Work
 
@@ -18,7 +19,7 @@ def describe_messages(work: Work, changes: list[Change]) -> None:
     for change in changes:
         if change.kind == "delete":
             continue
-        keep_what_was_sent(change, SMS.text, SMS.local_phone, SMS.remote_phone)
+        keep_what_was_sent(change, SMS.text, SMS.attachments, SMS.local_phone, SMS.remote_phone)
         if change.get(SMS.direction) is None:
             inbound = change.get(SMS.status) == "inbox"
             change.set(SMS.direction, "inbound" if inbound else "outbound")
@@ -45,6 +46,7 @@ class SMS(Activity, path="activity/sms", prefix="acti", table="activity", only={
     )
     source = Choice("Close.io", "External", default="External", writable="create", packed=True)
     text = Text(nullable=True, max=10_000)
+    attachments = ListOf(Attachment, packed=True)
     cost = Text(nullable=True, writable="never", packed=True, doc="In US cents, as a decimal.")
     local_phone = PhoneNumber(nullable=True, packed=True, doc="Our own number, E.164.")
     local_phone_formatted = Text(nullable=True, writable="never", packed=True)

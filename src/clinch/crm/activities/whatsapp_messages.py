@@ -4,9 +4,10 @@ from clinch.crm.activities.activity import CREATION_SOURCES, Activity
 from clinch.crm.activities.messages import describe_numbers
 from clinch.crm.activities.whatsapp_markdown import to_html
 from clinch.crm.addresses import PhoneNumber
+from clinch.crm.attachments import Attachment
 from clinch.crm.rich_text import to_plain
 from clinch.db.schema import Index
-from clinch.resources.fields import EQ, EQ_IN, RANGE, Choice, DateTime, Ref, Text, Url
+from clinch.resources.fields import EQ, EQ_IN, RANGE, Choice, DateTime, ListOf, Ref, Text, Url
 from clinch.resources.write.change import Change
 from clinch.resources.write.work import Work
 
@@ -60,6 +61,7 @@ class WhatsappMessage(
     message_markdown = Text(required=True, max=20_000, doc="The text with the marks of WhatsApp.")
     message_html = Text(writable="never")
     text = Text(writable="never", doc="The text without marks.")
+    attachments = ListOf(Attachment, packed=True)
     local_phone = PhoneNumber(required=True, packed=True, doc="Our own number, E.164.")
     local_phone_formatted = Text(nullable=True, writable="never", packed=True)
     remote_phone = PhoneNumber(required=True, packed=True, doc="The other side's number, E.164.")

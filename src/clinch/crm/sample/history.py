@@ -6,6 +6,7 @@ from random import Random
 from typing import Any
 
 from clinch.crm.activities.calls import Call
+from clinch.crm.activities.emails import Email
 from clinch.crm.activities.meetings import Meeting
 from clinch.crm.activities.notes import Note
 from clinch.crm.activities.status_changes import LeadStatusChange
@@ -20,6 +21,11 @@ _NOTES = (
     "Happy with the pilot, budget is decided next month.",
 )
 _TALKED = ("Good talk, sends us their process.", "Price came up early.", "Wants a demo for four.")
+_MAILS = (
+    ("Your offer", "Thank you for the offer. Two questions remain; can we talk on Thursday?"),
+    ("Pilot", "The pilot begins on Monday. Who takes care of it on your side?"),
+    ("References", "As promised, two companies of your trade that work with it."),
+)
 _MEETINGS = ("Demo", "First talk", "Review of the pilot", "Contract", "Planning for next year")
 _TO_DO = ("Send the quote", "Call about the offer", "Prepare the demo", "Ask for a reference")
 
@@ -27,7 +33,7 @@ _TO_DO = ("Send the quote", "Call about the offer", "Prepare the demo", "Ask for
 def history(
     random: Random, lead: dict[str, Any], labels: dict[str, str], now: datetime
 ) -> Iterator[Change]:
-    """Notes, calls and changes of status between a lead's making and now, and a meeting."""
+    """Notes, calls, mails and changes of status from a lead's making to now, and a meeting."""
     made = datetime.fromisoformat(lead["date_created"])
     for _ in range(random.randint(0, 6)):
         at = made + random.random() * (now - made)
@@ -37,10 +43,13 @@ def history(
             "created_by": lead["owner"],
             "date_created": at.isoformat(timespec="seconds"),
         }
-        if random.random() < 0.4:
-            yield Change.create(Note, stamp | {"note": random.choice(_NOTES)})
-        else:
-            yield Change.create(Call, stamp | _call(random, lead))
+        match random.choice(("note", "note", "call", "call", "call", "mail")):
+            case "note":
+                yield Change.create(Note, stamp | {"note": random.choice(_NOTES)})
+            case "call":
+                yield Change.create(Call, stamp | _call(random, lead))
+            case "mail":
+                yield Change.create(Email, stamp | _mail(random, lead))
     if lead["status_label"] in ("Qualified", "Customer", "Interested"):
         yield _meeting(random, lead, now)
     if lead["status_label"] != "Potential":
@@ -56,6 +65,21 @@ def _call(random: Random, lead: dict[str, Any]) -> dict[str, Any]:
         "status": "completed" if reached else "no-answer",
         "duration": random.randint(60, 1500) if reached else 0,
         "note": random.choice(_TALKED) if reached else "",
+    }
+
+
+def _mail(random: Random, lead: dict[str, Any]) -> dict[str, Any]:
+    """A mail to the first contact, or from them."""
+    contact = lead["contacts"][0]
+    address = contact["emails"][0]["email"]
+    came_in = random.random() < 0.4
+    subject, text = random.choice(_MAILS)
+    return {
+        "contact_id": contact["id"],
+        "status": "inbox" if came_in else "sent",
+        "subject": subject,
+        "body_text": text,
+        **({"sender": f"{contact['name']} <{address}>"} if came_in else {"to": [address]}),
     }
 
 

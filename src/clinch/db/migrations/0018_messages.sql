@@ -51,4 +51,7 @@ alter table lead add column num_sent_sms bigint not null default 0;
 
 alter table lead add column num_sms bigint not null default 0;
 
-CREATE INDEX activity_external_whatsapp_message_id ON activity USING btree (organization_id, external_whatsapp_message_id) WHERE (external_whatsapp_message_id IS NOT NULL);
+-- Migrations run in a transaction, before anything else does; nobody waits to write.
+-- squawk-ignore require-concurrent-index-creation
+create index activity_external_whatsapp_message_id on activity using btree (organization_id, external_whatsapp_message_id)
+where (external_whatsapp_message_id is not null);

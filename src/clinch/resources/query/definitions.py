@@ -17,7 +17,8 @@ from clinch.resources.query.tree import EVERYTHING, Equal, Node, Related
 async def custom_values(
     transaction: Transaction, declarations: Declarations, actor: Actor, names: Iterable[str]
 ) -> list[CustomValue]:
-    """The fields of all resources that have one of the names as their id or, in any case, name.
+    """The fields of all resources, regular and shared, that have one of the names as their id or,
+    in any case, name.
 
     A shared field is one of each resource whose objects, or some of them, it is associated with.
     One statement.

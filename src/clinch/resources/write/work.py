@@ -11,7 +11,7 @@ from clinch.db.database import Busy, Transaction
 from clinch.resources.actor import Actor
 from clinch.resources.declaration import Audited, Declarations, Loads, Resource
 from clinch.resources.errors import NO_OBJECT, REQUIRED, NotFound, ValidationError
-from clinch.resources.fields import Children, Ref, ToldOnce, stored_time
+from clinch.resources.fields import Children, Id, Ref, ToldOnce, stored_time
 from clinch.resources.query.compiler import Conditions
 from clinch.resources.query.tree import Above, And, Equal, In, Node, Related
 from clinch.resources.write.change import Change, Row
@@ -238,7 +238,7 @@ class Work:
     ) -> Iterable[Load]:
         """The parents of what follows the objects, but for those that these have themselves."""
         for follows in self.declarations.followers(resource):
-            below = Related(follows, where)
+            below = _referring(follows, where)
             for ref in follows.resource.refs:
                 if ref.locks and ref.target not in gone:
                     yield from self._parent(ref, below)
@@ -292,7 +292,7 @@ class Work:
 
     def _cascade(self, resource: type[Resource], where: Node) -> Iterable[Load]:
         for ref in self.declarations.followers(resource):
-            below = Related(ref, where)
+            below = _referring(ref, where)
             yield Load(ref.resource, below, FOR_DELETE)
             if ref.target_deleted == "delete":
                 yield from self._cascade(ref.resource, below)
@@ -489,6 +489,15 @@ class Work:
         """Whether the write itself makes the object, or says that it changes it."""
         change = self._changes.get((resource.noun, id))
         return change is not None and (change.kind == "create" or bool(change.changed()))
+
+
+def _referring(ref: Ref, where: Node) -> Node:
+    """That an object refers to one of those that meet the condition: a look into an index where
+    they are named by their ids."""
+    match where:
+        case In(Id(), ids):
+            return In(ref, ids)
+    return Related(ref, where)
 
 
 def _columns(load: Load) -> str:
