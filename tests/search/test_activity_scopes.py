@@ -32,6 +32,33 @@ ACTIVITIES: list[tuple[str, str, dict[str, Any]]] = [
     ("wayne", "meeting", {"starts_at": ago(days=-3), "duration": 3600, "title": "Cave tour"}),
     ("ville", "meeting", {"starts_at": ago(hours=1), "duration": 60, "status": "canceled"}),
     ("tokyo", "meeting", {"starts_at": ago(days=3), "duration": 600}),
+    (
+        "wayne",
+        "email",
+        {"status": "inbox", "sender": "bo@cave.example", "subject": "Bats", "body_text": "Many"},
+    ),
+    (
+        "tokyo",
+        "email",
+        {
+            "status": "sent",
+            "to": ["zo@tokyo.example"],
+            "subject": "Offer",
+            "date_created": ago(days=4),
+            "opens": [{"opened_at": ago(days=1)}],
+        },
+    ),
+    ("ville", "email", {"status": "draft", "subject": "Bats, a draft"}),
+    (
+        "ville",
+        "sms",
+        {
+            "status": "inbox",
+            "text": "Running late",
+            "local_phone": "+14155550100",
+            "remote_phone": "+14155550101",
+        },
+    ),
 ]
 
 
@@ -146,6 +173,32 @@ EVERY = {"acme", "wayne", "ville", "tokyo"}
         ("next_meeting_date:*", {"wayne"}),
         ("last_meeting_date < now", {"tokyo"}),
         ("num_upcoming_meetings > 0", {"wayne"}),
+        # what is written
+        ("email(subject:bats)", {"wayne", "ville"}),
+        ("email(bats status:inbox)", {"wayne"}),
+        ("email(many)", {"wayne"}),
+        ("email(direction:incoming)", {"wayne"}),
+        ("email(direction:sent)", {"tokyo", "ville"}),
+        ("email(direction:outgoing status:sent)", {"tokyo"}),
+        ("email(sent:today)", {"wayne"}),
+        ('email(sent:"4 days ago")', {"tokyo"}),
+        ("email(opened:yes)", {"tokyo"}),
+        ("email(opened:no status:sent)", set()),
+        ("email(has_reply:yes)", set()),
+        ("email(template:Welcome)", set()),
+        ("emails > 0", {"wayne", "tokyo"}),  # a draft has reached nobody
+        ("has:emails", {"wayne", "tokyo"}),
+        ("emails:0", {"acme", "ville"}),
+        ("last_emailed:today", {"wayne"}),
+        ('last_emailed < "2 days ago"', {"tokyo"}),
+        ("sms(late)", {"ville"}),
+        ("sms(direction:incoming date:today)", {"ville"}),
+        ("sms_messages > 0", {"ville"}),
+        ("has:sms_messages", {"ville"}),
+        ("has:sms", {"ville"}),
+        ("last_sms:today", {"ville"}),
+        ("email_thread(n_emails:1 emails > 0)", {"wayne", "tokyo"}),
+        ("whatsapp_message()", set()),
         # changes of status, of the lead and of its deals
         ("lead_status_change(new_status:Qualified)", {"wayne"}),
         ("lead_status_change(old_status:Potential date:today)", {"wayne"}),
@@ -196,7 +249,7 @@ EVERY = {"acme", "wayne", "ville", "tokyo"}
         ('last_called:"2 days ago"', set()),
         ('last_call_date:["10 days ago" TO "5 days ago"]', {"wayne"}),
         ("last_note:today", {"acme", "ville"}),
-        ("last_communication_date:today", {"acme"}),
+        ("last_communication_date:today", {"acme", "wayne", "ville"}),
         ("last_lead_status_change_date:today", {"wayne"}),
         # among other things
         ("status:Qualified call(direction:inbound)", {"wayne"}),

@@ -52,7 +52,13 @@ def crowd(program: Program, cluster: str) -> Organization:
 async def _copy(url: str, organization_id: str) -> None:
     """Copy the lead with its contact and its activities, as the owner of the tables."""
     connection = await asyncpg.connect(url)
-    changed = {"id": "r.id || n", "lead_id": "r.lead_id || n", "name": "md5(n::text)"}
+    at = "timestamptz '2026-01-01' + make_interval(hours => n)"
+    changed = {
+        "id": "r.id || n",
+        "lead_id": "r.lead_id || n",
+        "name": "md5(n::text)",
+        "last_call_date": at,
+    }
     for resource in (Lead, Contact):
         names = [column.name for column in resource.columns()]
         values = [changed.get(name, f"r.{name}") for name in names]
@@ -64,16 +70,8 @@ async def _copy(url: str, organization_id: str) -> None:
         )
     await connection.execute(
         "insert into activity select (jsonb_populate_record(r, jsonb_build_object('id', r.id || n,"
-        " 'lead_id', r.lead_id || n,"
-        " 'activity_at', timestamptz '2026-01-01' + make_interval(hours => n)))).*"
+        f" 'lead_id', r.lead_id || n, 'activity_at', {at}))).*"
         f" from activity r, generate_series(1, {LEADS}) n where r.organization_id = $1",
-        organization_id,
-    )
-    await connection.execute("analyze lead, activity")  # or what joins them takes minutes
-    await connection.execute(
-        "update lead set last_call_date = a.activity_at from activity a"
-        " where lead.organization_id = $1 and a.organization_id = $1 and a.lead_id = lead.id"
-        " and a._type = 'Call'",
         organization_id,
     )
     await connection.execute(

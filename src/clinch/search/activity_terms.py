@@ -19,11 +19,13 @@ from clinch.search.grammar import Value
 from clinch.search.terms import (
     AnyOf,
     CountTerm,
+    GivenTerm,
     IdTerm,
     LabelTerm,
     Narrowed,
     SummedTerm,
     Term,
+    TextTerm,
     Through,
     UserTerm,
 )
@@ -33,7 +35,6 @@ _ALSO = {
     "lead_status_change": ("status_change",),
     "opportunity_status_change": ("status_change",),
     "sms": ("sms_message",),
-    "whats_app_message": ("whatsapp_message",),
 }
 """Further names of types, by the noun."""
 
@@ -48,7 +49,7 @@ def activity_scopes(resource: type[Resource]) -> Scopes:
     """The activities that refer to an object of the resource, by the names of their types."""
     scopes: Scopes = {}
     for variant, link in _linked(resource):
-        for name in (*_names(variant), *_plurals(variant, resource)):
+        for name in dict.fromkeys((*_names(variant), *_plurals(variant, resource))):
             scopes[name] = (*scopes.get(name, ()), link)
     return scopes
 
@@ -58,7 +59,7 @@ def activity_counts(resource: type[Resource]) -> dict[str, Term]:
     counts: dict[str, Term] = {}
     for variant, link in _linked(resource):
         kept = resource.fields.get(f"num_{_plural(variant.noun)}")
-        term = SummedTerm(kept, link) if isinstance(kept, Integer) else CountTerm(link)
+        term = SummedTerm(link, kept) if isinstance(kept, Integer) else CountTerm(link)
         counts |= dict.fromkeys(_plurals(variant, resource), term)
     return counts
 
@@ -134,9 +135,10 @@ def _names(variant: type[Resource]) -> tuple[str, ...]:
     return (variant.noun, *_ALSO.get(variant.noun, ()))
 
 
-def _plurals(variant: type[Resource], resource: type[Resource]) -> set[str]:
+def _plurals(variant: type[Resource], resource: type[Resource]) -> list[str]:
     """The names of several, as far as the resource itself has nothing of the name."""
-    return {_plural(name) for name in _names(variant)} - {*_names(variant), *resource.fields}
+    plurals = map(_plural, _names(variant))
+    return [name for name in plurals if name not in resource.fields]
 
 
 def _plural(name: str) -> str:
@@ -154,6 +156,12 @@ def _call(variant: type[Resource]) -> dict[str, Term]:
     return {"outgoing_call_date": Narrowed(TimeTerm(variant.fields["activity_at"]), outgoing)}
 
 
+def _email(variant: type[Resource]) -> dict[str, Term]:
+    name, id = variant.fields["template_name"], variant.fields["template_id"]
+    template = AnyOf((TextTerm(name), IdTerm(id)))
+    return {"opened": GivenTerm(variant.fields["opens"]), "template": template}
+
+
 def _custom_activity(variant: type[Resource]) -> dict[str, Term]:
     ref = CustomActivity.custom_activity_type
     by_name = Through(ref, LabelTerm(CustomActivityType.name))
@@ -162,6 +170,7 @@ def _custom_activity(variant: type[Resource]) -> dict[str, Term]:
 
 _OWN: dict[str, Callable[[type[Resource]], dict[str, Term]]] = {
     "call": _call,
+    "email": _email,
     "custom_activity": _custom_activity,
 }
 """What is asked of one type alone, by its noun."""

@@ -14,7 +14,7 @@ from clinch.crm.accounts import Account
 from clinch.identity.users import User
 from clinch.resources.actor import Actor
 from clinch.resources.errors import Invalid
-from clinch.resources.fields import Children, Field, ListOf, Ref
+from clinch.resources.fields import Children, Field, Integer, ListOf, Ref
 from clinch.resources.query.tree import (
     And,
     Comparison,
@@ -226,24 +226,40 @@ class CountTerm(Term):
 
 
 @dataclass(frozen=True)
-class SummedTerm(NumberTerm):
-    """How many objects refer here, of which the number is kept; that there are any is found by
+class SummedTerm(CountTerm):
+    """How many objects refer here, as the number is kept; where there must be one, it is found by
     the index of those."""
 
-    link: Children
+    kept: Integer
 
     def equal(self, value: Value, exact: bool, actor: Actor) -> Node:
-        node = super().equal(value, exact, actor)
-        return And((Related(self.link, And()), node)) if read_number(value) > 0 else node
+        node = NumberTerm(self.kept).equal(value, exact, actor)
+        return self._some(node) if read_number(value) > 0 else node
 
     def compare(self, comparison: Comparison, value: Value, actor: Actor) -> Node:
-        node = super().compare(comparison, value, actor)
-        least = whole(comparison, read_number(value)) + (comparison == "gt")
-        some = comparison in ("gt", "gte") and least > 0
-        return And((Related(self.link, And()), node)) if some else node
+        number = whole(comparison, read_number(value))
+        node = Range(self.kept, comparison, number)
+        least = {"gt": number + 1, "gte": number}.get(comparison, 0)
+        return self._some(node) if least > 0 else node
 
     def given(self) -> Node:
-        return Related(self.link, And())
+        return self._some(Range(self.kept, "gt", 0))
+
+    def _some(self, node: Node) -> Node:
+        return And((super().given(), node))
+
+
+@dataclass(frozen=True)
+class GivenTerm(Term):
+    """yes or no: whether the field has a value."""
+
+    field: Field
+
+    def equal(self, value: Value, exact: bool, actor: Actor) -> Node:
+        return Exists(self.field) if read_flag(value) else Not(Exists(self.field))
+
+    def given(self) -> Node:
+        return Exists(self.field)
 
 
 @dataclass(frozen=True)
@@ -253,10 +269,7 @@ class FlagTerm(Term):
     field: Field
 
     def equal(self, value: Value, exact: bool, actor: Actor) -> Node:
-        word = value.text.strip().lower()
-        if word not in _YES + _NO:
-            raise Invalid("Write yes or no.")
-        return Equal(self.field, word in _YES)
+        return Equal(self.field, read_flag(value))
 
     def given(self) -> Node:
         return Exists(self.field)
@@ -319,6 +332,13 @@ class AnyOf(Term):
 
     def _any(self, ask: Callable[[Term], Node]) -> Node:
         return Or(tuple(ask(term) for term in self.terms))
+
+
+def read_flag(value: Value) -> bool:
+    word = value.text.strip().lower()
+    if word not in _YES + _NO:
+        raise Invalid("Write yes or no.")
+    return word in _YES
 
 
 def read_number(value: Value) -> Decimal:

@@ -25,7 +25,7 @@ from clinch.search.grammar import (
     Words,
     read_query,
 )
-from clinch.search.terms import AnyOf, Term
+from clinch.search.terms import AnyOf, CountTerm, Term
 from clinch.search.vocabulary import SEARCHABLE, vocabulary
 
 CustomFields = Callable[[type[Resource], str], Sequence[CustomValue]]
@@ -166,7 +166,8 @@ class _Translator:
             raise BadRequest(f"The query's {name[:100]}: {error.problem}") from None
 
     def _has(self, name: str) -> Node:
-        if _spelled(name) in self.known.scopes:
+        counted = isinstance(self.known.terms.get(_spelled(name)), CountTerm)
+        if _spelled(name) in self.known.scopes and not counted:
             return self._related(name, lambda _: EVERYTHING)
         return self._term(name).given()
 
