@@ -244,8 +244,8 @@ def check_whole(found: dict[str, Any]) -> None:
         if resource.counted:
             count = sum(type_name == resource.event_type() for type_name, _ in replayed)
             assert found["clock"][counter(resource)] == count
-    searched = {id for type_name, id in replayed if type_name in ("lead", "contact")}
-    assert found["search"] == searched
+    searched = {one.event_type() for one in declarations() if one.search_lead is not None}
+    assert found["search"] == {id for type_name, id in replayed if type_name in searched}
     leads = {id: row["name"] for (type_name, id), row in replayed.items() if type_name == "lead"}
     with_contact = {
         row["lead_id"] for (type_name, _), row in replayed.items() if type_name == "contact"
