@@ -157,6 +157,7 @@ async def fill(
     )
     for definition in indexes:
         await connection.execute(definition)
+    await connection.execute("analyze")  # or the next statement joins each lead with all
     await connection.execute(restatement(store.declared, Lead), actor.organization_id)
     await connection.execute(
         f"update event_clock set {counter(Lead)} = {counter(Lead)} + $2,"
