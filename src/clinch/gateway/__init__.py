@@ -1,0 +1,1 @@
+"""The gateway: through it people's agents use this server and other apps."""
