@@ -1,0 +1,4 @@
+"""The gateway's commands: `membrane`, and the same words of `clinch`.
+
+The standard library is all they need, so that they can be handed out as one file.
+"""

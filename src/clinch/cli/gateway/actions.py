@@ -1,0 +1,118 @@
+"""Finding and running actions: the `action` commands, `act` and the log of runs."""
+
+import json
+import secrets
+import sys
+from typing import Any
+from urllib.parse import quote
+
+from clinch.cli.gateway.connections import json_object
+from clinch.cli.gateway.result import Failure, Result, Table, usage
+from clinch.cli.gateway.session import Session
+
+_SCOPE = ("connectionId", "connectionKey", "integrationId", "integrationKey")
+
+
+def list_actions(arguments: dict[str, Any]) -> Result:
+    names = (*_SCOPE, "externalAppId", "intent", "limit", "cursor")
+    query = [(name, arguments[name]) for name in names if arguments.get(name)]
+    found = Session(arguments).json("GET", "/actions", query=query)
+    rows = [(one["id"], one.get("description")) for one in found["items"]]
+    empty = "No action does that: say it in other words, or send a raw request (membrane request)."
+    return Result(found, Table(("ID", "WHAT IT DOES"), rows, empty).text(bold=sys.stdout.isatty()))
+
+
+def get_action(arguments: dict[str, Any]) -> Result:
+    session = Session(arguments)
+    one = session.json("GET", _path(arguments["action"]), query=_scope(arguments))
+    text = f"{one['id']}: {one['description']}\n{json.dumps(one['inputSchema'], indent=2)}"
+    return Result(one, text)
+
+
+def run_action(arguments: dict[str, Any]) -> Result:
+    session = Session(arguments)
+    input = json_object(arguments["input"], "--input") if arguments["input"] else {}
+    query = _scope(arguments) + ([("dryRun", "true")] if arguments["dry-run"] else [])
+    done = session.json(
+        "POST",
+        f"{_path(arguments['action'])}/run",
+        query=query,
+        body={"input": input},
+        headers=_once(arguments),
+    )
+    return Result(done, _output(done))
+
+
+def create_action(arguments: dict[str, Any]) -> Result:
+    body: dict[str, Any] = {
+        name: arguments[name] for name in ("key", "name", "type", *_SCOPE) if arguments.get(name)
+    }
+    for name in ("config", "inputSchema"):
+        if arguments[name]:
+            body[name] = json_object(arguments[name], f"--{name}")
+    return _saved(Session(arguments).json("POST", "/actions", body=body))
+
+
+def update_action(arguments: dict[str, Any]) -> Result:
+    return _change("PATCH", arguments)
+
+
+def replace_action(arguments: dict[str, Any]) -> Result:
+    return _change("PUT", arguments)
+
+
+def delete_action(arguments: dict[str, Any]) -> Result:
+    session = Session(arguments)
+    session.json("DELETE", _path(arguments["action"]), query=_scope(arguments))
+    return Result({"id": arguments["action"], "archived": True}, "Archived.")
+
+
+def act(arguments: dict[str, Any]) -> Result:
+    named = {name: arguments[name] for name in ("api", "key", "id") if arguments[name]}
+    if len(named) != 1:
+        raise usage("Say one of --api, --key and --id.", "membrane act --key list-leads")
+    body: dict[str, Any] = dict(named)
+    if "api" in body:
+        body["api"] = json_object(body["api"], "--api")
+    for name in ("input", "meta"):
+        if arguments[name]:
+            body[name] = json_object(arguments[name], f"--{name}")
+    body |= dict(_scope(arguments))
+    done = Session(arguments).json("POST", "/act", body=body, headers=_once(arguments))
+    return Result(done, _output(done))
+
+
+def get_run(arguments: dict[str, Any]) -> Result:
+    path = f"/action-run-logs/{quote(arguments['run'], safe='')}"
+    one = Session(arguments).json("GET", path + ("/details" if arguments["details"] else ""))
+    return Result(one, json.dumps(one, indent=2, ensure_ascii=False))
+
+
+def _change(method: str, arguments: dict[str, Any]) -> Result:
+    session = Session(arguments)
+    change = json_object(arguments["data"], "--data")
+    path = _path(arguments["action"])
+    return _saved(session.json(method, path, query=_scope(arguments), body=change))
+
+
+def _saved(one: dict[str, Any]) -> Result:
+    return Result(one, f"{one['id']}: {one.get('description') or one.get('name')}")
+
+
+def _path(action: str) -> str:
+    return f"/actions/{quote(action, safe='')}"
+
+
+def _scope(arguments: dict[str, Any]) -> list[tuple[str, str]]:
+    return [(name, arguments[name]) for name in _SCOPE if arguments.get(name)]
+
+
+def _once(arguments: dict[str, Any]) -> list[tuple[str, str]]:
+    """The header by which a run that is sent again is not done again."""
+    return [("Idempotency-Key", arguments["idempotencyKey"] or secrets.token_urlsafe(18))]
+
+
+def _output(done: Any) -> str:
+    if not isinstance(done, dict) or "output" not in done:
+        raise Failure("no_output", "The server's answer is none of a run.", "membrane status")
+    return json.dumps(done["output"], indent=2, ensure_ascii=False)

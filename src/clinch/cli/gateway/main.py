@@ -1,0 +1,283 @@
+"""The `membrane` command: a table of commands that prints its own help; the chosen one is imported.
+
+Exit codes: 0 what was asked is done, even if a person has the next step; 1 it failed; 2 the command
+line cannot be meant; 3 what `--wait` waited for did not come.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from clinch import __version__
+from clinch.cli.gateway.arguments import flag, option, place
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from clinch.cli.gateway.arguments import Argument
+
+
+class Command:
+    """One command: its words, what it does in a line, where it is (`module.function`), and what it
+    takes. Those without a summary are other names of commands, and not in the help.
+    """
+
+    __slots__ = ("arguments", "run", "summary", "words")
+
+    def __init__(
+        self, words: str, summary: str, run: str, arguments: tuple[Argument, ...] = ()
+    ) -> None:
+        self.words, self.summary, self.run, self.arguments = words, summary, run, arguments
+
+
+_SCOPE = (
+    option("connectionId", "ID", "which connection"),
+    option("connectionKey", "KEY", "which connection, by its key"),
+    option("integrationId", "ID", "which app"),
+    option("integrationKey", "KEY", "which app, by its key"),
+)
+_PAGE = (
+    option("limit", "N", "how many at most"),
+    option("cursor", "CURSOR", "go on after the last page"),
+)
+_LOGIN = (
+    option("clientName", "NAME", "what program logs in: claude, codex, …"),
+    flag("tenant", "for one tenant, chosen on the page, instead of for you as a person"),
+)
+_TARGET = (
+    option("connectorId", "ID", "the app, as search finds it"),
+    option("connectorKey", "KEY", "the app, by its key"),
+    option("integrationId", "ID", "the app"),
+    option("integrationKey", "KEY", "the app, by its key"),
+    option("connectionId", "ID", "connect this one again"),
+    option("name", "NAME", "what the connection is called"),
+)
+_CONNECTION = place("connection", "CONNECTION", "its id or key")
+_ACTION = place("action", "ACTION", "its id or key")
+_WAIT = (
+    flag("wait", "until it is ready"),
+    option("timeout", "SECONDS", "how long to wait (30)"),
+)
+_INPUT = option("input", "JSON", "what the action is given")
+_ONCE = option("idempotencyKey", "KEY", "send the same again and it is not done again")
+_DATA = option("data", "JSON", "what changes")
+_CHANGE = (_ACTION, _DATA, *_SCOPE)
+_REQUEST = (
+    _CONNECTION,
+    place("path", "PATH", "below the app's base address"),
+    option("method", "METHOD", "GET, POST, PUT, PATCH or DELETE", short="X"),
+    option("header", "NAME: VALUE", "a header", short="H", repeat=True),
+    option("data", "TEXT", "the body as it is; @FILE, @- for standard input", short="d"),
+    option("query", "NAME=VALUE", "a parameter of the query", repeat=True),
+    option("pathParam", "NAME=VALUE", "fills {NAME} or :NAME in the path", repeat=True),
+)
+
+COMMANDS = (
+    Command(
+        "login",
+        "log in",
+        "login.login",
+        (
+            place("step", "start", "only begin", needed=False),
+            *_LOGIN,
+            flag("non-interactive", "print a link, and end with login complete"),
+        ),
+    ),
+    Command("login start", "begin a login without a browser here", "login.begin", _LOGIN),
+    Command(
+        "login complete",
+        "end a login with the code that the page shows",
+        "login.complete",
+        (place("code", "CODE", "the code"),),
+    ),
+    Command("status", "who is logged in, and where", "login.status"),
+    Command("logout", "end the login", "login.logout"),
+    Command(
+        "search",
+        "find apps, connections and actions",
+        "connections.search",
+        (
+            place("query", "WORDS", "what to look for"),
+            option("elementType", "TYPE", "connector, connection or action"),
+            option("limit", "N", "how many at most"),
+        ),
+    ),
+    Command(
+        "connect",
+        "connect an app",
+        "connections.connect",
+        (
+            place("app", "APP", "its web address", needed=False),
+            *_TARGET,
+            option("connectionKey", "KEY", "a key to name the connection by"),
+            flag("allowMultipleConnections", "also where there is one already"),
+            flag("non-interactive", "print the page's address, and do not wait"),
+        ),
+    ),
+    Command(
+        "connection list",
+        "list your connections",
+        "connections.list_connections",
+        (
+            option("integrationKey", "KEY", "of one app"),
+            option("search", "TEXT", "by name"),
+            *_PAGE,
+        ),
+    ),
+    Command(
+        "connection get", "show a connection", "connections.get_connection", (_CONNECTION, *_WAIT)
+    ),
+    Command(
+        "connection ensure",
+        "find the connection to an app, or make it",
+        "connections.ensure_connection",
+        (place("app", "URL", "the app's web address"), option("name", "NAME", "what it is called")),
+    ),
+    Command(
+        "connection patch",
+        "change a connection",
+        "connections.patch_connection",
+        (_CONNECTION, _DATA),
+    ),
+    Command(
+        "connection archive",
+        "end a connection: revoke and erase what it holds",
+        "connections.archive_connection",
+        (_CONNECTION,),
+    ),
+    Command("connection delete", "", "connections.archive_connection", (_CONNECTION,)),
+    Command(
+        "connection-request create",
+        "ask a person to connect an app",
+        "connections.create_request",
+        _TARGET,
+    ),
+    Command(
+        "connection-request get",
+        "what became of it",
+        "connections.get_request",
+        (place("request", "REQUEST", "its id"),),
+    ),
+    Command(
+        "action list",
+        "find an action by what it is to do",
+        "actions.list_actions",
+        (
+            *_SCOPE,
+            option("externalAppId", "ID", "of an app without a connection"),
+            option("intent", "WORDS", "what you want to do"),
+            *_PAGE,
+        ),
+    ),
+    Command("action get", "show an action", "actions.get_action", (_ACTION, *_SCOPE, *_WAIT)),
+    Command(
+        "action run",
+        "run an action",
+        "actions.run_action",
+        (_ACTION, *_SCOPE, _INPUT, flag("dry-run", "do everything, and change nothing"), _ONCE),
+    ),
+    Command(
+        "action create",
+        "save a request as an action",
+        "actions.create_action",
+        (
+            *_SCOPE,
+            option("key", "KEY", "what to name it by"),
+            option("name", "NAME", "what it is called"),
+            option("type", "TYPE", "api-request-to-external-app"),
+            option("config", "JSON", "the request"),
+            option("inputSchema", "JSON", "what it takes"),
+        ),
+    ),
+    Command("action update", "change a saved action", "actions.update_action", _CHANGE),
+    Command("action replace", "put another in its place", "actions.replace_action", _CHANGE),
+    Command("action delete", "archive a saved action", "actions.delete_action", (_ACTION, *_SCOPE)),
+    Command(
+        "act",
+        "run an action or a request at once",
+        "actions.act",
+        (
+            option("api", "JSON", "a request: method, path, query, body"),
+            option("key", "KEY", "an action, by its key"),
+            option("id", "ID", "an action"),
+            *_SCOPE,
+            _INPUT,
+            option("meta", "JSON", "noted in the log"),
+            _ONCE,
+        ),
+    ),
+    Command(
+        "action-run-log get",
+        "what a run did",
+        "actions.get_run",
+        (place("run", "RUN", "its id"), flag("details", "with what went over the wire")),
+    ),
+    Command("request", "send a raw request through a connection", "requests.request", _REQUEST),
+    Command(
+        "external-app list",
+        "list the apps",
+        "connections.list_apps",
+        (option("search", "TEXT", "by name"), *_PAGE),
+    ),
+    Command(
+        "integration list",
+        "list the apps of the workspace",
+        "connections.list_integrations",
+        (option("search", "TEXT", "by name"), *_PAGE),
+    ),
+    Command("credentials", "print settings for a program", "workspaces.credentials"),
+    Command(
+        "token",
+        "print a token for a tenant",
+        "workspaces.token",
+        (option("expiresIn", "TIME", "5m, 1h or 24h (1h)"),),
+    ),
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command that the words name; the exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words in (["--version"], ["version"]):
+        print(f"membrane (clinch {__version__})")
+        return 0
+    command = find(words)
+    if command is not None:
+        from clinch.cli.gateway.run import run
+
+        return run(command, words)
+    known = not words or words[0] in ("--help", "-h", "help")
+    print(help(words), file=sys.stdout if known else sys.stderr)
+    return 0 if known else 2
+
+
+def find(words: Sequence[str]) -> Command | None:
+    """The command of the most words; options of one word may stand between its words."""
+    named = [word for word in words if not word.startswith("-")]
+    fitting = [command for command in COMMANDS if _begins(words, named, command.words.split())]
+    return max(fitting, key=lambda command: len(command.words.split()), default=None)
+
+
+def _begins(words: Sequence[str], named: Sequence[str], own: list[str]) -> bool:
+    return list(words[: len(own)]) == own
+
+
+def help(words: Sequence[str], name: str = "membrane") -> str:
+    """The commands; those of a group, where one is begun with."""
+    shown = [command for command in COMMANDS if command.summary]
+    lines = []
+    if words and words[0] not in ("--help", "-h", "help"):
+        group = [command for command in shown if command.words.split()[0] == words[0]]
+        if not group:
+            lines.append(f"{name}: there is no command {words[0]!r}\n")
+        shown = group or shown
+    lines.append(f"usage: {name} COMMAND [OPTION ...]\n")
+    width = max(len(command.words) for command in shown) + 2
+    lines += [f"  {command.words:{width}}{command.summary}" for command in shown]
+    lines.append(f"\n{name} COMMAND --help tells more of a command; --json prints JSON.")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
