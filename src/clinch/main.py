@@ -38,6 +38,7 @@ from clinch.identity.users import LOGIN
 from clinch.resources.custom_values import CUSTOM_VALUE
 from clinch.resources.declaration import Declarations, Resource
 from clinch.resources.files import FILE, FILE_PART, FILE_USE, FILES
+from clinch.resources.once import ONCE
 from clinch.resources.search_text import SEARCH_TEXT
 from clinch.resources.store import Store
 from clinch.resources.write.log import log_tables
@@ -47,6 +48,7 @@ from clinch.server.events import event_routes
 from clinch.server.field_associations import field_association_routes
 from clinch.server.files import download_routes, file_routes
 from clinch.server.groups import group_routes
+from clinch.server.idempotency import Idempotency, forget_keys
 from clinch.server.lead_merge import lead_merge_routes
 from clinch.server.log import log_as_lines, log_failure
 from clinch.server.me import me_routes
@@ -64,7 +66,10 @@ from clinch.vault.vault import Vault
 
 FOLLOWERS: tuple[Follower, ...] = (SEAL,)
 ERRANDS: tuple[Errand, ...] = (VALUES,)
-CHORES: tuple[Chore, ...] = (Chore("files", timedelta(minutes=10), sweep_files),)
+CHORES: tuple[Chore, ...] = (
+    Chore("files", timedelta(minutes=10), sweep_files),
+    Chore("idempotency keys", timedelta(minutes=10), forget_keys),
+)
 
 _CONNECTIONS = 8
 
@@ -102,6 +107,7 @@ def tables(declared: Declarations) -> list[Table]:
         FILE,
         FILE_PART,
         FILE_USE,
+        ONCE,
         *declared.tables(),
     ]
 
@@ -160,6 +166,7 @@ def application(store: Store, vault: Vault, rate_limit: int = 1000) -> Applicati
             ready,
         ),
         RateLimit(rate_limit),
+        Idempotency(store.database, vault),
         store.declared.public_url,
     )
 

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta, timezone
 from enum import StrEnum
 
 from clinch.db.database import Tenant
+from clinch.resources.once import Attempt
 
 
 class OperationClass(StrEnum):
@@ -85,7 +86,8 @@ class Provenance:
     """Where a change comes from; every event of the change carries it.
 
     `source` is the door (`api`, `cli`, `sample`, …); `on_behalf_of` a user for whom another acts;
-    `method` and `path` those of the request, with no secret in them.
+    `method` and `path` those of the request, with no secret in them. `attempt` is that of a request
+    which is to be done once; the write marks it.
     """
 
     source: str
@@ -96,3 +98,4 @@ class Provenance:
     reason: str | None = None
     method: str | None = None
     path: str | None = None
+    attempt: Attempt | None = None

@@ -30,9 +30,10 @@ from clinch.server.http import (
     receive_body,
     text_parameters,
 )
+from clinch.server.idempotency import Idempotency
 from clinch.server.log import log, log_failure
 from clinch.server.rate_limit import RateLimit
-from clinch.server.routes import Match, MethodNotAllowed, Routes
+from clinch.server.routes import Handler, Match, MethodNotAllowed, Routes
 from clinch.server.session import from_elsewhere, session_of
 from clinch.server.unavailable import UNAVAILABLE
 
@@ -54,10 +55,12 @@ class Application:
         routes: Mapping[str, Routes],
         pages: Asgi,
         rate_limit: RateLimit,
+        idempotency: Idempotency,
         public_url: str,
     ) -> None:
         self._authenticator, self._routes, self._pages = authenticator, routes, pages
-        self._rate_limit, self._public_url = rate_limit, public_url
+        self._rate_limit, self._idempotency = rate_limit, idempotency
+        self._public_url = public_url
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -130,7 +133,7 @@ class Application:
         request = await exchange.read(match, actor)
         handler = match.handler(request.method)
         try:
-            response = await handler(request)
+            response = await self._handle(request, handler)
         except (CredentialChanged, Forbidden) as refusal:
             # Revoked, or only changed: what holds now is read, and decides.
             self._authenticator.forget(key)
@@ -139,11 +142,16 @@ class Application:
             if isinstance(refusal, Forbidden) and request.actor == remembered:
                 raise
             try:
-                response = await handler(request)
+                response = await self._handle(request, handler)
             except CredentialChanged:
                 raise Unauthorized from None
         response.headers += exchange.headers
         return response
+
+    async def _handle(self, request: Request, handler: Handler) -> Response:
+        if self._idempotency.asked_for(request):
+            return await self._idempotency.answer(request, handler)
+        return await handler(request)
 
 
 class _Exchange:

@@ -64,7 +64,8 @@ def openapi(
             "title": "Clinch",
             "version": __version__,
             "description": "The REST API of this server. An API key is the user of HTTP Basic;"
-            " somebody who has signed in has a session.",
+            " somebody who has signed in has a session. A write that has the header Idempotency-Key"
+            " is done once, however often it is sent within a day.",
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": [{"url": "/api/v1"}],

@@ -12,6 +12,7 @@ from clinch.db.database import Transaction
 from clinch.resources.actor import Actor, Provenance
 from clinch.resources.declaration import CLASS_OF, Declarations, Operation, Resource, Rule
 from clinch.resources.errors import ApiError, BadRequest, Forbidden, ValidationError
+from clinch.resources.once import mark_done
 from clinch.resources.query.read import Keys, ReadPath
 from clinch.resources.write.change import Change
 from clinch.resources.write.log import append_events
@@ -84,6 +85,8 @@ class WritePath:
                 _tell(one, work.told.get((change.resource.noun, change.id), {}))
                 for change, one in zip(changes, written, strict=True)
             ]
+        if provenance.attempt is not None:
+            await mark_done(transaction, provenance.attempt)
         last = await append_events(transaction, work, provenance)
         return last is not None, written
 
