@@ -1,0 +1,219 @@
+"""One request to the gateway: who asks, what is asked, and how a handler's answer is sent."""
+
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from clinch.db.ids import new_id
+from clinch.gateway.access import Caller
+from clinch.gateway.errors import GatewayError, InvalidRequest, NotFound
+from clinch.resources.errors import ApiError
+from clinch.server.http import Headers, Receive, parse_body, receive_body
+from clinch.server.log import log, log_failure
+from clinch.server.routes import MethodNotAllowed, Routes
+from clinch.server.unavailable import UNAVAILABLE
+
+Pairs = list[tuple[bytes, bytes]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+Authenticate = Callable[[str], Awaitable[Caller]]
+
+_LONGEST_PAGE = 1000
+
+# A page of another site may use the gateway with a token of its own; it has no cookie here.
+_CORS: Pairs = [
+    (b"access-control-allow-origin", b"*"),
+    (b"access-control-allow-methods", b"GET, POST, PUT, PATCH, DELETE, OPTIONS"),
+    (b"access-control-allow-headers", b"authorization, content-type, membrane-api-version, *"),
+    (b"access-control-max-age", b"600"),
+]
+
+
+@dataclass(slots=True)
+class Answer:
+    """A status, a body in one piece or many, and headers beside the usual ones."""
+
+    body: bytes | AsyncIterator[bytes] = b""
+    status: int = 200
+    headers: Pairs = field(default_factory=list)
+
+
+def json_answer(value: Any, status: int = 200) -> Answer:
+    headers = [(b"content-type", b"application/json")]
+    return Answer(msgspec.json.encode(value), status, headers)
+
+
+@dataclass(slots=True)
+class Exchange:
+    """What a handler is given. `arguments` are the changing segments of the path, `rest` is what
+    follows them undecoded, `query` keeps order and duplicates."""
+
+    method: str
+    arguments: tuple[str, ...]
+    query: tuple[tuple[str, str], ...]
+    headers: Headers
+    caller: Caller
+    request_id: str
+    raw_path: str
+    raw_query: bytes
+    receive: Receive
+
+    def value(self, name: str) -> str | None:
+        """The last value of a parameter of the query; an empty one counts as none."""
+        return dict(self.query).get(name) or None
+
+    def flag(self, name: str) -> bool:
+        text = (self.value(name) or "false").lower()
+        if text not in ("true", "false", "1", "0"):
+            raise InvalidRequest(f"{name} is true or false.")
+        return text in ("true", "1")
+
+    def number(self, name: str, default: int, most: int) -> int:
+        text = self.value(name)
+        if text is None:
+            return default
+        if not text.isdigit() or not 1 <= int(text[:9]) <= most:
+            raise InvalidRequest(f"{name} is a number from 1 to {most}.")
+        return int(text)
+
+    def limit(self, default: int = 100) -> int:
+        return self.number("limit", default, _LONGEST_PAGE)
+
+    async def body(self) -> bytes:
+        return await receive_body(self.headers, self.receive)
+
+    async def document(self) -> dict[str, Any]:
+        """The JSON object of the body; an empty body is an empty object. Raises GatewayError."""
+        raw = await self.body()
+        if not raw:
+            return {}
+        try:
+            return parse_body({b"content-type": b"application/json"}, raw)
+        except ApiError as error:
+            raise InvalidRequest(str(error.body.get("error"))) from None
+
+
+Handler = Callable[[Exchange], Awaitable[Answer]]
+
+
+class GatewayApplication:
+    """An ASGI application of the gateway's routes."""
+
+    def __init__(self, routes: Routes, authenticate: Authenticate) -> None:
+        self._routes, self._authenticate = routes, authenticate
+
+    async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
+        started, request_id = time.perf_counter(), new_id("req")
+        if scope["method"] == "OPTIONS":
+            await _send(send, Answer(status=204), request_id)
+            return
+        found: list[str] = []
+        answer = await self._respond(scope, receive, request_id, found)
+        try:
+            await _send(send, answer, request_id)
+        except Exception as error:  # it has begun, and can only be broken off
+            log_failure(error, request_id=request_id)
+        log(
+            "request",
+            method=scope["method"],
+            route=found[0] if found else None,
+            status=answer.status,
+            ms=round((time.perf_counter() - started) * 1000, 2),
+            request_id=request_id,
+        )
+
+    async def _respond(
+        self, scope: Mapping[str, Any], receive: Receive, request_id: str, found: list[str]
+    ) -> Answer:
+        try:
+            return await self._answer(scope, receive, request_id, found)
+        except GatewayError as error:
+            return _refusal(error.body, error.status)
+        except MethodNotAllowed as error:
+            told = f"This is done with {' or '.join(error.allowed)}."
+            return _refusal({"type": "bad_request", "message": told}, 405)
+        except ApiError as error:
+            message = error.body.get("error") or "The request is not acceptable."
+            return _refusal(
+                {"type": "bad_request", "message": str(message), "data": error.body}, error.status
+            )
+        except UNAVAILABLE as error:
+            log_failure(error, request_id=request_id)
+            told = {"type": "internal", "message": "The server is busy. Please try again."}
+            return _refusal(told, 503)
+        except Exception as error:
+            log_failure(error, request_id=request_id)
+            told = {"type": "internal", "message": f"Internal error (request {request_id})."}
+            return _refusal(told | {"data": {"errorId": request_id}}, 500)
+
+    async def _answer(
+        self, scope: Mapping[str, Any], receive: Receive, request_id: str, found: list[str]
+    ) -> Answer:
+        headers: Headers = dict(scope["headers"])
+        caller = await self._authenticate(_bearer(headers))
+        segments = [segment for segment in scope["path"].split("/") if segment]
+        try:
+            match = self._routes.find(segments)
+        except ApiError:
+            raise NotFound("There is nothing at this address.") from None
+        found.append(match.pattern)
+        handler: Any = match.handler(scope["method"])
+        raw_path = scope.get("raw_path") or scope["path"].encode()
+        exchange = Exchange(
+            scope["method"],
+            match.arguments,
+            _query(scope["query_string"]),
+            headers,
+            caller,
+            request_id,
+            raw_path.decode("latin-1"),
+            scope["query_string"],
+            receive,
+        )
+        answer: Answer = await handler(exchange)
+        return answer
+
+
+def _bearer(headers: Headers) -> str:
+    """What stands after Bearer; empty where there is nothing of the kind."""
+    scheme, _, text = headers.get(b"authorization", b"").partition(b" ")
+    return text.strip().decode("latin-1") if scheme.lower() == b"bearer" else ""
+
+
+def _query(raw: bytes) -> tuple[tuple[str, str], ...]:
+    try:
+        pairs = parse_qsl(raw.decode("ascii"), keep_blank_values=True, max_num_fields=1000)
+    except ValueError:
+        raise InvalidRequest("The query string cannot be read.") from None
+    if any("\x00" in text for pair in pairs for text in pair):
+        raise InvalidRequest("The query must not contain null characters.")
+    return tuple(pairs)
+
+
+def _refusal(document: dict[str, Any], status: int) -> Answer:
+    answer = json_answer(document, status)
+    # By this a refusal of the gateway is told from the same status of an app behind it.
+    answer.headers.append((b"clinch-gateway-error", b"1"))
+    if status == 401:
+        answer.headers.append((b"www-authenticate", b"Bearer"))
+    if status == 503:
+        answer.headers.append((b"retry-after", b"1"))
+    return answer
+
+
+async def _send(send: Send, answer: Answer, request_id: str) -> None:
+    own = [(b"x-request-id", request_id.encode()), *_CORS]
+    body = answer.body
+    if isinstance(body, bytes) and answer.status != 204:
+        own.append((b"content-length", b"%d" % len(body)))
+    headers = [*answer.headers, *own]
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    if isinstance(body, bytes):
+        await send({"type": "http.response.body", "body": body})
+        return
+    async for piece in body:
+        await send({"type": "http.response.body", "body": piece, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
