@@ -12,7 +12,7 @@ RUNTIME := .venv/.installed-runtime
 DEV := .venv/.installed-dev
 
 BIN := .venv/bin
-COMMANDS := clinch
+COMMANDS := clinch membrane
 PLACES := $(wildcard src tests bench)
 MIGRATIONS := $(wildcard src/clinch/db/migrations/*.sql)
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from clinch import __version__
+from clinch.cli.gateway import main as gateway
 
 Add = Callable[[argparse.ArgumentParser], None]
 
@@ -209,6 +210,8 @@ def main(argv: list[str] | None = None) -> int:
             parser = argparse.ArgumentParser(f"clinch {command.words}", description=command.summary)
             command.arguments(parser)
             return command.run(vars(parser.parse_args(words[length:])))
+    if gateway.find(words) is not None:
+        return gateway.main(words)
     known = not words or words[0] in ("--help", "-h", "help")
     print(_help(words), file=sys.stdout if known else sys.stderr)
     return 0 if known else 2
@@ -216,14 +219,17 @@ def main(argv: list[str] | None = None) -> int:
 
 def _help(words: list[str]) -> str:
     lines = []
+    shown = [(command.words, command.summary) for command in COMMANDS]
+    gateway_shown = [(one.words, one.summary) for one in gateway.COMMANDS if one.summary]
     if words and words[0] not in ("--help", "-h", "help"):
-        group = [command for command in COMMANDS if command.words.split()[0] == words[0]]
-        if not group:
-            lines.append(f"clinch: there is no command {words[0]!r}\n")
+        lines.append(f"clinch: there is no command {words[0]!r}\n")
     lines.append("usage: clinch COMMAND [OPTION ...]\n")
-    width = max(len(command.words) for command in COMMANDS) + 2
-    lines += [f"  {command.words:{width}}{command.summary}" for command in COMMANDS]
+    width = max(len(name) for name, _ in shown + gateway_shown) + 2
+    lines.append("The server:")
+    lines += [f"  {name:{width}}{summary}" for name, summary in shown]
     lines.append(f"  {'--version':{width}}print the version")
+    lines.append("\nThe gateway (these are the commands of `membrane` too):")
+    lines += [f"  {name:{width}}{summary}" for name, summary in gateway_shown]
     lines.append("\nclinch COMMAND --help tells more of a command.")
     return "\n".join(lines)
 
