@@ -16,6 +16,9 @@ Pairs = Iterable[tuple[str, str]]
 
 TIMEOUT = 120.0
 
+HANDED_OUT_BY: list[str] = []
+"""The server that this very copy of the commands was fetched from, if it was."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -90,6 +93,7 @@ def find_server(given: str | None, project: dict[str, str], stored: str | None) 
         or project.get("apiUri")
         or stored
         or running_at(default_home())
+        or next(iter(HANDED_OUT_BY), None)
     )
     if not named:
         raise Failure(

@@ -3,14 +3,16 @@
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
 import msgspec
 
 from clinch.db.ids import new_id
-from clinch.gateway.access import Caller
-from clinch.gateway.errors import GatewayError, InvalidRequest, NotFound
+from clinch.gateway.access import MANAGE, Caller
+from clinch.gateway.errors import AccessDenied, GatewayError, InvalidRequest, NotFound
+from clinch.gateway.tenants import GatewayTenant
 from clinch.resources.errors import ApiError
 from clinch.server.http import Headers, Receive, parse_body, receive_body
 from clinch.server.log import log, log_failure
@@ -19,7 +21,7 @@ from clinch.server.unavailable import UNAVAILABLE
 
 Pairs = list[tuple[bytes, bytes]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
-Authenticate = Callable[[str], Awaitable[Caller]]
+Authenticate = Callable[[str, datetime], Awaitable[Caller]]
 
 _LONGEST_PAGE = 1000
 
@@ -56,10 +58,24 @@ class Exchange:
     query: tuple[tuple[str, str], ...]
     headers: Headers
     caller: Caller
+    now: datetime
     request_id: str
     raw_path: str
     raw_query: bytes
     receive: Receive
+
+    @property
+    def tenant(self) -> GatewayTenant:
+        """The tenant that asks; raises AccessDenied for a manager who speaks for none."""
+        if self.caller.tenant is None:
+            raise AccessDenied("This is a tenant's own: the token has to name one (tenantKey).")
+        return self.caller.tenant
+
+    def need_manager(self) -> None:
+        """Raise AccessDenied unless the caller manages the workspace."""
+        actor = self.caller.actor
+        if not (self.caller.manager or (actor is not None and actor.may(MANAGE))):
+            raise AccessDenied("This takes somebody who manages the workspace.")
 
     def value(self, name: str) -> str | None:
         """The last value of a parameter of the query; an empty one counts as none."""
@@ -153,7 +169,8 @@ class GatewayApplication:
         self, scope: Mapping[str, Any], receive: Receive, request_id: str, found: list[str]
     ) -> Answer:
         headers: Headers = dict(scope["headers"])
-        caller = await self._authenticate(_bearer(headers))
+        now = datetime.now(UTC)
+        caller = await self._authenticate(_bearer(headers), now)
         segments = [segment for segment in scope["path"].split("/") if segment]
         try:
             match = self._routes.find(segments)
@@ -168,6 +185,7 @@ class GatewayApplication:
             _query(scope["query_string"]),
             headers,
             caller,
+            now,
             request_id,
             raw_path.decode("latin-1"),
             scope["query_string"],

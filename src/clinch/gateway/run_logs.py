@@ -1,0 +1,256 @@
+"""The log of what was run for a tenant: what was asked, what came of it, what went over the wire.
+
+What it quotes is the tenant's own and sealed under their data key; headers, which hold credentials,
+are never in it. Records go after two weeks.
+"""
+
+import base64
+import binascii
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+import msgspec
+
+from clinch.db.database import Database, Tenant
+from clinch.db.ids import new_id
+from clinch.db.schema import Column, ForeignKey, Index, id_column, tenant_table
+from clinch.gateway.errors import InvalidRequest, NotFound
+from clinch.gateway.rows import tenant_rows
+from clinch.gateway.secrets import TenantVault
+from clinch.gateway.tenants import GatewayTenant
+from clinch.resources.store import Store
+
+KEPT = timedelta(days=14)
+PREFIX = "run"
+# More of a body than this helps nobody who looks for a mistake.
+_LONGEST_BODY = 65_536
+_SWEPT = 1000
+
+Status = Literal["success", "error"]
+
+GATEWAY_RUN = tenant_table(
+    "gateway_run",
+    id_column("tenant_id"),
+    id_column(),
+    Column("action", "text"),
+    id_column("connection_id", nullable=True),
+    Column("connector_key", "text"),
+    Column("status", "text"),
+    Column("created_at", "timestamp with time zone"),
+    Column("duration_ms", "integer"),
+    Column("sealed_details", "bytea"),
+    key=("tenant_id", "id"),
+    indexes=(
+        Index(("organization_id", "tenant_id", "created_at", "id")),
+        Index(("organization_id", "created_at")),
+    ),
+    foreign_keys=(ForeignKey("tenant_id", "gateway_tenant", "tenant_id"),),
+)
+
+
+class Sent(msgspec.Struct, frozen=True):
+    """One request of a run and its answer, as texts; a body that is none is left out."""
+
+    method: str
+    path: str
+    query: tuple[tuple[str, str], ...]
+    body: str | None
+    status: int
+    answer: str | None
+
+
+class Details(msgspec.Struct, frozen=True):
+    """What a record quotes."""
+
+    input: Any
+    output: Any
+    error: dict[str, Any] | None
+    meta: Any
+    sent: tuple[Sent, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run; `duration` is in milliseconds."""
+
+    id: str
+    action: str
+    connection_id: str | None
+    connector_key: str
+    status: Status
+    created_at: datetime
+    duration: int
+    details: Details
+
+
+@dataclass(frozen=True, slots=True)
+class RunPage:
+    """Runs, the newest first; `cursor` leads to older ones."""
+
+    items: list[Run]
+    cursor: str | None
+
+
+def readable(body: bytes | None) -> str | None:
+    """A body as a record quotes it: its beginning, if it is a text."""
+    if not body:
+        return None
+    try:
+        text = body[:_LONGEST_BODY].decode(
+            "utf-8", "strict" if len(body) <= _LONGEST_BODY else "ignore"
+        )
+    except UnicodeDecodeError:
+        return f"({len(body)} bytes)"
+    return text if len(body) <= _LONGEST_BODY else f"{text}… ({len(body)} bytes)"
+
+
+class RunLog:
+    """The records of all tenants, each read by its own alone."""
+
+    def __init__(self, database: Database, vault: TenantVault) -> None:
+        self._database, self._vault = database, vault
+
+    async def note(
+        self,
+        tenant: GatewayTenant,
+        action: str,
+        connection_id: str | None,
+        connector_key: str,
+        begun: datetime,
+        duration: int,
+        details: Details,
+        *,
+        id: str | None = None,
+    ) -> str:
+        """Keep a record; its id."""
+        id = id or new_id(PREFIX)
+        status: Status = "success" if details.error is None else "error"
+        sealed = self._vault.seal(tenant, id, "run", 1, msgspec.json.encode(details))
+        async with tenant_rows(self._database, tenant) as rows:
+            await rows.execute(
+                "insert into gateway_run (organization_id, tenant_id, id, action, connection_id,"
+                " connector_key, status, created_at, duration_ms, sealed_details)"
+                " values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+                id,
+                action,
+                connection_id,
+                connector_key,
+                status,
+                begun,
+                duration,
+                sealed,
+            )
+        return id
+
+    async def get(self, tenant: GatewayTenant, id: str) -> Run:
+        """One record; raises NotFound."""
+        async with tenant_rows(self._database, tenant) as rows:
+            found = await rows.rows(f"{_SELECT} and r.id = $3", id)
+        if not found:
+            raise NotFound("There is no run with this id; records are kept for 14 days.")
+        return self._run(tenant, found[0])
+
+    async def find(
+        self,
+        tenant: GatewayTenant,
+        *,
+        action: str | None = None,
+        connection_id: str | None = None,
+        status: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int = 100,
+        cursor: str | None = None,
+    ) -> RunPage:
+        """The records that fit, the newest first; raises InvalidRequest."""
+        at, id = _read_cursor(cursor)
+        async with tenant_rows(self._database, tenant) as rows:
+            found = await rows.rows(
+                f"{_SELECT} and ($3::text is null or r.action = $3)"
+                " and ($4::text is null or r.connection_id = $4)"
+                " and ($5::text is null or r.status = $5)"
+                " and ($6::timestamptz is null or r.created_at >= $6)"
+                " and ($7::timestamptz is null or r.created_at < $7)"
+                " and ($8::timestamptz is null or (r.created_at, r.id) < ($8, $9))"
+                " order by r.created_at desc, r.id desc limit $10",
+                action,
+                connection_id,
+                status,
+                since,
+                until,
+                at,
+                id,
+                limit + 1,
+            )
+        items = [self._run(tenant, row) for row in found[:limit]]
+        return RunPage(items, _cursor_after(items[-1]) if len(found) > limit else None)
+
+    def _run(self, tenant: GatewayTenant, row: Sequence[Any]) -> Run:
+        id, *plain, sealed = row
+        opened = self._vault.open(tenant, id, "run", 1, sealed)
+        return Run(id, *plain, msgspec.json.decode(opened, type=Details))
+
+
+_SELECT = (
+    "select r.id, r.action, r.connection_id, r.connector_key, r.status, r.created_at,"
+    " r.duration_ms, r.sealed_details from gateway_run r"
+    " where r.organization_id = $1 and r.tenant_id = $2"
+)
+
+
+async def sweep_runs(store: Store, now: datetime) -> bool:
+    """Remove some records whose two weeks are over; whether there may be more."""
+    async with store.database.everyone() as transaction:
+        found = await transaction.rows(
+            "select distinct r.organization_id::text from gateway_run r where r.created_at < $1"
+            " limit 100",
+            now - KEPT,
+        )
+    for row in found:
+        async with store.database.tenant(Tenant(row[0])) as transaction:
+            await transaction.execute(
+                "delete from gateway_run r where r.organization_id = $1 and (r.tenant_id, r.id) in"
+                " (select o.tenant_id, o.id from gateway_run o where o.organization_id = $1"
+                " and o.created_at < $2 order by o.created_at limit $3)",
+                row[0],
+                now - KEPT,
+                _SWEPT,
+            )
+    return bool(found)
+
+
+def shown(run: Run, *, details: bool = False) -> Mapping[str, Any]:
+    """A record as the REST API has it; with `details` also what went over the wire."""
+    told = {
+        "id": run.id,
+        "name": run.action,
+        "action": run.action,
+        "connectionId": run.connection_id,
+        "connectorKey": run.connector_key,
+        "status": run.status,
+        "createdAt": run.created_at,
+        "completedAt": run.created_at + timedelta(milliseconds=run.duration),
+        "duration": run.duration,
+        "input": run.details.input,
+        "output": run.details.output,
+        "error": run.details.error,
+        "meta": run.details.meta,
+    }
+    return told | ({"requests": run.details.sent} if details else {})
+
+
+def _cursor_after(run: Run) -> str:
+    text = f"{run.created_at.isoformat()} {run.id}"
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def _read_cursor(cursor: str | None) -> tuple[datetime | None, str]:
+    if cursor in (None, "", "0"):
+        return None, ""
+    try:
+        time, id = base64.b64decode(f"{cursor}==", b"-_").decode().split(" ")
+        return datetime.fromisoformat(time), id
+    except (binascii.Error, ValueError):
+        raise InvalidRequest("cursor is one that a page before this one told.") from None

@@ -1,0 +1,117 @@
+"""What the server hands out: its command line as one file, which already points here.
+
+`/cli` is a Python archive that any Python 3.11 runs by itself; `/cli.tgz` is the same as a package
+that npm installs. Both hold the standard library's needs alone.
+"""
+
+import gzip
+import io
+import json
+import tarfile
+import zipfile
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from clinch import __version__
+
+# What the command line imports of the program, beside its own folder.
+_MODULES = ("__init__.py", "cli/__init__.py", "db/__init__.py", "db/home.py")
+_FOLDER = "cli/gateway"
+_SHEBANG = b"#!/usr/bin/env python3\n"
+_LAUNCHER = """\
+#!/usr/bin/env node
+const { spawnSync } = require("node:child_process");
+const program = require("node:path").join(__dirname, "membrane.pyz");
+for (const python of ["python3", "python"]) {
+  const run = spawnSync(python, [program, ...process.argv.slice(2)], { stdio: "inherit" });
+  if (!run.error) process.exit(run.status === null ? 1 : run.status);
+}
+console.error("membrane: Python 3.11 or newer is needed: install python3");
+process.exit(1);
+"""
+# Archives of one version are the same bytes wherever they are made.
+_LONG_AGO = (1980, 1, 1, 0, 0, 0)
+
+
+def handouts(public_url: str) -> list[Route]:
+    """The routes of what is handed out; `public_url` is the server that it points to."""
+    archive = command_line(public_url)
+    package = npm_package(archive)
+
+    async def as_file(request: Request) -> Response:
+        return _download(archive, "membrane", "application/octet-stream")
+
+    async def as_package(request: Request) -> Response:
+        return _download(package, "cli.tgz", "application/gzip")
+
+    return [Route("/cli", as_file), Route("/cli.tgz", as_package)]
+
+
+def command_line(server: str) -> bytes:
+    """An executable archive of the `membrane` command that points to a server."""
+    root = files("clinch")
+    buffer = io.BytesIO(_SHEBANG)
+    buffer.seek(0, io.SEEK_END)
+    with zipfile.ZipFile(buffer, "a", zipfile.ZIP_DEFLATED) as archive:
+        found = [(name, root.joinpath(name)) for name in _MODULES]
+        found += [(f"{_FOLDER}/{file.name}", file) for file in _sources(root.joinpath(_FOLDER))]
+        for name, file in found:
+            _put(archive, f"clinch/{name}", file.read_bytes())
+        _put(archive, "__main__.py", _main(server).encode())
+    return buffer.getvalue()
+
+
+def npm_package(archive: bytes) -> bytes:
+    """The same as a package of npm, whose command starts Python."""
+    described = {
+        "name": "clinch-membrane",
+        "version": __version__,
+        "description": "The membrane command of a Clinch server",
+        "license": "MIT",
+        "bin": {"membrane": "membrane.js"},
+        "files": ["membrane.js", "membrane.pyz"],
+    }
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as package:
+        for name, content in (
+            ("package.json", json.dumps(described, indent=2).encode()),
+            ("membrane.js", _LAUNCHER.encode()),
+            ("membrane.pyz", archive),
+        ):
+            member = tarfile.TarInfo(f"package/{name}")
+            member.size, member.mode = len(content), 0o755
+            package.addfile(member, io.BytesIO(content))
+    return gzip.compress(buffer.getvalue(), mtime=0)
+
+
+def _sources(folder: Traversable) -> list[Traversable]:
+    return sorted(
+        (one for one in folder.iterdir() if one.name.endswith(".py")), key=lambda f: f.name
+    )
+
+
+def _put(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
+    archive.writestr(zipfile.ZipInfo(name, _LONG_AGO), content, zipfile.ZIP_DEFLATED)
+
+
+def _main(server: str) -> str:
+    return (
+        "import sys\n\n"
+        "from clinch.cli.gateway.main import main\n"
+        "from clinch.cli.gateway.server import HANDED_OUT_BY\n\n"
+        f"HANDED_OUT_BY.append({server!r})\n"
+        "sys.exit(main())\n"
+    )
+
+
+def _download(content: bytes, name: str, kind: str) -> Response:
+    headers = {
+        "content-disposition": f'attachment; filename="{name}"',
+        "x-content-type-options": "nosniff",
+        "cache-control": "no-cache",
+    }
+    return Response(content, media_type=kind, headers=headers)
