@@ -1,0 +1,1 @@
+"""The gateway for programs that speak the Model Context Protocol."""
