@@ -1,0 +1,177 @@
+"""What an intent asks for: words with what may stand for them, a verb, one or many."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from clinch.gateway.intent.lexicon import Kind, lexicon
+from clinch.gateway.intent.sentence import Item, read_items
+from clinch.gateway.intent.words import stem
+
+Number = Literal["one", "many"]
+
+# How much a word counts for by what it is in the sentence, and what stands for it by how near it is.
+_VERB, _SECOND_VERB, _ATTRIBUTE, _LOWERED, _QUOTED = 0.5, 0.25, 0.4, 0.5, 0.5
+_CANONICAL, _SYNONYM, _NEAR, _PART = 0.95, 0.55, 0.5, 0.6
+
+_CONTENT = (Kind.THING, Kind.NEAR, Kind.ATTRIBUTE, Kind.WORD)
+_READING = ("list", "get", "search")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One thing that is looked for: stems, each with what finding it is worth."""
+
+    terms: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """An intent, read. `verb` is None where none is said: then it is to read something."""
+
+    wanted: tuple[Wanted, ...]
+    verb: str | None
+    number: Number | None
+
+
+def read_intent(text: str) -> Intent:
+    items = read_items(text)
+    chosen = _chosen_verb(items)
+    verb = _verb(items, chosen)
+    weights = _weights(items, chosen)
+    wanted = [
+        found
+        for item, weight in zip(items, weights, strict=True)
+        if weight and (found := _wanted(item, weight, item is chosen))
+    ]
+    return Intent(tuple(wanted), verb, _number(items, weights, verb))
+
+
+def _is_verb(item: Item) -> bool:
+    """Whether an item that may be a verb is one: a `record` is, where a clause starts with it."""
+    if not item.has(Kind.VERB):
+        return False
+    return item.starts or not any(map(item.has, (Kind.THING, Kind.NEAR, Kind.ATTRIBUTE)))
+
+
+def _chosen_verb(items: list[Item]) -> Item | None:
+    """The first verb; where that is to change something, one that is to complete it."""
+    verbs = [item for item in items if _is_verb(item) and not item.quoted]
+    verbs = verbs or [item for item in items if item.has(Kind.VERB) and not item.quoted]
+    if not verbs or (items[0].has(Kind.QUESTION) and not items[0].has(Kind.VERB)):
+        return None
+    if verbs[0].value(Kind.VERB) == "update":
+        return next((v for v in verbs if v.value(Kind.VERB) == "complete"), verbs[0])
+    return verbs[0]
+
+
+def _verb(items: list[Item], chosen: Item | None) -> str | None:
+    if chosen is not None:
+        return chosen.value(Kind.VERB)
+    if items and items[0].has(Kind.QUESTION):
+        return None
+    return next((hint for item in items if (hint := item.value(Kind.HINT))), None)
+
+
+def _weights(items: list[Item], chosen: Item | None) -> list[float]:
+    weights = [_own_weight(item, item is chosen) for item in items]
+    lowered = False
+    for at, item in enumerate(items):
+        if weights[at] and item is not chosen:
+            if lowered:
+                weights[at] *= _LOWERED
+            continue
+        if item.has(Kind.OF):
+            lowered = not _is_part(items, weights, at)
+            if not lowered:
+                continue
+        elif item.has(Kind.BEFORE):
+            lowered = True
+        elif item is chosen or not item.has(Kind.FILLER) or at == 0 or weights[at - 1]:
+            lowered = False
+    _raise_head(items, weights)
+    return weights
+
+
+def _own_weight(item: Item, chosen: bool) -> float:
+    quoted = _QUOTED if item.quoted else 1.0
+    if item.id:
+        return 0.5 * quoted if item.senses else 0.0
+    if chosen:
+        return _VERB
+    if item.has(Kind.THING) or item.has(Kind.NEAR) or item.has(Kind.WORD):
+        part = item.has(Kind.ATTRIBUTE) and not item.plural
+        return (_ATTRIBUTE if part else 1.0) * quoted
+    if item.has(Kind.ATTRIBUTE):
+        return _ATTRIBUTE * quoted
+    if item.has(Kind.VERB):
+        return _SECOND_VERB * quoted
+    return 0.0 if item.senses else quoted
+
+
+def _is_part(items: list[Item], weights: list[float], at: int) -> bool:
+    """Whether what stands around an `of` is a part and its record; then the record counts whole,
+    and so it is with 's and its like, which have the record first."""
+    turned = bool(items[at].value(Kind.OF)) or not items[at].words
+    near = items[at + 1 : at + 4] if turned else items[max(0, at - 2) : at][::-1]
+    part = next((item for item in near if any(map(item.has, _CONTENT)) or not item.senses), None)
+    is_part = part is None or part.has(Kind.ATTRIBUTE) or not part.senses
+    if not turned:
+        return part is not None and is_part and not part.plural
+    if not is_part:
+        before = next((n for n in range(at - 1, -1, -1) if weights[n]), None)
+        if before is not None:
+            weights[before] *= _LOWERED
+    return True
+
+
+def _raise_head(items: list[Item], weights: list[float]) -> None:
+    """Where nothing counts whole, the first thing does."""
+    things = [n for n, item in enumerate(items) if item.has(Kind.THING) and weights[n]]
+    if things and max(weights[n] for n in things) < 1:
+        weights[max(things, key=lambda n: (weights[n], -n))] = 1.0
+
+
+def _wanted(item: Item, weight: float, chosen: bool) -> Wanted | None:
+    terms: dict[str, float] = {}
+
+    def offer(term: str, share: float) -> None:
+        terms[term] = max(terms.get(term, 0.0), share * weight)
+
+    for word in item.words:
+        offer(word, 1.0 if len(item.words) == 1 else _PART)
+    for kind, value in item.senses:
+        if kind is Kind.NEAR:
+            offer(stem(value), _NEAR)
+        elif kind is Kind.WORD:
+            offer(stem(value), 1.0)
+        elif (kind is Kind.THING and not chosen) or (kind is Kind.VERB and chosen):
+            offer(stem(value), _CANONICAL)
+            for phrase in lexicon().synonyms[value]:
+                if len(phrase) == 1:
+                    offer(phrase[0], _SYNONYM)
+        elif kind is Kind.THING:
+            offer(stem(value), _CANONICAL)
+    return Wanted(tuple(sorted(terms.items()))) if terms else None
+
+
+def _number(items: list[Item], weights: list[float], verb: str | None) -> Number | None:
+    """One or many of the head, the first thing that counts whole."""
+    head = next(
+        (i for i, w in zip(items, weights, strict=True) if w >= 1 and i.has(Kind.THING)), None
+    )
+    if head is not None and head.plural:
+        return "many"
+    ids = [item for item in items if item.id]
+    if any(item.has(Kind.ONE) for item in items):
+        return "one"
+    if ids and (head is None or any(_is_of(id_item, head) for id_item in ids)):
+        return "one"
+    if any(item.has(Kind.MANY) for item in items):
+        return "many"
+    return "many" if verb == "list" else None
+
+
+def _is_of(id_item: Item, head: Item) -> bool:
+    return id_item.value(Kind.NEAR) in {
+        sense.value for sense in head.senses if sense.kind is Kind.THING
+    } | ({"activity"} if head.value(Kind.THING) == "note" else set())
