@@ -11,22 +11,23 @@ from clinch.gateway.intent.document import Document
 from clinch.gateway.intent.lexicon import Kind, lexicon
 from clinch.gateway.intent.reading import Intent, Number, read_intent
 from clinch.gateway.intent.sentence import read_items
-from clinch.gateway.intent.words import is_chinese, is_plural, normal, pairs, split, stem
+from clinch.gateway.intent.words import is_chinese, is_plural, key_of, normal, pairs, split, stem
 from clinch.resources.actor import OperationClass
 
 LONGEST_INTENT = 200
-"""Characters of an intent that are read; what comes after them is seldom about the action."""
+"""Characters of an intent that are read; of a longer one as many of its beginning as of its end,
+as people say what they want before they explain it, or after."""
 
 # BM25, for short texts: a word that comes again says little more, and length weighs mildly.
-_K1, _B = 1.2, 0.5
-_NAME, _DESCRIPTION, _APP, _PARAMETERS = 3.0, 1.5, 1.0, 0.5
+_K1, _B = 1.5, 0.75
+_NAME, _DESCRIPTION, _APP, _PARAMETERS = 3.0, 2.0, 1.0, 1.0
 
 # What is left of a score where the action does something else than was asked.
 _OTHER_READ, _OTHER_CHANGE, _OTHER_KIND, _UNASKED_DELETE = 0.85, 0.8, 0.6, 0.35
 _OTHER_NUMBER = 0.75
 _GENERATED = 0.92
 # What a name has beyond what was asked makes it another action: `list-lead-statuses` for leads.
-_NAME_MATTERS = 0.45
+_NAME_MATTERS = 0.25
 _CANDIDATES = 200
 
 _KINDS = {
@@ -84,7 +85,7 @@ class IntentIndex:
         known finds nothing. Equal documents stand by rank and id, so answers are always the same."""
         if not intent.strip():
             return [Found(entry.id, 0.0) for entry in self._in_order[:limit]]
-        asked = read_intent(intent[:LONGEST_INTENT])
+        asked = read_intent(_shortened(intent))
         scores = self._scores(asked)
         best = nlargest(max(_CANDIDATES, limit), scores, key=lambda at: (scores[at], -at))
         terms = frozenset(term for wanted in asked.wanted for term, _ in wanted.terms)
@@ -110,16 +111,23 @@ class IntentIndex:
         return total
 
 
+def _shortened(intent: str) -> str:
+    if len(intent) <= LONGEST_INTENT:
+        return intent
+    return f"{intent[: LONGEST_INTENT // 2]} {intent[-LONGEST_INTENT // 2 :]}"
+
+
 def _entry(document: Document) -> _Entry:
     words = split(normal(document.name))
     verbs = [lexicon().verb_of.get(word) for word in words]
     at = next((n for n, verb in enumerate(verbs) if verb and _says_what(n, words)), None)
     verb = None if at is None else verbs[at]
-    if verb is None and document.operation_class is not None:
+    if document.operation_class is None:
+        verb = None
+    elif verb is None or not _may_be(verb, document.operation_class):
         verb = _VERB_OF_CLASS[document.operation_class]
-    elif document.operation_class is OperationClass.DESTRUCTIVE and verb != "merge":
-        verb = "delete"
-    things = [word for n, word in enumerate(words) if n != at and not _is_filler(word)]
+    others = [word for n, word in enumerate(words) if n != at]
+    things = [word for word in others if not _is_filler(word)] or others
     plural = any(map(is_plural, things))
     number: Number | None = None
     if verb == "list" or (verb == "get" and plural):
@@ -129,9 +137,17 @@ def _entry(document: Document) -> _Entry:
     return _Entry(document.id, document.rank, frozenset(map(stem, things)), verb, number)
 
 
+def _may_be(verb: str, operation_class: OperationClass) -> bool:
+    """Whether a verb in a name agrees with what the action does to data."""
+    reads = _KINDS[verb] == "read"
+    if operation_class is OperationClass.DESTRUCTIVE:
+        return verb in ("delete", "merge")
+    return reads is (operation_class is OperationClass.READ)
+
+
 def _says_what(at: int, words: list[str]) -> bool:
     """Whether a verb in a name is its verb: first, or no noun as well, as `record` is."""
-    senses = lexicon().english.senses.get((stem(words[at]),), ())
+    senses = lexicon().english.senses.get((key_of(words[at]),), ())
     return at == 0 or not any(sense.kind in (Kind.THING, Kind.NEAR) for sense in senses)
 
 
@@ -145,6 +161,9 @@ def _weighted_words(document: Document) -> dict[str, float]:
     ):
         for word in _words(text):
             counts[word] += weight
+    for word in split(normal(document.name)):
+        if _is_filler(word):
+            counts[stem(word)] += _NAME
     return counts
 
 
@@ -161,7 +180,7 @@ def _words(text: str) -> Iterator[str]:
 
 
 def _is_filler(word: str) -> bool:
-    senses = lexicon().english.senses.get((stem(word),), ())
+    senses = lexicon().english.senses.get((key_of(word),), ())
     return bool(senses) and all(sense.kind in (Kind.FILLER, Kind.BEFORE, Kind.OF) for sense in senses)
 
 

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from clinch.gateway.intent.words import normal, split, stem
+from clinch.gateway.intent.words import key_of, normal, split, stem
 
 
 class Kind(Enum):
@@ -124,11 +124,11 @@ def _add_lists(phrases: Phrases, data: Mapping[str, Any], key: Any) -> None:
 
 
 def _stems(phrases: Iterable[str]) -> tuple[tuple[str, ...], ...]:
-    return tuple(dict.fromkeys(_key(phrase) for phrase in phrases))
+    return tuple(dict.fromkeys(tuple(map(stem, split(normal(phrase)))) for phrase in phrases))
 
 
 def _key(phrase: str) -> tuple[str, ...]:
-    return tuple(stem(word) for word in split(normal(phrase)))
+    return tuple(map(key_of, split(normal(phrase))))
 
 
 def _characters(phrase: str) -> tuple[str, ...]:

@@ -10,11 +10,10 @@ from clinch.gateway.intent.words import stem
 Number = Literal["one", "many"]
 
 # How much a word counts for by what it is in the sentence, and what stands for it by how near it is.
-_VERB, _SECOND_VERB, _ATTRIBUTE, _LOWERED, _QUOTED = 0.5, 0.25, 0.4, 0.5, 0.5
+_VERB, _SECOND_VERB, _ATTRIBUTE, _LOWERED, _QUOTED = 0.5, 0.25, 0.4, 0.7, 0.5
 _CANONICAL, _SYNONYM, _NEAR, _PART = 0.95, 0.55, 0.5, 0.6
 
 _CONTENT = (Kind.THING, Kind.NEAR, Kind.ATTRIBUTE, Kind.WORD)
-_READING = ("list", "get", "search")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +37,21 @@ def read_intent(text: str) -> Intent:
     chosen = _chosen_verb(items)
     verb = _verb(items, chosen)
     weights = _weights(items, chosen)
+    number = _number(items, weights, verb)
     wanted = [
         found
         for item, weight in zip(items, weights, strict=True)
         if weight and (found := _wanted(item, weight, item is chosen))
     ]
-    return Intent(tuple(wanted), verb, _number(items, weights, verb))
+    if wanted and (verb is None or verb in ("list", "get")):
+        wanted.append(_to_read(number))
+    return Intent(tuple(wanted), verb, number)
+
+
+def _to_read(number: Number | None) -> Wanted:
+    """To list or to get: people say either for both, so the number says it."""
+    terms = {"many": ("list",), "one": ("get",), None: ("get", "list")}[number]
+    return Wanted(tuple((term, _VERB) for term in terms))
 
 
 def _is_verb(item: Item) -> bool:
@@ -97,7 +105,7 @@ def _own_weight(item: Item, chosen: bool) -> float:
     if item.id:
         return 0.5 * quoted if item.senses else 0.0
     if chosen:
-        return _VERB
+        return 1.0 if item.has(Kind.THING) else _VERB
     if item.has(Kind.THING) or item.has(Kind.NEAR) or item.has(Kind.WORD):
         part = item.has(Kind.ATTRIBUTE) and not item.plural
         return (_ATTRIBUTE if part else 1.0) * quoted
@@ -126,7 +134,8 @@ def _is_part(items: list[Item], weights: list[float], at: int) -> bool:
 
 def _raise_head(items: list[Item], weights: list[float]) -> None:
     """Where nothing counts whole, the first thing does."""
-    things = [n for n, item in enumerate(items) if item.has(Kind.THING) and weights[n]]
+    things = [n for n, item in enumerate(items) if item.has(Kind.THING) and weights[n] and not item.quoted]
+    things = things or [n for n, item in enumerate(items) if item.id and weights[n]]
     if things and max(weights[n] for n in things) < 1:
         weights[max(things, key=lambda n: (weights[n], -n))] = 1.0
 
@@ -144,6 +153,8 @@ def _wanted(item: Item, weight: float, chosen: bool) -> Wanted | None:
             offer(stem(value), _NEAR)
         elif kind is Kind.WORD:
             offer(stem(value), 1.0)
+        elif kind is Kind.VERB and value in ("list", "get"):
+            continue
         elif (kind is Kind.THING and not chosen) or (kind is Kind.VERB and chosen):
             offer(stem(value), _CANONICAL)
             for phrase in lexicon().synonyms[value]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from clinch.gateway.intent.lexicon import Kind, Phrases, Sense, lexicon
-from clinch.gateway.intent.words import is_chinese, is_plural, normal, pairs, split, stem
+from clinch.gateway.intent.words import is_chinese, is_plural, key_of, normal, pairs, split, stem
 
 # An id is told from a name by a digit or a capital: lead_8fK2, but lead_status.
 _TOKEN = re.compile(
@@ -95,15 +95,15 @@ def _english(words: list[_Word]) -> Iterator[Item]:
     while at < len(words):
         for length in range(min(longest, len(words) - at), 0, -1):
             part = [word.text for word in words[at : at + length]]
-            stems = tuple(map(stem, part))
+            key = tuple(map(key_of, part))
             senses = (
                 *known.verbs.senses.get(_as_base(part, known.verbs), ()),
-                *known.english.senses.get(stems, ()),
+                *known.english.senses.get(key, ()),
             )
             if senses or length == 1:
                 first = words[at]
                 plural = is_plural(part[-1])
-                yield Item(stems, senses, plural, first.starts, first.quoted)
+                yield Item(tuple(map(stem, part)), senses, plural, first.starts, first.quoted)
                 at += length
                 break
 

@@ -37,6 +37,12 @@ def stem(word: str) -> str:
     return word if is_chinese(word) else str(_STEMMER.stemWord(word))
 
 
+def key_of(word: str) -> str:
+    """What an English word is looked up by in the lexicon: its stem, unless it tells of the past.
+    What is `called` so is no call."""
+    return word if word.endswith("ed") else stem(word)
+
+
 def is_plural(word: str) -> bool:
     """Whether an English word looks like several of something."""
     return word == "people" or (word.endswith("s") and not word.endswith(("ss", "us", "is", "sms")))
