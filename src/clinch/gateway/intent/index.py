@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from clinch.gateway.intent.document import Document
 from clinch.gateway.intent.lexicon import Kind, lexicon
-from clinch.gateway.intent.reading import Intent, Number, read_intent
+from clinch.gateway.intent.reading import Intent, Number, Wanted, read_intent, verb_term
 from clinch.gateway.intent.sentence import read_items
 from clinch.gateway.intent.words import is_chinese, is_plural, key_of, normal, pairs, split, stem
 from clinch.resources.actor import OperationClass
@@ -29,6 +29,8 @@ _GENERATED = 0.92
 # What a name has beyond what was asked makes it another action: `list-lead-statuses` for leads.
 _NAME_MATTERS = 0.25
 _CANDIDATES = 200
+_SURELY = 0.9
+_ITS_NAME = 1000.0
 
 _KINDS = {
     "list": "read",
@@ -74,19 +76,30 @@ class IntentIndex:
     def __init__(self, documents: Iterable[Document]) -> None:
         self._entries: list[_Entry] = []
         counted: list[dict[str, float]] = []
-        for document in documents:
+        self._named: dict[tuple[str, ...], list[int]] = defaultdict(list)
+        for at, document in enumerate(documents):
+            self._named[tuple(split(normal(document.name)))].append(at)
             self._entries.append(_entry(document))
             counted.append(_weighted_words(document))
         self._postings = _postings(counted)
+        self._rarity = {
+            term: math.log(1 + (len(counted) - len(found) + 0.5) / (len(found) + 0.5))
+            for term, found in self._postings.items()
+        }
         self._in_order = sorted(self._entries, key=lambda entry: (entry.rank, entry.id))
 
     def search(self, intent: str, limit: int = 10) -> list[Found]:
-        """The best first. An empty intent finds everything, by rank and id; one of which no word is
-        known finds nothing. Equal documents stand by rank and id, so answers are always the same."""
+        """The best first; equal ones by rank and id, so that answers are always the same.
+
+        An empty intent finds everything, by rank and id. One of which no word is known finds
+        nothing.
+        """
         if not intent.strip():
             return [Found(entry.id, 0.0) for entry in self._in_order[:limit]]
         asked = read_intent(_shortened(intent))
         scores = self._scores(asked)
+        for at in self._named.get(tuple(split(normal(intent))), ()):
+            scores[at] = scores.get(at, 0.0) + _ITS_NAME
         best = nlargest(max(_CANDIDATES, limit), scores, key=lambda at: (scores[at], -at))
         terms = frozenset(term for wanted in asked.wanted for term, _ in wanted.terms)
         found = []
@@ -97,18 +110,34 @@ class IntentIndex:
         return [Found(id, -score) for score, _, id in nsmallest(limit, found)]
 
     def _scores(self, asked: Intent) -> dict[int, float]:
-        """Of each document with any of the words: of what stands for a word the best one counts."""
+        """Of each document with any of the words."""
         total: dict[int, float] = defaultdict(float)
         for wanted in asked.wanted:
-            best: dict[int, float] = {}
-            for term, share in wanted.terms:
-                for at, impact in self._postings.get(term, ()):
-                    score = impact * share
-                    if score > best.get(at, 0.0):
-                        best[at] = score
-            for at, score in best.items():
+            for at, score in self._found(wanted).items():
+                total[at] += score
+        alone = not asked.wanted and asked.verb is not None  # "list", and nothing else
+        for at, score in self._found(asked.to_read).items():
+            if at in total or alone:
                 total[at] += score
         return total
+
+    def _found(self, wanted: Wanted) -> dict[int, float]:
+        """Of all that may stand for a word, what a document has counts once, and is as rare as the
+        commonest of those that surely do."""
+        known = [(term, share) for term, share in wanted.terms if term in self._postings]
+        if not known:
+            return {}
+        surely = _SURELY * max(share for _, share in wanted.terms)
+        rarities = [self._rarity[term] for term, share in known if share >= surely]
+        most = min(rarities) if rarities else math.inf
+        best: dict[int, float] = {}
+        for term, share in known:
+            factor = share * min(self._rarity[term], most)
+            for at, part in self._postings[term]:
+                score = part * factor
+                if score > best.get(at, 0.0):
+                    best[at] = score
+        return best
 
 
 def _shortened(intent: str) -> str:
@@ -119,9 +148,8 @@ def _shortened(intent: str) -> str:
 
 def _entry(document: Document) -> _Entry:
     words = split(normal(document.name))
-    verbs = [lexicon().verb_of.get(word) for word in words]
-    at = next((n for n, verb in enumerate(verbs) if verb and _says_what(n, words)), None)
-    verb = None if at is None else verbs[at]
+    at = _verb_place(words)
+    verb = None if at is None else lexicon().verb_of[words[at]]
     if document.operation_class is None:
         verb = None
     elif verb is None or not _may_be(verb, document.operation_class):
@@ -137,18 +165,23 @@ def _entry(document: Document) -> _Entry:
     return _Entry(document.id, document.rank, frozenset(map(stem, things)), verb, number)
 
 
+def _verb_place(words: list[str]) -> int | None:
+    """Where in a name its verb is: first, or else no noun as well, as `record` is."""
+    known = lexicon()
+    for at, word in enumerate(words):
+        if word in known.verb_of:
+            senses = known.english.senses.get((key_of(word),), ())
+            if at == 0 or not any(sense.kind in (Kind.THING, Kind.NEAR) for sense in senses):
+                return at
+    return None
+
+
 def _may_be(verb: str, operation_class: OperationClass) -> bool:
     """Whether a verb in a name agrees with what the action does to data."""
     reads = _KINDS[verb] == "read"
     if operation_class is OperationClass.DESTRUCTIVE:
         return verb in ("delete", "merge")
     return reads is (operation_class is OperationClass.READ)
-
-
-def _says_what(at: int, words: list[str]) -> bool:
-    """Whether a verb in a name is its verb: first, or no noun as well, as `record` is."""
-    senses = lexicon().english.senses.get((key_of(words[at]),), ())
-    return at == 0 or not any(sense.kind in (Kind.THING, Kind.NEAR) for sense in senses)
 
 
 def _weighted_words(document: Document) -> dict[str, float]:
@@ -161,9 +194,12 @@ def _weighted_words(document: Document) -> dict[str, float]:
     ):
         for word in _words(text):
             counts[word] += weight
-    for word in split(normal(document.name)):
-        if _is_filler(word):
-            counts[stem(word)] += _NAME
+    name = split(normal(document.name))
+    for word in filter(_is_filler, name):
+        counts[stem(word)] += _NAME
+    at = _verb_place(name)
+    if at is not None:
+        counts[verb_term(lexicon().verb_of[name[at]])] += _NAME
     return counts
 
 
@@ -181,11 +217,14 @@ def _words(text: str) -> Iterator[str]:
 
 def _is_filler(word: str) -> bool:
     senses = lexicon().english.senses.get((key_of(word),), ())
-    return bool(senses) and all(sense.kind in (Kind.FILLER, Kind.BEFORE, Kind.OF) for sense in senses)
+    return bool(senses) and all(
+        sense.kind in (Kind.FILLER, Kind.BEFORE, Kind.OF) for sense in senses
+    )
 
 
 def _postings(counted: list[dict[str, float]]) -> dict[str, list[tuple[int, float]]]:
-    """Of each word the documents that have it, with what it adds to their score."""
+    """Of each word the documents that have it, with its part of their score, before its
+    rarity."""
     lengths = [sum(counts.values()) for counts in counted]
     average = sum(lengths) / len(lengths) if lengths else 1.0
     places: dict[str, list[tuple[int, float]]] = defaultdict(list)
@@ -193,11 +232,7 @@ def _postings(counted: list[dict[str, float]]) -> dict[str, list[tuple[int, floa
         damped = _K1 * (1 - _B + _B * lengths[at] / average)
         for word, count in counts.items():
             places[word].append((at, count * (_K1 + 1) / (count + damped)))
-    found = {}
-    for word, where in places.items():
-        rarity = math.log(1 + (len(counted) - len(where) + 0.5) / (len(where) + 0.5))
-        found[word] = [(at, part * rarity) for at, part in where]
-    return found
+    return places
 
 
 def _fit(asked: Intent, entry: _Entry) -> float:

@@ -60,8 +60,8 @@ class Lexicon:
     """English verbs, as written."""
     english: Phrases
     chinese: Phrases
-    synonyms: dict[str, tuple[tuple[str, ...], ...]]
-    """Of each verb and thing, the phrases that stand for it, as stems, itself first."""
+    synonyms: dict[str, tuple[str, ...]]
+    """Of each thing the stems that stand for it."""
     verb_of: dict[str, str]
     """The verb that a single English word is, in the names of actions."""
     prefixes: dict[str, str]
@@ -89,7 +89,6 @@ def lexicon() -> Lexicon:
             found.verbs.add(words, Sense(Kind.VERB, verb))
             if len(words) == 1:
                 found.verb_of.setdefault(words[0], verb)
-        found.synonyms[verb] = _stems(phrase for phrase in phrases if " " not in phrase)
     for verb, phrases in english["hints"].items():
         for phrase in phrases:
             found.english.add(_key(phrase), Sense(Kind.HINT, verb))
@@ -123,8 +122,8 @@ def _add_lists(phrases: Phrases, data: Mapping[str, Any], key: Any) -> None:
             phrases.add(key(phrase), Sense(kind))
 
 
-def _stems(phrases: Iterable[str]) -> tuple[tuple[str, ...], ...]:
-    return tuple(dict.fromkeys(tuple(map(stem, split(normal(phrase)))) for phrase in phrases))
+def _stems(phrases: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(stem(phrase) for phrase in phrases if " " not in phrase))
 
 
 def _key(phrase: str) -> tuple[str, ...]:

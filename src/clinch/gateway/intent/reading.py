@@ -1,5 +1,6 @@
 """What an intent asks for: words with what may stand for them, a verb, one or many."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,10 +10,11 @@ from clinch.gateway.intent.words import stem
 
 Number = Literal["one", "many"]
 
-# How much a word counts for by what it is in the sentence, and what stands for it by how near it is.
-_VERB, _SECOND_VERB, _ATTRIBUTE, _LOWERED, _QUOTED = 0.5, 0.25, 0.4, 0.7, 0.5
+# What a word counts by what it is in the sentence, and what stands for it by how near it is.
+_VERB, _SECOND_VERB, _ATTRIBUTE, _LOWERED, _QUOTED = 0.5, 0.25, 0.4, 0.55, 0.5
 _CANONICAL, _SYNONYM, _NEAR, _PART = 0.95, 0.55, 0.5, 0.6
 
+_TO_READ = ("list", "get")
 _CONTENT = (Kind.THING, Kind.NEAR, Kind.ATTRIBUTE, Kind.WORD)
 
 
@@ -23,13 +25,23 @@ class Wanted:
     terms: tuple[tuple[str, float], ...]
 
 
+NOTHING = Wanted(())
+
+
 @dataclass(frozen=True, slots=True)
 class Intent:
     """An intent, read. `verb` is None where none is said: then it is to read something."""
 
     wanted: tuple[Wanted, ...]
+    to_read: Wanted
+    """How actions are named that do what was asked, where that is to list or to get."""
     verb: str | None
     number: Number | None
+
+
+def verb_term(verb: str) -> str:
+    """What actions with such a verb in their name are found by, whatever word it is there."""
+    return f"={verb}"
 
 
 def read_intent(text: str) -> Intent:
@@ -41,17 +53,17 @@ def read_intent(text: str) -> Intent:
     wanted = [
         found
         for item, weight in zip(items, weights, strict=True)
-        if weight and (found := _wanted(item, weight, item is chosen))
+        if weight
+        for found in _wanted(item, weight, item is chosen)
     ]
-    if wanted and (verb is None or verb in ("list", "get")):
-        wanted.append(_to_read(number))
-    return Intent(tuple(wanted), verb, number)
+    to_read = _to_read(number) if verb is None or verb in _TO_READ else NOTHING
+    return Intent(tuple(wanted), to_read, verb, number)
 
 
 def _to_read(number: Number | None) -> Wanted:
     """To list or to get: people say either for both, so the number says it."""
-    terms = {"many": ("list",), "one": ("get",), None: ("get", "list")}[number]
-    return Wanted(tuple((term, _VERB) for term in terms))
+    shares = {"many": {"list": _VERB}, "one": {"get": _VERB}, None: {"get": _VERB, "list": _VERB}}
+    return Wanted(tuple((verb_term(verb), share) for verb, share in shares[number].items()))
 
 
 def _is_verb(item: Item) -> bool:
@@ -81,7 +93,10 @@ def _verb(items: list[Item], chosen: Item | None) -> str | None:
 
 
 def _weights(items: list[Item], chosen: Item | None) -> list[float]:
-    weights = [_own_weight(item, item is chosen) for item in items]
+    weights = [
+        _own_weight(item, item is chosen, _stands_as_part(items, at))
+        for at, item in enumerate(items)
+    ]
     lowered = False
     for at, item in enumerate(items):
         if weights[at] and item is not chosen:
@@ -100,20 +115,30 @@ def _weights(items: list[Item], chosen: Item | None) -> list[float]:
     return weights
 
 
-def _own_weight(item: Item, chosen: bool) -> float:
+def _own_weight(item: Item, chosen: bool, part: bool) -> float:
     quoted = _QUOTED if item.quoted else 1.0
     if item.id:
         return 0.5 * quoted if item.senses else 0.0
     if chosen:
         return 1.0 if item.has(Kind.THING) else _VERB
     if item.has(Kind.THING) or item.has(Kind.NEAR) or item.has(Kind.WORD):
-        part = item.has(Kind.ATTRIBUTE) and not item.plural
         return (_ATTRIBUTE if part else 1.0) * quoted
     if item.has(Kind.ATTRIBUTE):
         return _ATTRIBUTE * quoted
     if item.has(Kind.VERB):
         return _SECOND_VERB * quoted
     return 0.0 if item.senses else quoted
+
+
+def _stands_as_part(items: list[Item], at: int) -> bool:
+    """Whether what may be a part of a record stands as one: `email of`, `contact's email`."""
+    item = items[at]
+    if not item.has(Kind.ATTRIBUTE) or item.plural:
+        return False
+    if not item.has(Kind.THING):
+        return True
+    around = (*items[max(0, at - 1) : at], *items[at + 1 : at + 2])
+    return any(other.has(Kind.OF) for other in around) or (at > 0 and items[at - 1].has(Kind.THING))
 
 
 def _is_part(items: list[Item], weights: list[float], at: int) -> bool:
@@ -134,17 +159,38 @@ def _is_part(items: list[Item], weights: list[float], at: int) -> bool:
 
 def _raise_head(items: list[Item], weights: list[float]) -> None:
     """Where nothing counts whole, the first thing does."""
-    things = [n for n, item in enumerate(items) if item.has(Kind.THING) and weights[n] and not item.quoted]
+    things = [
+        n for n, item in enumerate(items) if item.has(Kind.THING) and weights[n] and not item.quoted
+    ]
     things = things or [n for n, item in enumerate(items) if item.id and weights[n]]
     if things and max(weights[n] for n in things) < 1:
         weights[max(things, key=lambda n: (weights[n], -n))] = 1.0
 
 
-def _wanted(item: Item, weight: float, chosen: bool) -> Wanted | None:
-    terms: dict[str, float] = {}
+def _wanted(item: Item, weight: float, chosen: bool) -> Iterator[Wanted]:
+    verb = item.value(Kind.VERB) if chosen else None
+    things = _shares(item)
+    if verb is None:
+        yield from _scaled(things, weight)
+        return
+    if item.has(Kind.THING):  # remind, jot: what to do, and with what
+        yield from _scaled(things, weight)
+    if verb not in _TO_READ:
+        words = {word: 1.0 if len(item.words) == 1 else _PART for word in item.words}
+        yield from _scaled({**words, verb_term(verb): _CANONICAL}, _VERB)
+
+
+def _scaled(shares: dict[str, float], weight: float) -> Iterator[Wanted]:
+    if shares:
+        yield Wanted(tuple(sorted((term, share * weight) for term, share in shares.items())))
+
+
+def _shares(item: Item) -> dict[str, float]:
+    """What may stand for a thing or a word, and how surely."""
+    shares: dict[str, float] = {}
 
     def offer(term: str, share: float) -> None:
-        terms[term] = max(terms.get(term, 0.0), share * weight)
+        shares[term] = max(shares.get(term, 0.0), share)
 
     for word in item.words:
         offer(word, 1.0 if len(item.words) == 1 else _PART)
@@ -153,16 +199,11 @@ def _wanted(item: Item, weight: float, chosen: bool) -> Wanted | None:
             offer(stem(value), _NEAR)
         elif kind is Kind.WORD:
             offer(stem(value), 1.0)
-        elif kind is Kind.VERB and value in ("list", "get"):
-            continue
-        elif (kind is Kind.THING and not chosen) or (kind is Kind.VERB and chosen):
-            offer(stem(value), _CANONICAL)
-            for phrase in lexicon().synonyms[value]:
-                if len(phrase) == 1:
-                    offer(phrase[0], _SYNONYM)
         elif kind is Kind.THING:
             offer(stem(value), _CANONICAL)
-    return Wanted(tuple(sorted(terms.items()))) if terms else None
+            for synonym in lexicon().synonyms[value]:
+                offer(synonym, _SYNONYM)
+    return shares
 
 
 def _number(items: list[Item], weights: list[float], verb: str | None) -> Number | None:
@@ -179,7 +220,11 @@ def _number(items: list[Item], weights: list[float], verb: str | None) -> Number
         return "one"
     if any(item.has(Kind.MANY) for item in items):
         return "many"
-    return "many" if verb == "list" else None
+    if verb == "list" or (verb is None and items and not items[0].has(Kind.QUESTION)):
+        return "many"
+    if head is not None and not head.words:  # Chinese has no plural, and says when it means one
+        return "many"
+    return "one" if head is not None and verb == "get" else None
 
 
 def _is_of(id_item: Item, head: Item) -> bool:

@@ -14,10 +14,12 @@ _TOKEN = re.compile(
     r"|(?P<text>[^\W_]+(?:['_-](?!s\b)[^\W_]+)*)"
     r"|(?P<mark>[^\w\s])"
 )
-_QUOTES = frozenset("\"“”「」《》")
+_QUOTES = frozenset('"“”「」《》')
 _ENDS = frozenset(".,;:!?、。()")
 # Who speaks is not what is asked for.
-_SPEAKER = re.compile(r"^\s*(?:as an?|i'?m an?|i am an?)\b[^,.]*?(?:[,.]|\band\b|(?=\b[Ii]\b))", re.I)
+_SPEAKER = re.compile(
+    r"^\s*(?:as an?|i'?m an?|i am an?)\b[^,.]*?(?:[,.]|\band\b|(?=\b[Ii]\b))", re.I
+)
 
 
 @dataclass(slots=True)

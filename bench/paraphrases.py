@@ -6,18 +6,15 @@ there to be counted alone.
 """
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from harness import document as openapi_document
-
 from clinch.gateway.intent.document import Document, document_of
-from clinch.gateway.intent.index import IntentIndex
 from clinch.resources.actor import OperationClass
 
-_FOLDER = Path(__file__).parent
+_FOLDER = Path(__file__).parent.parent / "tests" / "gateway" / "intent"
 _CLASSES = {
     "get": OperationClass.READ,
     "post": OperationClass.WRITE,
@@ -42,9 +39,9 @@ def paraphrases() -> list[Paraphrase]:
     return [Paraphrase(*line.split("\t")) for line in lines]
 
 
-def documents() -> list[Document]:
-    """The friendly actions, and every operation of our own API behind them."""
-    return [*_friendly(), *_generated()]
+def documents(openapi: Mapping[str, Any]) -> list[Document]:
+    """The friendly actions, and behind them every operation of an OpenAPI document."""
+    return [*_friendly(), *_generated(openapi)]
 
 
 def _friendly() -> Iterator[Document]:
@@ -60,8 +57,8 @@ def _friendly() -> Iterator[Document]:
             )
 
 
-def _generated() -> Iterator[Document]:
-    for methods in openapi_document()["paths"].values():
+def _generated(openapi: Mapping[str, Any]) -> Iterator[Document]:
+    for methods in openapi["paths"].values():
         for method, operation in methods.items():
             yield document_of(
                 f"operation:{operation['operationId']}",
@@ -76,12 +73,3 @@ def _generated() -> Iterator[Document]:
 
 def _properties(operation: dict[str, Any]) -> dict[str, Any]:
     return {p["name"]: p for p in operation.get("parameters", ()) if "name" in p}
-
-
-def share_found(index: IntentIndex, chosen: list[Paraphrase], within: int) -> float:
-    """How many of the paraphrases find their action among the first so many."""
-    hits = sum(
-        chosen_one.action in {found.id for found in index.search(chosen_one.intent, within)}
-        for chosen_one in chosen
-    )
-    return hits / len(chosen)
