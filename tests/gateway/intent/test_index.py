@@ -129,9 +129,8 @@ def test_parameters_the_app_and_chinese_descriptions_are_found() -> None:
 
 
 def test_a_friendly_action_stands_before_the_operation_that_does_the_same() -> None:
-    alike = {"description": "List boats", "operation_class": READ}
-    generated = Document("a", "list-boats", rank=1, **alike)
-    friendly = Document("b", "list-boats", **alike)
+    generated = Document("a", "list-boats", operation_class=READ, rank=1)
+    friendly = Document("b", "list-boats", operation_class=READ)
     assert first(IntentIndex([generated, friendly]), "all boats", 2) == ["b", "a"]
 
 

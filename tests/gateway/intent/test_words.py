@@ -2,7 +2,7 @@
 
 import pytest
 
-from clinch.gateway.intent.words import is_plural, normal, pairs, split, stem
+from clinch.gateway.intent.words import is_plural, normal, pairs, singular, split, stem
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,17 @@ def test_split(text: str, words: list[str]) -> None:
 def test_stems_join_the_forms_of_a_word() -> None:
     assert stem("opportunities") == stem("opportunity")
     assert stem("任务") == "任务"
+
+
+@pytest.mark.parametrize(
+    ("word", "one"),
+    [
+        *(("leads", "lead"), ("companies", "company"), ("statuses", "status"), ("boxes", "box")),
+        *(("status", "status"), ("called", "called"), ("active", "active"), ("people", "people")),
+    ],
+)
+def test_singular(word: str, one: str) -> None:
+    assert singular(word) == one
 
 
 def test_pairs_of_a_run() -> None:

@@ -11,7 +11,7 @@ from clinch.gateway.intent.document import Document
 from clinch.gateway.intent.lexicon import Kind, lexicon
 from clinch.gateway.intent.reading import Intent, Number, Wanted, read_intent, verb_term
 from clinch.gateway.intent.sentence import read_items
-from clinch.gateway.intent.words import is_chinese, is_plural, key_of, normal, pairs, split, stem
+from clinch.gateway.intent.words import is_chinese, is_plural, normal, pairs, singular, split, stem
 from clinch.resources.actor import OperationClass
 
 LONGEST_INTENT = 200
@@ -170,7 +170,7 @@ def _verb_place(words: list[str]) -> int | None:
     known = lexicon()
     for at, word in enumerate(words):
         if word in known.verb_of:
-            senses = known.english.senses.get((key_of(word),), ())
+            senses = known.english.senses.get((singular(word),), ())
             if at == 0 or not any(sense.kind in (Kind.THING, Kind.NEAR) for sense in senses):
                 return at
     return None
@@ -216,7 +216,7 @@ def _words(text: str) -> Iterator[str]:
 
 
 def _is_filler(word: str) -> bool:
-    senses = lexicon().english.senses.get((key_of(word),), ())
+    senses = lexicon().english.senses.get((singular(word),), ())
     return bool(senses) and all(
         sense.kind in (Kind.FILLER, Kind.BEFORE, Kind.OF) for sense in senses
     )

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from clinch.gateway.intent.words import key_of, normal, split, stem
+from clinch.gateway.intent.words import normal, singular, split, stem
 
 
 class Kind(Enum):
@@ -127,7 +127,7 @@ def _stems(phrases: Iterable[str]) -> tuple[str, ...]:
 
 
 def _key(phrase: str) -> tuple[str, ...]:
-    return tuple(map(key_of, split(normal(phrase))))
+    return tuple(map(singular, split(normal(phrase))))
 
 
 def _characters(phrase: str) -> tuple[str, ...]:

@@ -208,18 +208,17 @@ def _shares(item: Item) -> dict[str, float]:
 
 def _number(items: list[Item], weights: list[float], verb: str | None) -> Number | None:
     """One or many of the head, the first thing that counts whole."""
-    head = next(
-        (i for i, w in zip(items, weights, strict=True) if w >= 1 and i.has(Kind.THING)), None
-    )
+    heads = (n for n, item in enumerate(items) if weights[n] >= 1 and item.has(Kind.THING))
+    at = next(heads, None)
+    head = None if at is None else items[at]
     if head is not None and head.plural:
         return "many"
-    ids = [item for item in items if item.id]
-    if any(item.has(Kind.ONE) for item in items):
+    if any(item.id and (head is None or _is_of(item, head)) for item in items):
         return "one"
-    if ids and (head is None or any(_is_of(id_item, head) for id_item in ids)):
-        return "one"
-    if any(item.has(Kind.MANY) for item in items):
-        return "many"
+    said = [n for n, item in enumerate(items) if item.has(Kind.ONE) or item.has(Kind.MANY)]
+    if said:
+        nearest = min(said, key=lambda n: abs(n - (at or 0)))
+        return "one" if items[nearest].has(Kind.ONE) else "many"
     if verb == "list" or (verb is None and items and not items[0].has(Kind.QUESTION)):
         return "many"
     if head is not None and not head.words:  # Chinese has no plural, and says when it means one

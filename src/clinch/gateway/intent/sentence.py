@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from clinch.gateway.intent.lexicon import Kind, Phrases, Sense, lexicon
-from clinch.gateway.intent.words import is_chinese, is_plural, key_of, normal, pairs, split, stem
+from clinch.gateway.intent.words import is_chinese, is_plural, normal, pairs, singular, split, stem
 
 # An id is told from a name by a digit or a capital: lead_8fK2, but lead_status.
 _TOKEN = re.compile(
@@ -97,7 +97,7 @@ def _english(words: list[_Word]) -> Iterator[Item]:
     while at < len(words):
         for length in range(min(longest, len(words) - at), 0, -1):
             part = [word.text for word in words[at : at + length]]
-            key = tuple(map(key_of, part))
+            key = tuple(map(singular, part))
             senses = (
                 *known.verbs.senses.get(_as_base(part, known.verbs), ()),
                 *known.english.senses.get(key, ()),

@@ -37,10 +37,14 @@ def stem(word: str) -> str:
     return word if is_chinese(word) else str(_STEMMER.stemWord(word))
 
 
-def key_of(word: str) -> str:
-    """What an English word is looked up by in the lexicon: its stem, unless it tells of the past.
-    What is `called` so is no call."""
-    return word if word.endswith("ed") else stem(word)
+def singular(word: str) -> str:
+    """An English word without the ending of its plural: what it is looked up by in the lexicon.
+    Stems would take `active` for an activity, and what is `called` something for a call."""
+    if not is_plural(word) or word == "people":
+        return word
+    if word.endswith("ies"):
+        return f"{word[:-3]}y"
+    return word[:-2] if word.endswith(("sses", "shes", "ches", "xes", "uses")) else word[:-1]
 
 
 def is_plural(word: str) -> bool:
