@@ -127,7 +127,9 @@ def _own_weight(item: Item, chosen: bool, part: bool) -> float:
         return _ATTRIBUTE * quoted
     if item.has(Kind.VERB):
         return _SECOND_VERB * quoted
-    return 0.0 if item.senses else quoted
+    if item.has(Kind.FILLER) or not item.words:
+        return 0.0
+    return (_ATTRIBUTE if item.senses else 1.0) * quoted
 
 
 def _stands_as_part(items: list[Item], at: int) -> bool:

@@ -40,7 +40,7 @@ def stem(word: str) -> str:
 def singular(word: str) -> str:
     """An English word without the ending of its plural: what it is looked up by in the lexicon.
     Stems would take `active` for an activity, and what is `called` something for a call."""
-    if not is_plural(word) or word == "people":
+    if not is_plural(word) or word in ("people", "news"):
         return word
     if word.endswith("ies"):
         return f"{word[:-3]}y"
