@@ -6,16 +6,15 @@ from typing import Literal
 
 from clinch.gateway.intent.lexicon import Kind, lexicon
 from clinch.gateway.intent.sentence import Item, read_items
+from clinch.gateway.intent.weighing import VERB, weights_of
 from clinch.gateway.intent.words import stem
 
 Number = Literal["one", "many"]
 
-# What a word counts by what it is in the sentence, and what stands for it by how near it is.
-_VERB, _SECOND_VERB, _ATTRIBUTE, _LOWERED, _QUOTED = 0.5, 0.25, 0.4, 0.55, 0.5
+# What stands for a word, by how surely it does.
 _CANONICAL, _SYNONYM, _NEAR, _PART = 0.95, 0.55, 0.5, 0.6
 
 _TO_READ = ("list", "get")
-_CONTENT = (Kind.THING, Kind.NEAR, Kind.ATTRIBUTE, Kind.WORD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +47,7 @@ def read_intent(text: str) -> Intent:
     items = read_items(text)
     chosen = _chosen_verb(items)
     verb = _verb(items, chosen)
-    weights = _weights(items, chosen)
+    weights = weights_of(items, chosen)
     number = _number(items, weights, verb)
     wanted = [
         found
@@ -62,7 +61,7 @@ def read_intent(text: str) -> Intent:
 
 def _to_read(number: Number | None) -> Wanted:
     """To list or to get: people say either for both, so the number says it."""
-    shares = {"many": {"list": _VERB}, "one": {"get": _VERB}, None: {"get": _VERB, "list": _VERB}}
+    shares = {"many": {"list": VERB}, "one": {"get": VERB}, None: {"get": VERB, "list": VERB}}
     return Wanted(tuple((verb_term(verb), share) for verb, share in shares[number].items()))
 
 
@@ -92,83 +91,6 @@ def _verb(items: list[Item], chosen: Item | None) -> str | None:
     return next((hint for item in items if (hint := item.value(Kind.HINT))), None)
 
 
-def _weights(items: list[Item], chosen: Item | None) -> list[float]:
-    weights = [
-        _own_weight(item, item is chosen, _stands_as_part(items, at))
-        for at, item in enumerate(items)
-    ]
-    lowered = False
-    for at, item in enumerate(items):
-        if weights[at] and item is not chosen:
-            if lowered:
-                weights[at] *= _LOWERED
-            continue
-        if item.has(Kind.OF):
-            lowered = not _is_part(items, weights, at)
-            if not lowered:
-                continue
-        elif item.has(Kind.BEFORE):
-            lowered = True
-        elif item is chosen or not item.has(Kind.FILLER) or at == 0 or weights[at - 1]:
-            lowered = False
-    _raise_head(items, weights)
-    return weights
-
-
-def _own_weight(item: Item, chosen: bool, part: bool) -> float:
-    quoted = _QUOTED if item.quoted else 1.0
-    if item.id:
-        return 0.5 * quoted if item.senses else 0.0
-    if chosen:
-        return 1.0 if item.has(Kind.THING) else _VERB
-    if item.has(Kind.THING) or item.has(Kind.NEAR) or item.has(Kind.WORD):
-        return (_ATTRIBUTE if part else 1.0) * quoted
-    if item.has(Kind.ATTRIBUTE):
-        return _ATTRIBUTE * quoted
-    if item.has(Kind.VERB):
-        return _SECOND_VERB * quoted
-    if item.has(Kind.FILLER) or not item.words:
-        return 0.0
-    return (_ATTRIBUTE if item.senses else 1.0) * quoted
-
-
-def _stands_as_part(items: list[Item], at: int) -> bool:
-    """Whether what may be a part of a record stands as one: `email of`, `contact's email`."""
-    item = items[at]
-    if not item.has(Kind.ATTRIBUTE) or item.plural:
-        return False
-    if not item.has(Kind.THING):
-        return True
-    around = (*items[max(0, at - 1) : at], *items[at + 1 : at + 2])
-    return any(other.has(Kind.OF) for other in around) or (at > 0 and items[at - 1].has(Kind.THING))
-
-
-def _is_part(items: list[Item], weights: list[float], at: int) -> bool:
-    """Whether what stands around an `of` is a part and its record; then the record counts whole,
-    and so it is with 's and its like, which have the record first."""
-    turned = bool(items[at].value(Kind.OF)) or not items[at].words
-    near = items[at + 1 : at + 4] if turned else items[max(0, at - 2) : at][::-1]
-    part = next((item for item in near if any(map(item.has, _CONTENT)) or not item.senses), None)
-    is_part = part is None or part.has(Kind.ATTRIBUTE) or not part.senses
-    if not turned:
-        return part is not None and is_part and not part.plural
-    if not is_part:
-        before = next((n for n in range(at - 1, -1, -1) if weights[n]), None)
-        if before is not None:
-            weights[before] *= _LOWERED
-    return True
-
-
-def _raise_head(items: list[Item], weights: list[float]) -> None:
-    """Where nothing counts whole, the first thing does."""
-    things = [
-        n for n, item in enumerate(items) if item.has(Kind.THING) and weights[n] and not item.quoted
-    ]
-    things = things or [n for n, item in enumerate(items) if item.id and weights[n]]
-    if things and max(weights[n] for n in things) < 1:
-        weights[max(things, key=lambda n: (weights[n], -n))] = 1.0
-
-
 def _wanted(item: Item, weight: float, chosen: bool) -> Iterator[Wanted]:
     verb = item.value(Kind.VERB) if chosen else None
     things = _shares(item)
@@ -179,7 +101,7 @@ def _wanted(item: Item, weight: float, chosen: bool) -> Iterator[Wanted]:
         yield from _scaled(things, weight)
     if verb not in _TO_READ:
         words = {word: 1.0 if len(item.words) == 1 else _PART for word in item.words}
-        yield from _scaled({**words, verb_term(verb): _CANONICAL}, _VERB)
+        yield from _scaled({**words, verb_term(verb): _CANONICAL}, VERB)
 
 
 def _scaled(shares: dict[str, float], weight: float) -> Iterator[Wanted]:
@@ -229,6 +151,7 @@ def _number(items: list[Item], weights: list[float], verb: str | None) -> Number
 
 
 def _is_of(id_item: Item, head: Item) -> bool:
+    """Whether an id is of the head's kind; those of notes are those of activities."""
     return id_item.value(Kind.NEAR) in {
         sense.value for sense in head.senses if sense.kind is Kind.THING
     } | ({"activity"} if head.value(Kind.THING) == "note" else set())

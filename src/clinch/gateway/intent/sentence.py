@@ -69,7 +69,7 @@ def read_items(text: str) -> list[Item]:
                 items.append(Item((), senses, quoted=quoted, id=True))
             case "possessive":
                 finish()
-                items.append(Item((), (Sense(Kind.OF, "'s"),)))
+                items.append(Item((), (Sense(Kind.OF),)))
             case "mark":
                 finish()
                 if token[0] in _QUOTES:
