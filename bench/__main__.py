@@ -17,6 +17,7 @@ from bench import create_lead, get_lead, list_leads
 from bench.benchmark import CONNECTIONS, Benchmark, Site, measure
 from bench.cpu import cluster_seconds, machine_seconds, own_seconds, process_seconds
 from bench.installation import make_organization, postgres, web_process
+from bench.intent import measure_intent
 from bench.load import wrk
 from bench.memory import at_rest
 from bench.statements import count_statements
@@ -36,9 +37,13 @@ SEED = 1
 def main() -> int:
     arguments = _arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
-    wrk()
     results = Results()
     chosen = [benchmark for benchmark in BENCHMARKS if benchmark.name in arguments.only]
+    if chosen:
+        wrk()
+    if "intent" in arguments.only:
+        with _step("search by intent"):
+            results.intent = measure_intent()
     if "memory" in arguments.only:
         with _step("memory at rest"):
             results.memory = at_rest()
@@ -85,7 +90,7 @@ def _step(words: str) -> Iterator[None]:
 
 def _arguments() -> argparse.Namespace:
     full = os.environ.get("FULL", "") not in ("", "0")
-    names = [*(benchmark.name for benchmark in BENCHMARKS), "memory"]
+    names = [*(benchmark.name for benchmark in BENCHMARKS), "intent", "memory"]
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--leads", type=int, default=1_000_000 if full else 100_000)
     parser.add_argument("--seconds", type=int, default=10 if full else 2, help="of each run")

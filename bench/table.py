@@ -1,16 +1,19 @@
 """The one table: figures, and beside each goal whether it is met."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from bench.benchmark import Benchmark, Figures, Goal
+from bench.intent import GOALS as INTENT_GOALS
 from bench.memory import GOAL_MIB
+from bench.ranking import Ranking
 
 _HEAD = (
     *("", "conns", "req/s", "p50 ms", "p95 ms", "py us", "pg us", "ref tx/s", "ref pg us"),
     *("ratio", "range"),
 )
+_INTENT_HEAD = ("", "asked", "R@1", "R@3", "R@5", "nDCG@10", "p50 ms", "p95 ms")
 
 # Waking up on a core that somebody else holds costs more than any query here.
 QUIET = 0.05
@@ -23,6 +26,7 @@ class Results:
     figures: list[tuple[Benchmark, Figures]] = field(default_factory=list)
     statements: dict[str, int] = field(default_factory=dict)
     memory: dict[str, float] = field(default_factory=dict)
+    intent: dict[str, Ranking] = field(default_factory=dict)
     others: float | None = None
     """The share of the machine that other programs had meanwhile."""
 
@@ -41,6 +45,9 @@ class Results:
                 most = Goal("statements", benchmark.most_statements, at_most=True)
                 value = self.statements[benchmark.name]
                 yield f"{benchmark.title}: statements beside begin and commit", most, value
+        for title, goal in INTENT_GOALS if self.intent else ():
+            value = getattr(self.intent[title], goal.figure)
+            yield f"search by intent, {title}: {_WORDS[goal.figure]}", goal, value
         if self.memory:
             most = Goal("memory", GOAL_MIB, at_most=True)
             parts = ", ".join(f"{kind} {mib:.0f}" for kind, mib in self.memory.items())
@@ -57,15 +64,12 @@ class Results:
         return value
 
     def text(self) -> str:
-        rows = [_HEAD, *(_row(benchmark, figures) for benchmark, figures in self.figures)]
-        widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]
-        lines = [
-            "  ".join(
-                cell.ljust(width) if column == 0 else cell.rjust(width)
-                for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-            )
-            for row in rows
-        ]
+        lines = []
+        if self.figures:
+            lines += _aligned(_HEAD, [_row(*measured) for measured in self.figures])
+        if self.intent:
+            lines += ["", "Search by intent:"] if lines else []
+            lines += _aligned(_INTENT_HEAD, [_ranking(*ranked) for ranked in self.intent.items()])
         goals = [
             f"  {verdict(goal, value):6}  {_number(value):>6}  {goal!s:>7}  {words}"
             for words, goal, value in self.goals()
@@ -91,6 +95,7 @@ class Results:
             ],
             "statements": self.statements,
             "memory_mib": self.memory,
+            "intent": {title: asdict(ranking) for title, ranking in self.intent.items()},
             "other_programs": self.others,
             "goals": [
                 {"goal": f"{words} {goal}", "value": value, "met": goal.met(value)}
@@ -107,6 +112,8 @@ _WORDS = {
     "ratio": "requests/s over the reference's",
     "python_us": "CPU us a request in Python",
     "times_all_fields": "times the pages of all fields",
+    "r3": "R@3",
+    "p95": "ms a query, p95",
 }
 
 
@@ -125,6 +132,28 @@ def _row(benchmark: Benchmark, figures: Figures) -> tuple[str, ...]:
         f"{figures.ratio:.2f}",
         f"{figures.lowest:.2f}-{figures.highest:.2f}",
     )
+
+
+def _ranking(title: str, ranking: Ranking) -> tuple[str, ...]:
+    shares = (ranking.r1, ranking.r3, ranking.r5, ranking.ndcg10)
+    return (
+        title,
+        str(ranking.questions),
+        *(f"{share:.3f}" for share in shares),
+        f"{ranking.p50:.2f}",
+        f"{ranking.p95:.2f}",
+    )
+
+
+def _aligned(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    return [
+        "  ".join(
+            cell.ljust(width) if column == 0 else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in (head, *rows)
+    ]
 
 
 def _number(value: float) -> str:

@@ -1,0 +1,1 @@
+"""Finding an action by saying what one wants, in English or Chinese."""
