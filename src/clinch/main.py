@@ -20,8 +20,10 @@ from typing import Any
 import clinch.crm
 import clinch.identity
 from clinch.cli.administration import CommandError, administer
+from clinch.cli.sealed import CannotOpenDatabase, check_keys
 from clinch.crm.custom_values import VALUES
 from clinch.db.database import Database
+from clinch.db.home import default_home
 from clinch.db.migrations import SCHEMA_MIGRATION, MigrationError, migrate, migrations
 from clinch.db.schema import Table
 from clinch.events.chore import Chore
@@ -29,6 +31,8 @@ from clinch.events.follower import EVENT_CURSOR, Errand, Follower, behind, catch
 from clinch.events.seal import EVENT_SEAL, SEAL
 from clinch.events.wake import SWEEP, Listener, Waker
 from clinch.files.sweep import sweep_files
+from clinch.gateway.tenants import GATEWAY_TENANT
+from clinch.gateway.workspace_keys import GATEWAY_WORKSPACE
 from clinch.identity.credentials import CREDENTIAL, Authenticator
 from clinch.identity.links import LINK
 from clinch.identity.organizations import ORGANIZATION_DIRECTORY
@@ -62,7 +66,8 @@ from clinch.server.resource_routes import ResourceRoutes
 from clinch.server.routes import Route, Routes
 from clinch.server.second_factor import second_factor_routes
 from clinch.server.session import SignInRoute, session_routes
-from clinch.vault.vault import Vault
+from clinch.vault.keys import SecretKeyError
+from clinch.vault.vault import Vault, open_vault
 
 FOLLOWERS: tuple[Follower, ...] = (SEAL,)
 ERRANDS: tuple[Errand, ...] = (VALUES,)
@@ -108,6 +113,8 @@ def tables(declared: Declarations) -> list[Table]:
         FILE_PART,
         FILE_USE,
         ONCE,
+        GATEWAY_WORKSPACE,
+        GATEWAY_TENANT,
         *declared.tables(),
     ]
 
@@ -179,7 +186,7 @@ async def web() -> None:
     waker = Waker(environ["CLINCH_DATABASE_URL"])
     waker.start()
     store = Store(database, declarations(environ["CLINCH_PUBLIC_URL"]), lambda _: waker.note())
-    vault = Vault(environ["CLINCH_SECRET_KEY"])
+    vault = open_vault(default_home())
     app = application(store, vault, int(environ.get("CLINCH_RATE_LIMIT", "1000")))
     server = uvicorn.Server(
         uvicorn.Config(
@@ -278,6 +285,16 @@ async def migrate_database() -> None:
     await migrate(environ["CLINCH_DATABASE_URL"], lambda step: print(step, file=sys.stderr))
 
 
+async def prepare() -> None:
+    """Bring the database up to date, and see that all that is sealed in it can be opened."""
+    await migrate_database()
+    database = Database(environ["CLINCH_DATABASE_URL"], 1)
+    try:
+        await check_keys(database, open_vault(default_home()))
+    finally:
+        await database.close()
+
+
 async def administration(command: str, arguments: str) -> int:
     """Run one of the commands that work on the database; `arguments` are a JSON object."""
     database = Database(environ["CLINCH_DATABASE_URL"], 2)
@@ -294,6 +311,7 @@ async def sample() -> int:
 
 
 PROCESSES: dict[str, Callable[..., Coroutine[Any, Any, int | None]]] = {
+    "prepare": prepare,
     "migrate": migrate_database,
     "administer": administration,
     "sample": sample,
@@ -312,7 +330,7 @@ def main(name: str, *arguments: str) -> int:
         run = uvloop.run
     try:
         return run(PROCESSES[name](*arguments)) or 0
-    except (MigrationError, CommandError) as error:
+    except (MigrationError, CommandError, SecretKeyError, CannotOpenDatabase) as error:
         print(f"clinch: {error}", file=sys.stderr)
         return 1
     except Exception as error:

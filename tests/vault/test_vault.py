@@ -1,12 +1,13 @@
 """The vault and its keys: what is sealed opens with its key, in its place, and nowhere else."""
 
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from clinch.vault.keys import KEY_FILE, SecretKeyError, secret_key
-from clinch.vault.vault import CannotOpen, Vault
+from clinch.vault.keys import KEY_FILE, KeyFile, SecretKeyError, ensure_keys
+from clinch.vault.vault import CannotOpen, Vault, key_name, open_vault
 
 OLD, NEW = "0f1e2d3c" * 8, "8796a5b4" * 8
 
@@ -47,32 +48,92 @@ def test_a_new_key_seals_and_the_old_one_still_opens() -> None:
         after.open(old, "here")
 
 
-def test_the_key_file_is_made_once_for_its_owner_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty home, with no key in the environment."""
     monkeypatch.delenv("CLINCH_SECRET_KEY", raising=False)
-    made = secret_key(tmp_path)
-    assert secret_key(tmp_path) == made
-    assert stat.S_IMODE((tmp_path / KEY_FILE).stat().st_mode) == 0o600
-    assert [path.name for path in tmp_path.iterdir()] == [KEY_FILE]
-    Vault(made)
+    return tmp_path
 
 
-def test_the_environment_goes_before_the_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_key_file_is_made_once_for_its_owner_alone(home: Path) -> None:
+    ensure_keys(home)
+    made = (home / KEY_FILE).read_text()
+    ensure_keys(home)
+    assert (home / KEY_FILE).read_text() == made
+    assert stat.S_IMODE((home / KEY_FILE).stat().st_mode) == 0o600
+    assert [path.name for path in home.iterdir()] == [KEY_FILE]
+    assert open_vault(home).names == Vault(made).names
+
+
+def test_the_environment_goes_before_the_file(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLINCH_SECRET_KEY", OLD)
-    assert secret_key(tmp_path) == OLD
-    assert list(tmp_path.iterdir()) == []
+    ensure_keys(home)
+    assert open_vault(home).names == Vault(OLD).names
+    assert list(home.iterdir()) == []
+
+
+def test_a_key_is_not_made_where_one_is_only_to_be_read(home: Path) -> None:
+    with pytest.raises(SecretKeyError, match="there is no secret key"):
+        open_vault(home)
+    assert list(home.iterdir()) == []
 
 
 @pytest.mark.parametrize("text", ["", "short", OLD[:-1], f"{OLD} x", OLD + OLD, "g" * 64])
-def test_what_is_no_key_is_refused_without_being_quoted(tmp_path: Path, text: str) -> None:
-    (tmp_path / KEY_FILE).write_text(text)
-    with pytest.raises(SecretKeyError) as refusal:
-        secret_key(tmp_path)
-    assert KEY_FILE in str(refusal.value)
-    assert not text or text not in str(refusal.value)
+def test_what_is_no_key_is_refused_without_being_quoted(home: Path, text: str) -> None:
+    (home / KEY_FILE).write_text(text)
+    for read in (ensure_keys, open_vault):
+        with pytest.raises(SecretKeyError) as refusal:
+            read(home)
+        assert KEY_FILE in str(refusal.value)
+        assert not text or text not in str(refusal.value)
+    assert (home / KEY_FILE).read_text() == text
+
+
+def test_an_open_vault_takes_the_keys_that_replace_its_own(home: Path) -> None:
+    ensure_keys(home)
+    vault = open_vault(home)
+    [first] = vault.names
+    old = vault.seal(b"x", "here")
+    assert KeyFile(home).put_new_key_first()
+    assert vault.open(old, "here") == b"x"
+    new = vault.seal(b"y", "here")
+    assert key_name(new) != key_name(old) == first
+    assert open_vault(home).open(new, "here") == b"y"
+    assert vault.names == (key_name(new), first)
+    assert stat.S_IMODE((home / KEY_FILE).stat().st_mode) == 0o600
+
+
+def test_an_open_vault_opens_what_a_newer_one_has_sealed(home: Path) -> None:
+    ensure_keys(home)
+    running = open_vault(home)
+    KeyFile(home).put_new_key_first()
+    assert running.open(open_vault(home).seal(b"x", "here"), "here") == b"x"
+
+
+def test_an_open_vault_keeps_its_keys_while_the_file_is_gone_or_broken(home: Path) -> None:
+    ensure_keys(home)
+    vault, text = open_vault(home), (home / KEY_FILE).read_text()
+    sealed = vault.seal(b"x", "here")
+    for broken in ("", "nonsense", None):
+        if broken is None:
+            (home / KEY_FILE).unlink()
+        else:
+            (home / KEY_FILE).write_text(broken)
+        assert vault.open(vault.seal(b"y", "here"), "here") == b"y"
+        assert vault.open(sealed, "here") == b"x"
+    (home / KEY_FILE).write_text(f"{NEW}\n{text}")
+    assert vault.names[0] == Vault(NEW).names[0]
+
+
+def test_of_many_who_put_a_new_key_first_one_does(home: Path) -> None:
+    ensure_keys(home)
+    before = (home / KEY_FILE).read_text()
+    with ThreadPoolExecutor(8) as pool:
+        done = list(pool.map(lambda _: KeyFile(home).put_new_key_first(), range(8)))
+    assert sorted(done) == [False] * 7 + [True]
+    after = (home / KEY_FILE).read_text()
+    assert after.endswith(before)
+    assert len(after.split()) == 2
 
 
 def test_a_vault_does_not_show_its_keys() -> None:

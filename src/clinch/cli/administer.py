@@ -11,6 +11,7 @@ from typing import Any
 
 from clinch.db.embedded import EmbeddedError, EmbeddedPostgres, running_url
 from clinch.db.home import HomeError, HomeLock, default_home, running_at
+from clinch.vault.keys import SecretKeyError, ensure_keys
 
 
 def administer(command: str, arguments: dict[str, Any]) -> int:
@@ -22,6 +23,7 @@ def administer(command: str, arguments: dict[str, Any]) -> int:
             environment = os.environ | {
                 "CLINCH_DATABASE_URL": url,
                 "CLINCH_PUBLIC_URL": public_url,
+                "CLINCH_HOME": str(home.absolute()),
             }
             if ours or command == "migrate":
                 code = _run(["migrate"], environment)
@@ -29,7 +31,7 @@ def administer(command: str, arguments: dict[str, Any]) -> int:
                     return code
             told = json.dumps(arguments | {"home": str(home)})
             return _run(["administer", command, told], environment)
-    except (HomeError, EmbeddedError) as error:
+    except (HomeError, EmbeddedError, SecretKeyError) as error:
         print(f"clinch: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -50,6 +52,7 @@ def _database(url: str | None, home: Path) -> Iterator[tuple[str, bool]]:
         yield url, False
         return
     with HomeLock(home):
+        ensure_keys(home)
         server = EmbeddedPostgres(home)
         server.start(lambda step: print(f"clinch: {step}", file=sys.stderr))
         try:

@@ -5,15 +5,18 @@ a program wants to know, and returns the exit code.
 """
 
 import json
+import os
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+from clinch.cli.sealed import check_keys, seal_anew, sealed_by
 from clinch.crm.beginning import first_objects
 from clinch.crm.sample.organization import create_sample
 from clinch.db.database import Tenant
 from clinch.events.seal import verify
+from clinch.gateway.workspace_keys import workspace_key
 from clinch.identity.api_keys import ApiKey, create_key
 from clinch.identity.authority import role_row
 from clinch.identity.invitations import Invitation
@@ -34,6 +37,8 @@ from clinch.resources.store import Store
 from clinch.resources.write.change import Change
 from clinch.resources.write.measured import mend
 from clinch.resources.write.summaries import recount
+from clinch.vault.keys import KEY_FILE, VARIABLE, KeyFile, SecretKeyError
+from clinch.vault.vault import open_vault
 
 FROM_CLI = Provenance(source="cli")
 
@@ -149,6 +154,51 @@ async def key_revoke(store: Store, arguments: Arguments) -> int:
     return 0
 
 
+async def workspace_show(store: Store, arguments: Arguments) -> int:
+    """The key and secret of an organization's workspace; the secret is a new one on demand."""
+    system = await _organization(store, arguments)
+    vault = open_vault(Path(arguments["home"]))
+    await check_keys(store.database, vault)
+    workspace = await workspace_key(
+        store.database, vault, system.organization_id, rotate=arguments["rotate"]
+    )
+    facts = {"workspaceKey": workspace.key, "workspaceSecret": workspace.secret}
+    _tell(arguments, facts, note="Keep the secret on servers: it signs for every customer.")
+    return 0
+
+
+async def vault_rotate(store: Store, arguments: Arguments) -> int:
+    """Seal everything under the first key; where there is one key, a new one is put before it."""
+    home = Path(arguments["home"])
+    vault = open_vault(home)
+    await check_keys(store.database, vault)
+    if len(vault.names) == 1:
+        if os.environ.get(VARIABLE):
+            raise CommandError(
+                f"{VARIABLE} holds one key: put a new one before it, with a comma between"
+                " (`openssl rand -hex 32` prints one), start again with both, and rotate then"
+            )
+        KeyFile(home).put_new_key_first()
+    done, closed = await seal_anew(store.database, vault)
+    first, *others = vault.names
+    left = await sealed_by(store.database)
+    removable = [name for name in others if name not in left]
+    if arguments["json"]:
+        print(json.dumps({"key": first, "sealed": done, "failed": closed, "removable": removable}))
+        return 1 if closed else 0
+    for table, number in done.items():
+        print(f"{table}: {number} sealed anew by the secret key {first}")
+    if closed:
+        print(f"{closed} values do not open and were left as they are")
+    for name in removable:
+        place = VARIABLE if os.environ.get(VARIABLE) else f"the lines of {home / KEY_FILE}"
+        print(
+            f"The secret key {name} seals nothing any more. In an hour, when `clinch doctor` still"
+            f" says so, take it out of {place}; keep it with the backups that were made until now."
+        )
+    return 1 if closed else 0
+
+
 async def sample(store: Store, arguments: Arguments) -> int:
     """Make the sample organization unless it is there; its keys are kept in the home."""
     path = Path(arguments["home"]) / SAMPLE_FILE
@@ -177,7 +227,26 @@ async def doctor(store: Store, arguments: Arguments) -> int:
         _line(arguments, broken is None, f"{name} ({id}): {broken or 'the log is whole'}")
         if arguments["recount"]:
             problems += await _recount(store, arguments, organization_id, name)
+    problems += await _secret_keys(store, arguments)
     return 1 if problems else 0
+
+
+async def _secret_keys(store: Store, arguments: Arguments) -> int:
+    """A line for each secret key, of those here and those that have sealed something."""
+    try:
+        names: tuple[str, ...] = open_vault(Path(arguments["home"])).names
+    except SecretKeyError:
+        names = ()
+    seals = await sealed_by(store.database)
+    for name in [*names, *sorted(set(seals) - set(names))]:
+        sealed = ", ".join(f"{number} {table}" for table, number in seals.get(name, {}).items())
+        text = f"the secret key {name} seals {sealed or 'nothing'}"
+        if name not in names:
+            text += ", and is not here: put it back from your copy"
+        elif not sealed and name != names[0]:
+            text += ", and can be removed"
+        _line(arguments, name in names, text)
+    return len(set(seals) - set(names))
 
 
 async def _recount(store: Store, arguments: Arguments, organization_id: str, name: str) -> int:
@@ -280,6 +349,8 @@ COMMANDS: dict[str, Callable[[Store, Arguments], Awaitable[int]]] = {
     "key create": key_create,
     "key list": key_list,
     "key revoke": key_revoke,
+    "workspace key": workspace_show,
+    "vault rotate": vault_rotate,
     "sample": sample,
     "doctor": doctor,
 }

@@ -151,6 +151,18 @@ def _key_revoke(parser: argparse.ArgumentParser) -> None:
     _in_organization(parser)
 
 
+def _workspace_key(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--rotate", action="store_true", help="make a new secret; the one before ends at once"
+    )
+    _in_organization(parser)
+
+
+def _vault_rotate(parser: argparse.ArgumentParser) -> None:
+    _where(parser)
+    _json(parser)
+
+
 def _doctor(parser: argparse.ArgumentParser) -> None:
     _where(parser)
     parser.add_argument(
@@ -194,6 +206,18 @@ COMMANDS = (
     Command("key create", "make an API key for a user", _administer("key create"), _key_create),
     Command("key list", "list the API keys", _administer("key list"), _in_organization),
     Command("key revoke", "end an API key", _administer("key revoke"), _key_revoke),
+    Command(
+        "workspace key",
+        "show the key and secret that tokens of customers are signed with",
+        _administer("workspace key"),
+        _workspace_key,
+    ),
+    Command(
+        "vault rotate",
+        "seal everything anew, under a new secret key",
+        _administer("vault rotate"),
+        _vault_rotate,
+    ),
     Command("doctor", "check the database and the log", _administer("doctor"), _doctor),
 )
 

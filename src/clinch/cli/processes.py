@@ -6,8 +6,7 @@ from their environment:
 ``CLINCH_DATABASE_URL``  where PostgreSQL is
 ``CLINCH_LISTEN_FD``     the listening socket (web processes only)
 ``CLINCH_PUBLIC_URL``    the base of every link
-``CLINCH_SECRET_KEY``    what is sealed with; see `clinch.vault`
-``CLINCH_HOME``          the folder of this installation
+``CLINCH_HOME``          the folder of this installation, which holds the secret key
 ``CLINCH_PARENT_FD``     a pipe's reading end; at end of file the parent is gone, the child leaves
 """
 
@@ -36,7 +35,7 @@ from clinch.cli.children import (
 )
 from clinch.db.embedded import EmbeddedError, EmbeddedPostgres
 from clinch.db.home import HomeError, HomeLock
-from clinch.vault.keys import SecretKeyError, secret_key
+from clinch.vault.keys import SecretKeyError, ensure_keys
 
 __all__ = ["Commands", "Parent", "ProcessError", "Progress", "Settings", "listen", "run"]
 
@@ -64,7 +63,7 @@ def _clinch(name: str) -> tuple[str, ...]:
 class Commands:
     """The children: those of ``prepare`` run in turn to their end, then the others for good."""
 
-    prepare: Sequence[Sequence[str]] = (_clinch("migrate"),)
+    prepare: Sequence[Sequence[str]] = (_clinch("prepare"),)
     web: Sequence[str] = _clinch("web")
     worker: Sequence[str] = _clinch("worker")
 
@@ -167,14 +166,13 @@ class Parent:
         self._children: list[Child] = []
         # Only this process holds the writing end, so its death is the end of the pipe.
         self._pipe = os.pipe()
-        self._secret_key = ""
         self.url = settings.public_url or ""
 
     def start(self) -> None:
         """Take the port, start PostgreSQL, prepare, start the children; return when one answers."""
         listener = self._listener = listen(self._settings.host, self._settings.port)
         self.url = self.url or _url_of(listener)
-        self._secret_key = secret_key(self._settings.home)
+        ensure_keys(self._settings.home)
         if self._settings.database_url is None:
             self._postgres = EmbeddedPostgres(self._settings.home)
             self._postgres.start(self._progress.step)
@@ -233,7 +231,6 @@ class Parent:
             **os.environ,
             "CLINCH_DATABASE_URL": database or "",
             "CLINCH_PUBLIC_URL": self.url,
-            "CLINCH_SECRET_KEY": self._secret_key,
             "CLINCH_HOME": str(self._settings.home.absolute()),
             "CLINCH_PARENT_FD": str(self._pipe[0]),
         }

@@ -29,7 +29,7 @@ def up(arguments: dict[str, Any]) -> int:
         processes=arguments["processes"],
         public_url=(os.environ.get("CLINCH_PUBLIC_URL") or "").rstrip("/") or None,
     )
-    prepare = [_process("migrate")]
+    prepare = [_process("prepare")]
     if arguments["sample"]:
         prepare.append(_process("sample"))
     sample = home / "sample.json" if arguments["sample"] else None

@@ -6,7 +6,7 @@ are never in it. Records go after two weeks.
 
 import base64
 import binascii
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -188,9 +188,10 @@ class RunLog:
         return RunPage(items, _cursor_after(items[-1]) if len(found) > limit else None)
 
     def _run(self, tenant: GatewayTenant, row: Sequence[Any]) -> Run:
-        id, *plain, sealed = row
+        id, action, connection_id, connector_key, status, created_at, duration, sealed = row
         opened = self._vault.open(tenant, id, "run", 1, sealed)
-        return Run(id, *plain, msgspec.json.decode(opened, type=Details))
+        details = msgspec.json.decode(opened, type=Details)
+        return Run(id, action, connection_id, connector_key, status, created_at, duration, details)
 
 
 _SELECT = (
@@ -219,26 +220,6 @@ async def sweep_runs(store: Store, now: datetime) -> bool:
                 _SWEPT,
             )
     return bool(found)
-
-
-def shown(run: Run, *, details: bool = False) -> Mapping[str, Any]:
-    """A record as the REST API has it; with `details` also what went over the wire."""
-    told = {
-        "id": run.id,
-        "name": run.action,
-        "action": run.action,
-        "connectionId": run.connection_id,
-        "connectorKey": run.connector_key,
-        "status": run.status,
-        "createdAt": run.created_at,
-        "completedAt": run.created_at + timedelta(milliseconds=run.duration),
-        "duration": run.duration,
-        "input": run.details.input,
-        "output": run.details.output,
-        "error": run.details.error,
-        "meta": run.details.meta,
-    }
-    return told | ({"requests": run.details.sent} if details else {})
 
 
 def _cursor_after(run: Run) -> str:

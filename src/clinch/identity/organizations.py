@@ -10,8 +10,7 @@ import msgspec
 from clinch.db.database import Tenant, Transaction
 from clinch.db.ids import new_id
 from clinch.db.schema import Column, Index, Table, id_column
-from clinch.identity.credentials import CREDENTIAL, read_actors_anew
-from clinch.identity.links import LINK
+from clinch.identity.credentials import read_actors_anew
 from clinch.identity.roles import built_in_roles
 from clinch.identity.users import User
 from clinch.resources.actor import Actor, Provenance
@@ -201,8 +200,9 @@ async def delete_organization(store: Store, organization_id: str) -> None:
     """
     async with store.database.owner() as transaction:
         tables = await transaction.rows(
-            "select relname::text from pg_class where relrowsecurity"
-            " and relnamespace = 'public'::regnamespace order by relname"
+            "select c.relname::text from pg_class c join pg_attribute a on a.attrelid = c.oid"
+            " and a.attname = 'organization_id' and not a.attisdropped"
+            " where c.relkind = 'r' and c.relnamespace = 'public'::regnamespace order by 1"
         )
         # One statement, because foreign keys are looked at when it ends.
         parts = [
@@ -210,10 +210,6 @@ async def delete_organization(store: Store, organization_id: str) -> None:
             for number, (table,) in enumerate(tables)
         ]
         await transaction.execute(f"with {', '.join(parts)} select 1", organization_id)
-        for table in (CREDENTIAL.name, LINK.name, ORGANIZATION_DIRECTORY.name):
-            await transaction.execute(
-                f"delete from {table} where organization_id = $1", organization_id
-            )
         await transaction.execute(
             "update login set organization_ids = array_remove(organization_ids, $1::uuid)"
             " where $1::uuid = any(organization_ids)",

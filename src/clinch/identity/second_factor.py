@@ -22,6 +22,7 @@ from clinch.db.schema import Column, Table, id_column
 from clinch.identity.passwords import Login
 from clinch.identity.throttle import take_back
 from clinch.resources.errors import ApiError, BadRequest
+from clinch.vault.sealed import SealedColumn
 from clinch.vault.vault import Vault
 
 RECOVERY_CODES = 10
@@ -39,6 +40,8 @@ SECOND_FACTOR = Table(
     ),
     ("user_id",),
 )
+
+SECRETS = SealedColumn(SECOND_FACTOR.name, ("user_id",), "sealed_secret", "second_factor {user_id}")
 
 
 class CodeNeeded(ApiError):
@@ -101,7 +104,7 @@ async def set_up(transaction: Transaction, vault: Vault, user_id: str, email: st
         " do update set sealed_secret = excluded.sealed_secret, last_step = 0 where not s.active"
         " returning user_id",
         user_id,
-        vault.seal(secret.encode(), _place(user_id)),
+        vault.seal(secret.encode(), SECRETS.place_of(user_id)),
     )
     if made is None:
         raise BadRequest("The second factor is on already. Turn it off before you set up another.")
@@ -195,16 +198,12 @@ def _step_of(
     digits = re.sub(r"\s", "", code)
     if not re.fullmatch(r"[0-9]{6}", digits):
         return None
-    totp = pyotp.TOTP(vault.open(sealed, _place(user_id)).decode())
+    totp = pyotp.TOTP(vault.open(sealed, SECRETS.place_of(user_id)).decode())
     current = int(now.timestamp()) // STEP
     for step in (current - 1, current, current + 1):
         if hmac.compare_digest(totp.generate_otp(step), digits) and step > last:
             return step
     return None
-
-
-def _place(user_id: str) -> str:
-    return f"second_factor {user_id}"
 
 
 def _new_recovery_code() -> str:

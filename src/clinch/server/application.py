@@ -52,7 +52,7 @@ class Application:
     def __init__(
         self,
         authenticator: Authenticator,
-        routes: Mapping[str, Routes],
+        routes: Mapping[str, Routes[Handler]],
         pages: Asgi,
         rate_limit: RateLimit,
         idempotency: Idempotency,
@@ -181,7 +181,7 @@ class _Exchange:
         self.organization: str | None = None
         self.key_id: str | None = None
 
-    async def read(self, match: Match, actor: Actor) -> Request:
+    async def read(self, match: Match[Handler], actor: Actor) -> Request:
         """The request with its body read; raises ApiError."""
         method = self.method
         override = self.http_headers.get(b"x-http-method-override")

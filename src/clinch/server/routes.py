@@ -1,8 +1,8 @@
 """Which handler a path leads to: a tree of dicts, so that more routes cost nothing."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 from clinch.resources.errors import ApiError
 from clinch.server.http import Request, Response
@@ -97,25 +97,42 @@ class Route:
     about: About | None = None
 
 
+H = TypeVar("H")
+H_co = TypeVar("H_co", covariant=True)
+
+
+class Routed(Protocol[H_co]):
+    """What a tree is made of: an operation and what answers it, see `Route`."""
+
+    @property
+    def method(self) -> str: ...
+
+    @property
+    def path(self) -> str: ...
+
+    @property
+    def handler(self) -> H_co: ...
+
+
 @dataclass(slots=True)
-class _Place:
+class _Place(Generic[H]):
     """A place in the tree: what may follow, and what is done here."""
 
     pattern: str = ""
-    literal: dict[str, "_Place"] = field(default_factory=dict)
-    any: "_Place | None" = None
-    handlers: dict[str, Handler] = field(default_factory=dict)
+    literal: dict[str, "_Place[H]"] = field(default_factory=dict)
+    any: "_Place[H] | None" = None
+    handlers: dict[str, H] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
-class Match:
+class Match(Generic[H]):
     """Where a path leads: the pattern (safe to log), the changing segments and the handlers."""
 
     pattern: str
     arguments: tuple[str, ...]
-    handlers: dict[str, Handler]
+    handlers: dict[str, H]
 
-    def handler(self, method: str) -> Handler:
+    def handler(self, method: str) -> H:
         """The handler of a method; raises ApiError 405, or 404 as clients know it."""
         handler = self.handlers.get(method)
         if handler is None:
@@ -125,15 +142,15 @@ class Match:
         return handler
 
 
-class Routes:
+class Routes(Generic[H]):
     """The routes below one base path; of two for the same operation the later one holds."""
 
-    def __init__(self, routes: list[Route]) -> None:
-        self._root = _Place()
+    def __init__(self, routes: Iterable[Routed[H]]) -> None:
+        self._root: _Place[H] = _Place()
         for route in routes:
             self._add(route)
 
-    def _add(self, route: Route) -> None:
+    def _add(self, route: Routed[H]) -> None:
         place = self._root
         for segment in filter(None, route.path.split("/")):
             pattern = f"{place.pattern}/{segment}"
@@ -144,12 +161,13 @@ class Routes:
                 place = place.literal.setdefault(segment, _Place(pattern))
         place.handlers[route.method] = route.handler
 
-    def find(self, segments: list[str]) -> Match:
+    def find(self, segments: list[str]) -> Match[H]:
         """Where the path's non-empty, decoded segments lead; literal ones go before changing ones.
 
         Raises ApiError 404.
         """
-        place, arguments = self._root, []
+        place: _Place[H] = self._root
+        arguments: list[str] = []
         for segment in segments:
             literal = place.literal.get(segment)
             if literal is not None:

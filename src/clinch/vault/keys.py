@@ -4,34 +4,84 @@ A text has one key or several, each 64 hexadecimal digits, with white space or c
 first seals; all of them open, so that a new key is put before an old one and both hold.
 """
 
+import fcntl
 import os
 import re
 import secrets
 from pathlib import Path
 
 KEY_FILE = "secret.key"
+VARIABLE = "CLINCH_SECRET_KEY"
 
 
 class SecretKeyError(Exception):
     """There is no usable secret key. The message is one line that says what to do."""
 
 
-def secret_key(home: Path) -> str:
-    """The text of CLINCH_SECRET_KEY, else of the home's key file, which is made at need.
+def ensure_keys(home: Path) -> None:
+    """See that CLINCH_SECRET_KEY or the home's key file holds keys; the file is made at need.
 
     Raises SecretKeyError. Whoever calls holds the home's lock.
     """
-    given = os.environ.get("CLINCH_SECRET_KEY")
+    given = os.environ.get(VARIABLE)
     if given:
-        read_keys(given, "CLINCH_SECRET_KEY")
-        return given
+        read_keys(given, VARIABLE)
+        return
     path = home / KEY_FILE
     try:
-        text = path.read_text("ascii") if path.exists() else _make(path)
-    except (OSError, UnicodeDecodeError) as error:
-        raise SecretKeyError(f"cannot read {path} ({error})") from None
-    read_keys(text, str(path))
-    return text
+        if not path.exists():
+            _write(path, new_key() + "\n")
+    except OSError as error:
+        raise SecretKeyError(f"cannot write {path} ({error})") from None
+    KeyFile(home).text()
+
+
+class KeyFile:
+    """The key file of a home, as one reader knows it."""
+
+    def __init__(self, home: Path) -> None:
+        self.path = home / KEY_FILE
+        self._known: tuple[int, int] | None = None
+
+    def text(self) -> str:
+        """What it holds; raises SecretKeyError."""
+        try:
+            with self.path.open(encoding="ascii") as file:
+                known = _identity(os.fstat(file.fileno()))
+                text = file.read()
+        except FileNotFoundError:
+            raise SecretKeyError(
+                f"there is no secret key: put it into {self.path} from your copy, or set {VARIABLE}"
+            ) from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise SecretKeyError(f"cannot read {self.path} ({error})") from None
+        read_keys(text, str(self.path))
+        self._known = known
+        return text
+
+    def replaced(self) -> str | None:
+        """What it holds, if that may have changed since it was read; raises SecretKeyError."""
+        try:
+            known = _identity(self.path.stat())
+        except OSError as error:
+            raise SecretKeyError(f"cannot read {self.path} ({error})") from None
+        return None if known == self._known else self.text()
+
+    def put_new_key_first(self) -> bool:
+        """Put a new key before the one there is; False where there are several already.
+
+        Who reads the file meanwhile finds it as it was or as it will be. Raises SecretKeyError.
+        """
+        while True:
+            with self.path.open(encoding="ascii") as file:
+                fcntl.flock(file, fcntl.LOCK_EX)
+                if _identity(os.fstat(file.fileno())) != _identity(self.path.stat()):
+                    continue  # somebody else has just replaced it
+                text = file.read()
+                if len(read_keys(text, str(self.path))) > 1:
+                    return False
+                _write(self.path, f"{new_key()}\n{text.strip()}\n")
+                return True
 
 
 def read_keys(text: str, place: str) -> list[bytes]:
@@ -45,9 +95,16 @@ def read_keys(text: str, place: str) -> list[bytes]:
     return [bytes.fromhex(word) for word in words]
 
 
-def _make(path: Path) -> str:
-    """A new key, on disk under its name only once it is whole."""
-    text = secrets.token_hex(32) + "\n"
+def new_key() -> str:
+    return secrets.token_hex(32)
+
+
+def _identity(status: os.stat_result) -> tuple[int, int]:
+    return status.st_ino, status.st_mtime_ns
+
+
+def _write(path: Path, text: str) -> None:
+    """Put a text in place of the file, on disk under its name only once it is whole."""
     part = path.with_suffix(".part")
     part.unlink(missing_ok=True)
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -61,4 +118,3 @@ def _make(path: Path) -> str:
         os.fsync(folder)
     finally:
         os.close(folder)
-    return text

@@ -4,13 +4,16 @@ A sealed value is a format byte, 4 bytes that name the key, a nonce of 12 bytes,
 AES-256-GCM makes of the value, its tag of 16 bytes included.
 """
 
+import contextlib
 import hashlib
 import os
+from collections.abc import Callable
+from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from clinch.vault.keys import SecretKeyError, read_keys
+from clinch.vault.keys import VARIABLE, KeyFile, SecretKeyError, read_keys
 
 _FORMAT = b"\x01"
 _NAME = slice(1, 5)
@@ -24,22 +27,31 @@ class CannotOpen(Exception):
 class Vault:
     """The secret keys of this installation. They show in no `repr` and no error."""
 
-    def __init__(self, text: str) -> None:
-        """`text` is that of CLINCH_SECRET_KEY or of the key file; raises SecretKeyError."""
-        keys = read_keys(text, "CLINCH_SECRET_KEY")
-        self._ciphers = {_name_of(key): AESGCM(key) for key in keys}
-        if len(self._ciphers) != len(keys):
-            raise SecretKeyError("CLINCH_SECRET_KEY holds the same secret key twice")
-        self._first = _name_of(keys[0])
+    def __init__(self, text: str, replaced: Callable[[], str | None] = lambda: None) -> None:
+        """`text` is that of CLINCH_SECRET_KEY or of the key file; raises SecretKeyError.
+
+        `replaced` tells the text that has taken its place since it was last asked, if one has.
+        """
+        self._replaced = replaced
+        self._take(text)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the keys, 8 hexadecimal digits each; the first seals."""
+        self._renew()
+        return tuple(name.hex() for name in self._ciphers)
 
     def seal(self, value: bytes, place: str) -> bytes:
         """The value, sealed for one place: it opens nowhere else."""
+        self._renew()
         nonce = os.urandom(12)
-        sealed = self._ciphers[self._first].encrypt(nonce, value, place.encode())
-        return _FORMAT + self._first + nonce + sealed
+        name, cipher = next(iter(self._ciphers.items()))
+        return _FORMAT + name + nonce + cipher.encrypt(nonce, value, place.encode())
 
     def open(self, sealed: bytes, place: str) -> bytes:
         """What was sealed for this place; raises CannotOpen."""
+        if sealed[_NAME] not in self._ciphers:
+            self._renew()
         cipher = self._ciphers.get(sealed[_NAME])
         if cipher is None or sealed[:1] != _FORMAT:
             raise CannotOpen("the key that sealed this is not among the secret keys")
@@ -47,6 +59,37 @@ class Vault:
             return cipher.decrypt(sealed[_NONCE], sealed[_NONCE.stop :], place.encode())
         except (InvalidTag, ValueError):
             raise CannotOpen("the sealed value was altered, or belongs elsewhere") from None
+
+    def _renew(self) -> None:
+        """Take the keys that have been put in place of these; of a text that holds none, none."""
+        with contextlib.suppress(SecretKeyError):
+            text = self._replaced()
+            if text is not None:
+                self._take(text)
+
+    def _take(self, text: str) -> None:
+        keys = read_keys(text, VARIABLE)
+        ciphers = {_name_of(key): AESGCM(key) for key in keys}
+        if len(ciphers) != len(keys):
+            raise SecretKeyError(f"{VARIABLE} holds the same secret key twice")
+        self._ciphers = ciphers
+
+
+def open_vault(home: Path) -> Vault:
+    """The vault with the keys of CLINCH_SECRET_KEY, else of the home's key file, which it follows.
+
+    Raises SecretKeyError.
+    """
+    given = os.environ.get(VARIABLE)
+    if given:
+        return Vault(given)
+    file = KeyFile(home)
+    return Vault(file.text(), file.replaced)
+
+
+def key_name(sealed: bytes) -> str:
+    """The name of the key that sealed a value."""
+    return sealed[_NAME].hex()
 
 
 def _name_of(key: bytes) -> bytes:

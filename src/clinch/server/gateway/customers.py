@@ -4,11 +4,10 @@ from typing import Any
 
 from clinch.db.database import Database
 from clinch.gateway.tenants import GatewayTenant, archive_customer, customer, find_customers
-from clinch.server.gateway.exchange import Answer, Exchange, json_answer
-from clinch.server.routes import Route
+from clinch.server.gateway.exchange import Answer, Exchange, GatewayRoute, json_answer
 
 
-def customer_routes(database: Database) -> list[Route]:
+def customer_routes(database: Database) -> list[GatewayRoute]:
     """What is answered about tenants."""
 
     async def own(exchange: Exchange) -> Answer:
@@ -44,10 +43,10 @@ def customer_routes(database: Database) -> list[Route]:
         return json_answer(shown(found))
 
     return [
-        Route("GET", "self", own),
-        Route("GET", "customers", listed),
-        Route("GET", "customers/{}", one),
-        Route("DELETE", "customers/{}", archive),
+        GatewayRoute("GET", "self", own),
+        GatewayRoute("GET", "customers", listed),
+        GatewayRoute("GET", "customers/{}", one),
+        GatewayRoute("DELETE", "customers/{}", archive),
     ]
 
 

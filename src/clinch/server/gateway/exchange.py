@@ -11,7 +11,13 @@ import msgspec
 
 from clinch.db.ids import new_id
 from clinch.gateway.access import MANAGE, Caller
-from clinch.gateway.errors import AccessDenied, GatewayError, InvalidRequest, NotFound
+from clinch.gateway.errors import (
+    AccessDenied,
+    GatewayError,
+    InternalError,
+    InvalidRequest,
+    NotFound,
+)
 from clinch.gateway.tenants import GatewayTenant
 from clinch.resources.errors import ApiError
 from clinch.server.http import Headers, Receive, parse_body, receive_body
@@ -115,10 +121,19 @@ class Exchange:
 Handler = Callable[[Exchange], Awaitable[Answer]]
 
 
+@dataclass(frozen=True, slots=True)
+class GatewayRoute:
+    """One operation of the gateway; `{}` stands for a segment that changes."""
+
+    method: str
+    path: str
+    handler: Handler
+
+
 class GatewayApplication:
     """An ASGI application of the gateway's routes."""
 
-    def __init__(self, routes: Routes, authenticate: Authenticate) -> None:
+    def __init__(self, routes: Routes[Handler], authenticate: Authenticate) -> None:
         self._routes, self._authenticate = routes, authenticate
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
@@ -149,8 +164,8 @@ class GatewayApplication:
         except GatewayError as error:
             return _refusal(error.body, error.status)
         except MethodNotAllowed as error:
-            told = f"This is done with {' or '.join(error.allowed)}."
-            return _refusal({"type": "bad_request", "message": told}, 405)
+            allowed = f"This is done with {' or '.join(error.allowed)}."
+            return _refusal({"type": "bad_request", "message": allowed}, 405)
         except ApiError as error:
             message = error.body.get("error") or "The request is not acceptable."
             return _refusal(
@@ -158,12 +173,12 @@ class GatewayApplication:
             )
         except UNAVAILABLE as error:
             log_failure(error, request_id=request_id)
-            told = {"type": "internal", "message": "The server is busy. Please try again."}
-            return _refusal(told, 503)
+            return _refusal(
+                {"type": "internal", "message": "The server is busy. Please try again."}, 503
+            )
         except Exception as error:
             log_failure(error, request_id=request_id)
-            told = {"type": "internal", "message": f"Internal error (request {request_id})."}
-            return _refusal(told | {"data": {"errorId": request_id}}, 500)
+            return _refusal(InternalError(request_id).body, 500)
 
     async def _answer(
         self, scope: Mapping[str, Any], receive: Receive, request_id: str, found: list[str]
@@ -177,7 +192,7 @@ class GatewayApplication:
         except ApiError:
             raise NotFound("There is nothing at this address.") from None
         found.append(match.pattern)
-        handler: Any = match.handler(scope["method"])
+        handler = match.handler(scope["method"])
         raw_path = scope.get("raw_path") or scope["path"].encode()
         exchange = Exchange(
             scope["method"],
@@ -191,8 +206,7 @@ class GatewayApplication:
             scope["query_string"],
             receive,
         )
-        answer: Answer = await handler(exchange)
-        return answer
+        return await handler(exchange)
 
 
 def _bearer(headers: Headers) -> str:
