@@ -31,6 +31,9 @@ from clinch.events.follower import EVENT_CURSOR, Errand, Follower, behind, catch
 from clinch.events.seal import EVENT_SEAL, SEAL
 from clinch.events.wake import SWEEP, Listener, Waker
 from clinch.files.sweep import sweep_files
+from clinch.gateway.access import Access
+from clinch.gateway.run_logs import GATEWAY_RUN, RunLog, sweep_runs
+from clinch.gateway.secrets import TenantVault
 from clinch.gateway.tenants import GATEWAY_TENANT
 from clinch.gateway.workspace_keys import GATEWAY_WORKSPACE
 from clinch.identity.credentials import CREDENTIAL, Authenticator
@@ -46,11 +49,14 @@ from clinch.resources.once import ONCE
 from clinch.resources.search_text import SEARCH_TEXT
 from clinch.resources.store import Store
 from clinch.resources.write.log import log_tables
-from clinch.server.application import Application
+from clinch.server.application import Application, Asgi
 from clinch.server.custom_field_schema import custom_field_schema_routes
 from clinch.server.events import event_routes
 from clinch.server.field_associations import field_association_routes
 from clinch.server.files import download_routes, file_routes
+from clinch.server.gateway.customers import customer_routes
+from clinch.server.gateway.exchange import GatewayApplication
+from clinch.server.gateway.runs import run_routes
 from clinch.server.groups import group_routes
 from clinch.server.idempotency import Idempotency, forget_keys
 from clinch.server.lead_merge import lead_merge_routes
@@ -74,6 +80,7 @@ ERRANDS: tuple[Errand, ...] = (VALUES,)
 CHORES: tuple[Chore, ...] = (
     Chore("files", timedelta(minutes=10), sweep_files),
     Chore("idempotency keys", timedelta(minutes=10), forget_keys),
+    Chore("runs", timedelta(minutes=10), sweep_runs),
 )
 
 _CONNECTIONS = 8
@@ -115,6 +122,7 @@ def tables(declared: Declarations) -> list[Table]:
         ONCE,
         GATEWAY_WORKSPACE,
         GATEWAY_TENANT,
+        GATEWAY_RUN,
         *declared.tables(),
     ]
 
@@ -164,6 +172,7 @@ def application(store: Store, vault: Vault, rate_limit: int = 1000) -> Applicati
     return Application(
         authenticator,
         {"/api/v1": Routes(routes), FILES: Routes(download_routes(store))},
+        gateway_doors(store, vault, authenticator),
         pages(
             store,
             vault,
@@ -176,6 +185,16 @@ def application(store: Store, vault: Vault, rate_limit: int = 1000) -> Applicati
         Idempotency(store.database, vault),
         store.declared.public_url,
     )
+
+
+def gateway_doors(store: Store, vault: Vault, authenticator: Authenticator) -> dict[str, Asgi]:
+    """The gateway's REST API, by the first segments of its paths."""
+    database, tenant_vault = store.database, TenantVault(vault)
+    runs = RunLog(database, tenant_vault)
+    routes = [*customer_routes(database), *run_routes(runs)]
+    access = Access(database, vault, authenticator)
+    rest = GatewayApplication(Routes(routes), access.caller)
+    return {route.path.partition("/")[0]: rest for route in routes}
 
 
 async def web() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from clinch.db.database import Database
 from clinch.gateway import tenants, workspace_keys
 from clinch.identity import second_factor
+from clinch.resources import once
 from clinch.vault.sealed import SealedColumn
 from clinch.vault.vault import CannotOpen, Vault
 
@@ -16,6 +17,7 @@ SEALED: tuple[SealedColumn, ...] = (
     second_factor.SECRETS,
     workspace_keys.SECRETS,
     tenants.DATA_KEYS,
+    once.ANSWERS,
 )
 """Every column that the vault seals. What a tenant's data key seals is not among them: it stays."""
 
@@ -36,7 +38,7 @@ async def sealed_by(database: Database) -> Counts:
         for sealed in SEALED:
             rows = await transaction.rows(
                 f"select encode(substring({sealed.column} from 2 for 4), 'hex'), count(*)"
-                f" from {sealed.table} group by 1 order by 1"
+                f" from {sealed.table} where {sealed.column} is not null group by 1 order by 1"
             )
             for name, count in rows:
                 found.setdefault(name, {})[sealed.table] = count

@@ -12,6 +12,7 @@ from clinch.db.database import Transaction
 from clinch.db.ids import new_id
 from clinch.db.schema import Column, Index, id_column, tenant_table
 from clinch.resources.errors import ApiError
+from clinch.vault.sealed import SealedColumn
 
 KEPT = timedelta(days=1)
 # No statement runs longer than half of this, so what was begun before has ended or lost.
@@ -28,6 +29,13 @@ ONCE = tenant_table(
     Column("sealed_answer", "bytea", nullable=True),
     key=("user_id", "key"),
     indexes=(Index(("organization_id", "begun_at")),),
+)
+
+ANSWERS = SealedColumn(
+    ONCE.name,
+    ("organization_id", "user_id", "key"),
+    "sealed_answer",
+    "once {organization_id} {user_id} {key}",
 )
 
 _MINE = " where o.organization_id = $1 and o.user_id = $2 and o.key = $3"
@@ -51,11 +59,18 @@ class Attempt:
     key: str
     id: str
 
+    @property
+    def place(self) -> str:
+        """For which place its answer is sealed."""
+        return ANSWERS.place_of(self.organization_id, self.user_id, self.key)
+
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is known of a key: the request's digest, whether it was done, and its sealed answer."""
+    """What is known of a key: the request's digest, whether it was done, and its answer, which is
+    sealed for `place`."""
 
+    place: str
     digest: bytes
     done: bool
     sealed_answer: bytes | None
@@ -97,7 +112,7 @@ async def begin(
         user_id,
         key,
     )
-    return Known(*row)
+    return Known(attempt.place, *row)
 
 
 async def mark_done(transaction: Transaction, attempt: Attempt) -> None:

@@ -46,19 +46,24 @@ _OFFSET = re.compile(rb"[+-]?\d{1,2}(\.\d{1,4})?")
 
 
 class Application:
-    """An ASGI application: what takes a key or a session, such as the API below `/api/v1`, all else
-    handed to `pages`. `routes` are those below each base, which has two segments."""
+    """An ASGI application: what takes a key or a session, such as the API below `/api/v1`.
+
+    All else is handed on, to the door of its first segment or else to `pages`. `routes` are those
+    below each base, which has two segments.
+    """
 
     def __init__(
         self,
         authenticator: Authenticator,
         routes: Mapping[str, Routes[Handler]],
+        doors: Mapping[str, Asgi],
         pages: Asgi,
         rate_limit: RateLimit,
         idempotency: Idempotency,
         public_url: str,
     ) -> None:
-        self._authenticator, self._routes, self._pages = authenticator, routes, pages
+        self._authenticator, self._routes = authenticator, routes
+        self._doors, self._pages = doors, pages
         self._rate_limit, self._idempotency = rate_limit, idempotency
         self._public_url = public_url
 
@@ -69,7 +74,8 @@ class Application:
         segments = [segment for segment in scope["path"].split("/") if segment]
         base = f"/{'/'.join(segments[:2])}"
         if base not in self._routes:
-            await self._pages(scope, receive, send)
+            door = self._doors.get(segments[0], self._pages) if segments else self._pages
+            await door(scope, receive, send)
             return
         exchange = _Exchange(scope, receive, base, segments[2:])
         started = time.perf_counter()

@@ -56,7 +56,7 @@ class Idempotency:
                 {"error": "This Idempotency-Key was used for another request. Use a new one."}, 422
             )
         if found.sealed_answer is not None:
-            return self._open(found.sealed_answer, key)
+            return self._open(found.sealed_answer, found.place)
         if found.done:
             raise ApiError(
                 {"error": "This request was carried out, but its answer was lost. Look at what"
@@ -75,14 +75,14 @@ class Idempotency:
                     await give_up(transaction, attempt)
             raise
         if not isinstance(response.body, Stream):
-            sealed = self._vault.seal(_packed(response), f"once {attempt.key}")
+            sealed = self._vault.seal(_packed(response), attempt.place)
             async with self._database.tenant(tenant) as transaction:
                 await keep_answer(transaction, attempt, sealed)
         return response
 
-    def _open(self, sealed: bytes, key: str) -> Response:
+    def _open(self, sealed: bytes, place: str) -> Response:
         status, kind, body = msgspec.msgpack.decode(
-            self._vault.open(sealed, f"once {key}"), type=tuple[int, bytes, bytes]
+            self._vault.open(sealed, place), type=tuple[int, bytes, bytes]
         )
         return Response(body, status, [(b"idempotent-replayed", b"true")], kind)
 
