@@ -1,0 +1,58 @@
+"""What tests of the gateway's REST API ask with: tokens of users, customers and managers."""
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+from harness import SECRET_KEY, Organization
+from joserfc import jwt
+from joserfc.jwk import OctKey
+
+from clinch.gateway.workspace_keys import Workspace, workspace_key
+from clinch.vault.vault import Vault
+
+
+@dataclass
+class Desk:
+    """Somebody with a token, at the gateway's address."""
+
+    url: str
+    token: str
+
+    def ask(self, method: str, path: str, body: Any = None, **query: Any) -> requests.Response:
+        return requests.request(
+            method,
+            f"{self.url}{path}",
+            json=body,
+            params=query,
+            headers={"Authorization": f"Bearer {self.token}"},
+            timeout=30,
+        )
+
+    def get(self, path: str, **query: Any) -> Any:
+        response = self.ask("GET", path, **query)
+        assert response.status_code == 200, response.text
+        return response.json()
+
+
+def workspace_of(organization: Organization) -> Workspace:
+    program = organization.program
+    return program.run(  # type: ignore[no-any-return]
+        workspace_key(
+            program.store.database, Vault(SECRET_KEY), organization.actor().organization_id
+        )
+    )
+
+
+def user_desk(organization: Organization) -> Desk:
+    """The organization's admin, by an API key."""
+    return Desk(organization.program.url, organization.admin.key)
+
+
+def signed_desk(organization: Organization, **claims: Any) -> Desk:
+    """Somebody by a token that the workspace signed."""
+    workspace = workspace_of(organization)
+    said = {"workspaceKey": workspace.key, "exp": int(time.time()) + 600, **claims}
+    key = OctKey.import_key(workspace.secret)
+    return Desk(organization.program.url, jwt.encode({"alg": "HS256"}, said, key))
