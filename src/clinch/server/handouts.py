@@ -1,5 +1,6 @@
 """What the server hands out: its command line as one file, which already points here.
 
+Beside it is what agents read: how to work with the server, in English and Chinese.
 `/cli` is a Python archive that any Python 3.11 runs by itself; `/cli.tgz` is the same as a package
 that npm installs. Both hold the standard library's needs alone.
 """
@@ -33,6 +34,20 @@ for (const python of ["python3", "python"]) {
 console.error("membrane: Python 3.11 or newer is needed: install python3");
 process.exit(1);
 """
+_SKILLS = {
+    "/skills/close/SKILL.md": "SKILL.md",
+    "/skills/close/SKILL.zh-CN.md": "SKILL.zh-CN.md",
+}
+_LLMS = """\
+# Clinch
+
+> A CRM with a gateway for agents. It speaks Close's REST API and the commands of membrane.
+
+- [How an agent works with it]({server}/skills/close/SKILL.md): log in, connect, find an action, run it
+- [The same in Chinese]({server}/skills/close/SKILL.zh-CN.md)
+- [The command, one file]({server}/cli): needs Python 3.11; for npm {server}/cli.tgz
+- [Every operation]({server}/api/openapi.json): the REST API as an OpenAPI document
+"""
 # Archives of one version are the same bytes wherever they are made.
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)
 
@@ -48,7 +63,12 @@ def handouts(public_url: str) -> list[Route]:
     async def as_package(request: Request) -> Response:
         return _download(package, "cli.tgz", "application/gzip")
 
-    return [Route("/cli", as_file), Route("/cli.tgz", as_package)]
+    return [
+        Route("/cli", as_file),
+        Route("/cli.tgz", as_package),
+        *(_text(path, _skill(name, public_url)) for path, name in _SKILLS.items()),
+        _text("/llms.txt", _LLMS.format(server=public_url)),
+    ]
 
 
 def command_line(server: str) -> bytes:
@@ -86,6 +106,19 @@ def npm_package(archive: bytes) -> bytes:
             member.size, member.mode = len(content), 0o755
             package.addfile(member, io.BytesIO(content))
     return gzip.compress(buffer.getvalue(), mtime=0)
+
+
+def _skill(name: str, server: str) -> str:
+    text = files("clinch.server").joinpath("skills", "close", name).read_text("utf-8")
+    return text.replace("{{server}}", server)
+
+
+def _text(path: str, text: str) -> Route:
+    async def respond(request: Request) -> Response:
+        kind = "text/plain" if path.endswith(".txt") else "text/markdown"
+        return Response(text, media_type=f"{kind}; charset=utf-8")
+
+    return Route(path, respond)
 
 
 def _sources(folder: Traversable) -> list[Traversable]:

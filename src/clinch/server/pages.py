@@ -17,6 +17,7 @@ from clinch import __version__
 from clinch.identity.credentials import Authenticator
 from clinch.resources.store import Store
 from clinch.server.files import upload_routes
+from clinch.server.handouts import handouts
 from clinch.server.html import page
 from clinch.server.link_pages import link_pages
 from clinch.server.routes import NO_URL
@@ -45,6 +46,7 @@ def pages(
             *signing_in,
             *link_pages(store, authenticator),
             *upload_routes(store, vault),
+            *handouts(store.declared.public_url),
         ],
         exception_handlers={HTTPException: _refusal},
     )
