@@ -38,6 +38,9 @@ from clinch.gateway.tenants import GATEWAY_TENANT
 from clinch.gateway.workspace_keys import GATEWAY_WORKSPACE
 from clinch.identity.credentials import CREDENTIAL, Authenticator
 from clinch.identity.links import LINK
+from clinch.identity.oauth.clients import OAUTH_CLIENT
+from clinch.identity.oauth.codes import OAUTH_CODE
+from clinch.identity.oauth.grants import OAUTH_GRANT
 from clinch.identity.organizations import ORGANIZATION_DIRECTORY
 from clinch.identity.second_factor import SECOND_FACTOR
 from clinch.identity.throttle import SIGN_IN_FAILURE
@@ -63,6 +66,7 @@ from clinch.server.lead_merge import lead_merge_routes
 from clinch.server.log import log_as_lines, log_failure
 from clinch.server.me import me_routes
 from clinch.server.memberships import membership_routes
+from clinch.server.oauth.grants import grant_routes
 from clinch.server.openapi import openapi
 from clinch.server.organizations import organization_routes
 from clinch.server.pages import pages
@@ -110,6 +114,9 @@ def tables(declared: Declarations) -> list[Table]:
         SIGN_IN_FAILURE,
         CREDENTIAL,
         LINK,
+        OAUTH_CLIENT,
+        OAUTH_CODE,
+        OAUTH_GRANT,
         SECOND_FACTOR,
         *log_tables(declared),
         EVENT_CURSOR,
@@ -136,6 +143,7 @@ def api_routes(store: Store, vault: Vault) -> list[Route]:
         *custom_field_schema_routes(store),
         *reset_routes(store),
         *field_association_routes(store),
+        *grant_routes(store),
         *group_routes(store),
         *lead_merge_routes(store),
         *membership_routes(store),

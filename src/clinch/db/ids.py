@@ -22,15 +22,16 @@ def new_id(prefix: str) -> str:
     if number <= _last:
         number = _last + 1 + int.from_bytes(os.urandom(8))
     _last = number
-    return f"{prefix}_{_base62(number)}"
+    return f"{prefix}_{base62(number)}"
 
 
 def new_secret() -> str:
     """22 base62 characters of 128 random bits, for keys and tokens."""
-    return _base62(int.from_bytes(os.urandom(16)))
+    return base62(int.from_bytes(os.urandom(16)))
 
 
-def _base62(number: int) -> str:
+def base62(number: int) -> str:
+    """128 bits as 22 characters."""
     pairs = []
     for _ in range(11):
         number, rest = divmod(number, _BASE)

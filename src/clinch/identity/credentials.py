@@ -9,6 +9,7 @@ import hashlib
 import hmac
 from collections import OrderedDict
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +19,7 @@ from clinch.db.database import CredentialChanged, Database, Tenant, Transaction
 from clinch.db.ids import new_id, new_secret
 from clinch.db.schema import Column, Index, Table, id_column
 from clinch.identity.rights import rights_of
+from clinch.identity.scopes import covers
 from clinch.resources.actor import Actor, Link
 from clinch.resources.errors import ApiError
 from clinch.resources.write.work import Work
@@ -32,9 +34,11 @@ CREDENTIAL = Table(
         Column("hash", "bytea"),
         Column("version", "bigint", default="1"),
         Column("expires_at", "timestamp with time zone", nullable=True),
+        id_column("grant_id", nullable=True),
+        Column("scope", "text", nullable=True),
     ),
     ("id",),
-    indexes=(Index(("organization_id", "user_id")),),
+    indexes=(Index(("organization_id", "user_id")), Index(("grant_id",))),
 )
 
 _CACHED = 10_000
@@ -58,17 +62,25 @@ async def issue(
     organization_id: str,
     user_id: str,
     expires_at: datetime | None = None,
+    *,
+    grant_id: str | None = None,
+    scope: str | None = None,
 ) -> tuple[str, str]:
-    """A new credential of a user: its id, and the secret text that is handed out once."""
+    """A new credential of a user: its id, and the secret text that is handed out once.
+
+    One that a program was given has the id of its grant, and the scope that it does not go beyond.
+    """
     id, secret = new_id(prefix), new_secret()
     await transaction.execute(
-        "insert into credential (id, organization_id, user_id, hash, expires_at)"
-        " values ($1, $2, $3, $4, $5)",
+        "insert into credential (id, organization_id, user_id, hash, expires_at, grant_id, scope)"
+        " values ($1, $2, $3, $4, $5, $6, $7)",
         id,
         organization_id,
         user_id,
         _hash(secret),
         expires_at,
+        grant_id,
+        scope,
     )
     return id, f"{id}.{secret}"
 
@@ -109,13 +121,13 @@ class Authenticator:
             raise Unauthorized
         async with self._database.installation() as transaction:
             rows = await transaction.rows(
-                "select organization_id::text, user_id, hash, version from credential"
-                " where id = $1",
+                "select organization_id::text, user_id, hash, version, grant_id, scope"
+                " from credential where id = $1",
                 id,
             )
         if not rows or not hmac.compare_digest(rows[0]["hash"], _hash(secret)):
             raise Unauthorized
-        organization_id, user_id, _, version = rows[0]
+        organization_id, user_id, _, version, grant_id, scope = rows[0]
         tenant = Tenant(organization_id, id, version)
         try:
             async with self._database.tenant(tenant) as transaction:
@@ -136,7 +148,8 @@ class Authenticator:
             raise Unauthorized from None
         if not found:
             raise Unauthorized
-        return _actor(tenant, user_id, found[0])
+        actor = _actor(tenant, user_id, found[0])
+        return actor if scope is None else replace(actor, grant=covers(scope), grant_id=grant_id)
 
 
 def _actor(tenant: Tenant, user_id: str, found: Mapping[str, Any]) -> Actor:

@@ -48,7 +48,8 @@ class Actor:
     """An organization, a user of it, their rights, their time zone and their clock.
 
     `user_id` and `role` are None for the system itself. `permissions` are the role's words, or
-    None for a role that may do everything. `visibility` is None for who sees every lead. `country`
+    None for a role that may do everything. `grant` is what a program that acts for the user was
+    allowed, by the grant `grant_id`. `visibility` is None for who sees every lead. `country`
     is the ISO code that local phone numbers are read in. `links` are the organization's.
     """
 
@@ -59,6 +60,7 @@ class Actor:
     permissions: frozenset[str] | None = None
     visibility: Visibility | None = None
     grant: frozenset[OperationClass] = EVERY_CLASS
+    grant_id: str | None = None
     utc_offset: timedelta = timedelta()
     country: str = "US"
     links: tuple[Link, ...] = ()

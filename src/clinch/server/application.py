@@ -16,6 +16,7 @@ from clinch.db.database import CredentialChanged
 from clinch.db.ids import new_id
 from clinch.identity.api_keys import ApiKey
 from clinch.identity.credentials import Authenticator, Unauthorized
+from clinch.identity.oauth.grants import ACCESS
 from clinch.resources.actor import Actor, Provenance
 from clinch.resources.errors import ApiError, BadRequest, Forbidden
 from clinch.server.http import (
@@ -96,10 +97,13 @@ class Application:
         )
 
     def _credential(self, exchange: "_Exchange") -> str:
-        """The API key of HTTP Basic or the session of a cookie; raises Unauthorized."""
+        """The API key of HTTP Basic, an access token or the session of a cookie.
+
+        Raises Unauthorized.
+        """
         headers = exchange.http_headers
         if b"authorization" in headers:
-            return _basic_key(headers)
+            return _access_token(headers) or _basic_key(headers)
         session = session_of(headers)
         if session is None:
             raise Unauthorized
@@ -216,6 +220,7 @@ class _Exchange:
                 source="api",
                 request_id=self.request_id,
                 api_key_id=_api_key_id(actor),
+                grant_id=actor.grant_id,
                 method=method,
                 path=f"{self.base}{match.pattern}/".replace("{}", "%s") % match.arguments,
             ),
@@ -234,6 +239,17 @@ class _Exchange:
 def _api_key_id(actor: Actor) -> str | None:
     id = actor.tenant.credential_id
     return id if id is not None and id.startswith(f"{ApiKey.prefix}_") else None
+
+
+def _access_token(headers: Headers) -> str | None:
+    """The token after Bearer, if that is how somebody asks; raises Unauthorized for another one."""
+    scheme, _, text = headers[b"authorization"].partition(b" ")
+    if scheme.lower() != b"bearer":
+        return None
+    token = text.strip().decode("latin-1")
+    if not token.startswith(f"{ACCESS}_"):
+        raise Unauthorized
+    return token
 
 
 def _basic_key(headers: Headers) -> str:

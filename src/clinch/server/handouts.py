@@ -43,7 +43,7 @@ _LLMS = """\
 
 > A CRM with a gateway for agents. It speaks Close's REST API and the commands of membrane.
 
-- [How an agent works with it]({server}/skills/close/SKILL.md): log in, connect, find an action, run it
+- [How an agent works with it]({server}/skills/close/SKILL.md): log in, connect, find and run
 - [The same in Chinese]({server}/skills/close/SKILL.zh-CN.md)
 - [The command, one file]({server}/cli): needs Python 3.11; for npm {server}/cli.tgz
 - [Every operation]({server}/api/openapi.json): the REST API as an OpenAPI document

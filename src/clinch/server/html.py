@@ -4,6 +4,7 @@ import base64
 import hashlib
 from collections.abc import Mapping
 from html import escape
+from urllib.parse import urlsplit
 
 from starlette.responses import HTMLResponse
 
@@ -19,6 +20,11 @@ input { font: inherit; width: 100%; box-sizing: border-box; padding: .5rem; bord
         border: 1px solid #6b7484; color: inherit; background: inherit }
 button { font: inherit; margin-top: 1.5rem; padding: .5rem 1.25rem; border: 0; border-radius: 6px;
          color: #fff; background: #1a56c4 }
+.choice { font-weight: 400; margin-top: .25rem }
+.choice input { width: auto }
+fieldset { margin-top: 1rem; border: 1px solid #6b7484; border-radius: 6px }
+.code { font-size: 1.6rem; overflow-wrap: anywhere }
+.other { background: #6b7484 }
 small { display: block }
 [role=alert] { padding: .5rem 1rem; border-left: 4px solid #c42b1a; background: #fdf0ee }
 @media (prefers-color-scheme: dark) {
@@ -67,6 +73,15 @@ def page(
         status,
         {**_HEADERS, **(headers or {})},
     )
+
+
+def sent_to(uri: str) -> dict[str, str]:
+    """The headers of a page whose form ends at a certain address of another site: browsers hold
+    the redirects of a form to its policy as well."""
+    parts = urlsplit(uri)
+    policy = _HEADERS["content-security-policy"]
+    origin = f"{parts.scheme}://{parts.netloc}"
+    return {"content-security-policy": policy.replace("action 'self'", f"action 'self' {origin}")}
 
 
 def paragraph(text: str) -> str:

@@ -20,6 +20,8 @@ from clinch.server.files import upload_routes
 from clinch.server.handouts import handouts
 from clinch.server.html import page
 from clinch.server.link_pages import link_pages
+from clinch.server.oauth.pages import oauth_pages
+from clinch.server.oauth.tokens import token_routes
 from clinch.server.routes import NO_URL
 from clinch.server.session import SignInRoute
 from clinch.vault.vault import Vault
@@ -46,6 +48,8 @@ def pages(
             *signing_in,
             *link_pages(store, authenticator),
             *upload_routes(store, vault),
+            *oauth_pages(store.database, vault, authenticator, store.declared.public_url),
+            *token_routes(store.database, store.declared.public_url),
             *handouts(store.declared.public_url),
         ],
         exception_handlers={HTTPException: _refusal},

@@ -53,6 +53,12 @@ def session_of(headers: Headers) -> str | None:
     return morsel.value if morsel is not None else None
 
 
+def set_session(response: Response, value: str, seconds: int, public_url: str) -> None:
+    """Give the browser a session, for so long; its cookie is for https alone where the URL is."""
+    secure = public_url.startswith("https:")
+    response.set_cookie(COOKIE, value, seconds, httponly=True, samesite="lax", secure=secure)
+
+
 def from_elsewhere(method: str, headers: Headers, public_url: str) -> bool:
     """Whether a request that would change something was made by another site's page."""
     if method in _SAFE:
@@ -205,15 +211,11 @@ _PASSWORD = About(
 
 
 def session_routes(store: Store, vault: Vault, authenticator: Authenticator) -> list[SignInRoute]:
-    """Signing in and out, the sessions that there are, and another password.
-
-    The cookie is for https alone where the public URL is.
-    """
+    """Signing in and out, the sessions that there are, and another password."""
     database, public_url = store.database, store.declared.public_url
-    secure = public_url.startswith("https:")
 
     def with_cookie(response: Response, value: str, seconds: int) -> Response:
-        response.set_cookie(COOKIE, value, seconds, httponly=True, samesite="lax", secure=secure)
+        set_session(response, value, seconds, public_url)
         return response
 
     async def begin(request: Request) -> Response:
