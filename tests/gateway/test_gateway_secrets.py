@@ -3,7 +3,6 @@
 import os
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 
@@ -34,7 +33,7 @@ def test_a_value_opens_for_its_tenant_connection_field_and_version() -> None:
     assert b"token" not in sealed
     assert secrets_of.open(ours, *PLACE, sealed) == b"token"
     assert secrets_of.seal(ours, *PLACE, b"token") != sealed
-    others: list[tuple[Any, ...]] = [
+    others: list[tuple[str, str, int]] = [
         ("con_2", "access_token", 3),
         ("con_1", "refresh_token", 3),
         ("con_1", "access_token", 4),

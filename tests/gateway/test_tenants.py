@@ -167,13 +167,14 @@ def test_customers_are_searched_by_name_and_key(customers: Customers) -> None:
 
 def test_what_a_list_is_asked_for_is_checked(customers: Customers) -> None:
     wrong_cursors = ("x", "1", "YQ", "MjAyNiB4", "é", "A" * 10_000)
-    for wrong in (
+    wrong_lists: list[dict[str, Any]] = [
         {"limit": 0},
         {"limit": 1001},
         {"search": "x" * 201},
         {"search": "a\0"},
         *({"cursor": cursor} for cursor in wrong_cursors),
-    ):
+    ]
+    for wrong in wrong_lists:
         with pytest.raises(InvalidRequest):
             customers.find(**wrong)
 
