@@ -18,12 +18,26 @@ Syntax = Any
 """A node of the syntax tree."""
 
 TENANT_TABLES = frozenset(t.name for t in tables(declarations()) if t.table_class == "tenant")
+GATEWAY_TABLES = frozenset(
+    table.name
+    for table in tables(declarations())
+    if any(column.name == "tenant_id" for column in table.columns)
+)
 
 
 def faults(asked: Asked, volatile: frozenset[str] = frozenset()) -> list[str]:
     """What is wrong with a statement, in words; no update may call a `volatile` function."""
-    check = _Check(asked, volatile)
-    for statement in parse_sql(asked.sql):
+    return _found(_Check(asked, volatile, TENANT_TABLES, "organization", asked.organization_id))
+
+
+def gateway_faults(sql: str) -> list[str]:
+    """Where a statement forgets that `$2` is the tenant, in the tables that have tenants."""
+    asked = Asked(sql, (None, "the tenant", *[None] * 30), None)
+    return _found(_Check(asked, frozenset(), GATEWAY_TABLES, "tenant", "the tenant"))
+
+
+def _found(check: "_Check") -> list[str]:
+    for statement in parse_sql(check.asked.sql):
         check.statement(statement.stmt, frozenset())
     return check.found
 
@@ -45,8 +59,20 @@ class _Level:
 
 
 class _Check:
-    def __init__(self, asked: Asked, volatile: frozenset[str]) -> None:
-        self._asked, self._volatile = asked, volatile
+    """Looks whether rows of `tables` are held to a parameter with the value `wanted` by the column
+    of an `owner`, the organization or the tenant."""
+
+    def __init__(
+        self,
+        asked: Asked,
+        volatile: frozenset[str],
+        tables: frozenset[str],
+        owner: str,
+        wanted: str | None,
+    ) -> None:
+        self.asked, self._volatile = asked, volatile
+        self._tables, self._owner, self._wanted = tables, owner, wanted
+        self._column = f"{owner}_id"
         self.found: list[str] = []
 
     def statement(self, node: Syntax, names: frozenset[str]) -> None:
@@ -91,12 +117,12 @@ class _Check:
         held = self._held(level)
         for alias, table in level.tables.items():
             if alias not in held:
-                self.found.append(f"{table} {alias} is not held to the organization")
+                self.found.append(f"{table} {alias} is not held to the {self._owner}")
 
     def _source(self, node: Syntax, level: _Level, names: frozenset[str]) -> None:
         """Gather the tenant tables of a FROM item and the conditions of its joins."""
         if isinstance(node, ast.RangeVar):
-            if node.relname in TENANT_TABLES - names:
+            if node.relname in self._tables - names:
                 level.tables[node.alias.aliasname if node.alias else node.relname] = node.relname
         elif isinstance(node, ast.JoinExpr):
             left, right = _Level(), _Level()
@@ -114,7 +140,7 @@ class _Check:
             ]
 
     def _held(self, level: _Level) -> set[str]:
-        """The aliases that are held to the organization: by themselves, or by a join to such."""
+        """The aliases that are held to the owner: by themselves, or by a join to such."""
         held: set[str] = set()
         joins: list[tuple[str, str]] = []
         for condition in level.conditions:
@@ -122,25 +148,25 @@ class _Check:
             aliases = [
                 alias
                 for side in (left, right)
-                if (alias := _organization_of(side, level)) is not None
+                if (alias := _owner_of(side, level, self._column)) is not None
             ]
             if len(aliases) == 2:
                 pairs = (tuple(aliases), tuple(reversed(aliases)))
                 joins += [(a, b) for a, b in pairs if a in condition.of]
-            elif any(map(self._is_organization, (left, right))):
+            elif any(map(self._is_owner, (left, right))):
                 held |= condition.of.intersection(aliases)
         while further := {a for a, b in joins if b in held} - held:
             held |= further
         return held
 
     def _insert(self, node: Syntax) -> None:
-        if node.relation.relname not in TENANT_TABLES:
+        if node.relation.relname not in self._tables:
             return
         columns = [column.name for column in node.cols or ()]
         rows = node.selectStmt.valuesLists or ([t.val for t in node.selectStmt.targetList],)
-        place = columns.index("organization_id") if "organization_id" in columns else None
-        if place is None or not all(self._is_organization(row[place]) for row in rows):
-            self.found.append(f"{node.relation.relname} is not given the organization")
+        place = columns.index(self._column) if self._column in columns else None
+        if place is None or not all(self._is_owner(row[place]) for row in rows):
+            self.found.append(f"{node.relation.relname} is not given the {self._owner}")
 
     def _changes(self, node: Syntax) -> None:
         """What a statement changes is the same on every machine: nothing volatile makes it."""
@@ -154,13 +180,13 @@ class _Check:
             if _name(call) in self._volatile:
                 self.found.append(f"calls {_name(call)}, which is volatile, in what it changes")
 
-    def _is_organization(self, node: Syntax) -> bool:
-        """Whether it is a parameter that stands for the transaction's organization."""
+    def _is_owner(self, node: Syntax) -> bool:
+        """Whether it is a parameter that stands for whom the transaction is for."""
         if isinstance(node, ast.TypeCast):
-            return self._is_organization(node.arg)
-        if not isinstance(node, ast.ParamRef) or self._asked.organization_id is None:
+            return self._is_owner(node.arg)
+        if not isinstance(node, ast.ParamRef) or self._wanted is None:
             return False
-        return str(self._asked.arguments[node.number - 1]) == self._asked.organization_id
+        return str(self.asked.arguments[node.number - 1]) == self._wanted
 
 
 def _terms(node: Syntax) -> Iterator[Syntax]:
@@ -183,12 +209,12 @@ def _sides(term: Syntax) -> tuple[Syntax, Syntax]:
     return term.lexpr, right
 
 
-def _organization_of(node: Syntax, level: _Level) -> str | None:
-    """The alias of which it is the column `organization_id`, among the tenant tables of a level."""
+def _owner_of(node: Syntax, level: _Level, owner: str) -> str | None:
+    """The alias of which it is the column `owner`, among the tables of a level."""
     if not isinstance(node, ast.ColumnRef) or not isinstance(node.fields[-1], ast.String):
         return None
     *row, column = [part.sval for part in node.fields]
-    if column != "organization_id":
+    if column != owner:
         return None
     alias = row[-1] if row else next(iter(level.tables), "") if len(level.tables) == 1 else ""
     return alias if alias in level.tables else None

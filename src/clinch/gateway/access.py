@@ -65,8 +65,8 @@ class Access:
         With `as_manager` a user acts as the manager of the workspace. Raises NotAuthenticated, and
         AccessDenied for who may not be a manager.
         """
-        if len(token) > _LONGEST_TOKEN:
-            raise NotAuthenticated("The token is too long.")
+        if len(token) > _LONGEST_TOKEN or not token.isascii():
+            raise NotAuthenticated("This is no token: it is too long, or not ASCII.")
         if token.count(".") == 2:
             caller = await self._of_workspace(token, now)
             if as_manager and not caller.manager:

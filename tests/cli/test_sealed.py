@@ -1,0 +1,210 @@
+"""What the vault seals in the database: known whole, sealed anew under a new key, never lost."""
+
+import ast
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+import clinch
+from clinch.cli import sealed
+from clinch.cli.sealed import SEALED, CannotOpenDatabase, check_keys, seal_anew, sealed_by
+from clinch.db.database import Database, Transaction
+from clinch.identity.second_factor import SECRETS
+from clinch.main import declarations, tables
+from clinch.vault.vault import Vault, key_name
+
+OLD, NEW, OTHER = "0f1e2d3c" * 8, "8796a5b4" * 8, "13572468" * 8
+ROWS = 450
+"""More than two batches."""
+
+SEALS = {
+    "files/tickets.py": "a ticket, which is over in an hour and never stored",
+    "identity/second_factor.py": "a column in SEALED",
+    "gateway/tenants.py": "a column in SEALED",
+    "gateway/workspace_keys.py": "a column in SEALED",
+    "cli/sealed.py": "what SEALED lists, anew",
+}
+"""Who calls `vault.seal`. What is stored has to be in SEALED, or a rotation would miss it."""
+
+
+def _seals(path: Path) -> bool:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            owner = node.func.value
+            named = owner.id if isinstance(owner, ast.Name) else getattr(owner, "attr", "")
+            if node.func.attr == "seal" and named in ("vault", "_vault"):
+                return True
+    return False
+
+
+def test_all_that_the_vault_seals_is_listed() -> None:
+    root = Path(clinch.__path__[0])
+    found = {str(p.relative_to(root)) for p in root.rglob("*.py") if _seals(p)}
+    assert found == set(SEALS)
+    declared = {table.name: table for table in tables(declarations())}
+    for one in SEALED:
+        table = declared[one.table]
+        assert table.primary_key == one.key
+        assert one.column in [column.name for column in table.columns]
+    listed = {(one.table, one.column) for one in SEALED}
+    named = {
+        (table.name, column.name)
+        for table in declared.values()
+        for column in table.columns
+        if column.type == "bytea" and column.name.startswith(("sealed_secret", "wrapped_"))
+    }
+    assert named == listed
+
+
+def user(number: int) -> str:
+    return f"user_{number:04}"
+
+
+@pytest.fixture
+def url(own_database: str) -> str:
+    """A database in which the old key has sealed the second factors of many people."""
+
+    async def fill() -> None:
+        old, database = Vault(OLD), Database(own_database, 1)
+        async with database.owner() as transaction:
+            for number in range(ROWS):
+                value = old.seal(f"secret {number}".encode(), SECRETS.place_of(user(number)))
+                await put(transaction, number, value)
+        await database.close()
+
+    asyncio.run(fill())
+    return own_database
+
+
+async def put(transaction: Transaction, number: int, value: bytes) -> None:
+    await transaction.execute(
+        "insert into second_factor as s (user_id, sealed_secret, active, last_step, recovery_codes)"
+        " values ($1, $2, true, 0, '{}') on conflict (user_id)"
+        " do update set sealed_secret = excluded.sealed_secret",
+        user(number),
+        value,
+    )
+
+
+async def read(database: Database) -> dict[str, bytes]:
+    async with database.everyone() as transaction:
+        rows = await transaction.rows("select user_id, sealed_secret from second_factor")
+        return {row[0]: row[1] for row in rows}
+
+
+async def test_everything_is_sealed_anew_and_opens(url: str) -> None:
+    database, both = Database(url, 2), Vault(f"{NEW} {OLD}")
+    new, old = both.names
+    assert await sealed_by(database) == {old: {"second_factor": ROWS}}
+    done, closed = await seal_anew(database, both)
+    assert (done["second_factor"], closed) == (ROWS, 0)
+    assert await sealed_by(database) == {new: {"second_factor": ROWS}}
+    after = Vault(NEW)
+    rows = await read(database)
+    for number in range(ROWS):
+        place = SECRETS.place_of(user(number))
+        assert after.open(rows[user(number)], place) == f"secret {number}".encode()
+    done, closed = await seal_anew(database, both)
+    assert (set(done.values()), closed) == ({0}, 0)
+    assert await read(database) == rows
+    await database.close()
+
+
+class BreaksOff(Database):
+    """A database whose third transaction with all rights is broken off before it ends."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url, 2)
+        self.begun = 0
+
+    @asynccontextmanager
+    async def owner(self) -> AsyncIterator[Transaction]:
+        self.begun += 1
+        async with super().owner() as transaction:
+            yield transaction
+            if self.begun == 3:
+                raise asyncio.CancelledError
+
+
+async def test_it_may_be_broken_off_and_done_again(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sealed, "_BATCH", 50)
+    both = Vault(f"{NEW} {OLD}")
+    new, old = both.names
+    database: Database
+    for round in (1, 2):
+        database = BreaksOff(url)
+        with pytest.raises(asyncio.CancelledError):
+            await seal_anew(database, both)
+        moved = 100 * round
+        left = {new: {"second_factor": moved}, old: {"second_factor": ROWS - moved}}
+        assert await sealed_by(database) == left
+        for id, value in (await read(database)).items():
+            assert both.open(value, SECRETS.place_of(id))
+        await database.close()
+    database = Database(url, 2)
+    done, closed = await seal_anew(database, both)
+    assert (done["second_factor"], closed) == (ROWS - 200, 0)
+    assert set(await sealed_by(database)) == {new}
+    await database.close()
+
+
+async def test_what_is_written_meanwhile_is_not_written_over(url: str) -> None:
+    database, both, old = Database(url, 3), Vault(f"{NEW} {OLD}"), Vault(OLD)
+    wanted: dict[int, bytes] = {}
+
+    async def write() -> None:
+        # As a process that has not yet learned of the new key.
+        for number in range(0, ROWS, 3):
+            wanted[number] = f"later {number}".encode()
+            value = old.seal(wanted[number], SECRETS.place_of(user(number)))
+            async with database.owner() as transaction:
+                await put(transaction, number, value)
+
+    await asyncio.gather(write(), seal_anew(database, both))
+    await seal_anew(database, both)
+    assert set(await sealed_by(database)) == {both.names[0]}
+    rows = await read(database)
+    for number in range(ROWS):
+        value = both.open(rows[user(number)], SECRETS.place_of(user(number)))
+        assert value == wanted.get(number, f"secret {number}".encode())
+    await database.close()
+
+
+async def test_what_does_not_open_is_told_and_left(url: str) -> None:
+    database, both = Database(url, 2), Vault(f"{NEW} {OLD}")
+    broken = bytearray(Vault(OLD).seal(b"x", "elsewhere"))
+    unknown = Vault(OTHER).seal(b"x", SECRETS.place_of(user(7)))
+    async with database.owner() as transaction:
+        await put(transaction, 3, bytes(broken))
+        await put(transaction, 7, unknown)
+    done, closed = await seal_anew(database, both)
+    assert (done["second_factor"], closed) == (ROWS - 2, 2)
+    rows = await read(database)
+    assert (rows[user(3)], rows[user(7)]) == (bytes(broken), unknown)
+    await database.close()
+
+
+async def test_a_key_that_sealed_something_must_be_here(url: str) -> None:
+    database = Database(url, 1)
+    await check_keys(database, Vault(f"{NEW} {OLD}"))
+    name = Vault(OLD).names[0]
+    with pytest.raises(CannotOpenDatabase, match=f"secret key {name} has sealed") as refusal:
+        await check_keys(database, Vault(NEW))
+    assert "\n" not in str(refusal.value)
+    assert OLD not in str(refusal.value)
+    assert NEW not in str(refusal.value)
+    async with database.owner() as transaction:
+        await transaction.execute("delete from second_factor")
+    await check_keys(database, Vault(NEW))
+    await database.close()
+
+
+def test_the_name_of_a_key_is_in_what_it_sealed() -> None:
+    vault = Vault(OLD)
+    assert key_name(vault.seal(os.urandom(20), "here")) == vault.names[0]
