@@ -3,7 +3,6 @@
 import math
 from collections import defaultdict
 from collections.abc import Iterable
-from heapq import nlargest
 from typing import NamedTuple
 
 from clinch.gateway.intent.document import Document
@@ -17,7 +16,7 @@ LONGEST_INTENT = 200
 as people say what they want before they explain it, or after."""
 
 _K1, _B = 1.5, 0.75
-_CANDIDATES = 200
+_CANDIDATES = 100
 # What may stand for a word for less than this share of the best does not tell how rare it is.
 _SURELY = 0.9
 # An intent that is the name of an action finds it first, whatever its words are worth.
@@ -59,8 +58,8 @@ class IntentIndex:
         for at in self._named.get(tuple(split(normal(intent))), ()):
             scores[at] += _ITS_NAME
         terms = frozenset(term for wanted in asked.wanted for term, _ in wanted.terms)
-        best = nlargest(max(_CANDIDATES, limit), scores, key=lambda at: (scores[at], -at))
-        fitted = {at: round(scores[at] * fit(asked, terms, self._entries[at]), 9) for at in best}
+        best = sorted((-score, at) for at, score in scores.items())[: max(_CANDIDATES, limit)]
+        fitted = {at: round(-less * fit(asked, terms, self._entries[at]), 9) for less, at in best}
         first = sorted(fitted, key=lambda at: (-fitted[at], at))[:limit]
         return [Found(self._entries[at].id, fitted[at]) for at in first]
 
