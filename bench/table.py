@@ -45,9 +45,10 @@ class Results:
                 most = Goal("statements", benchmark.most_statements, at_most=True)
                 value = self.statements[benchmark.name]
                 yield f"{benchmark.title}: statements beside begin and commit", most, value
-        for title, goal in INTENT_GOALS if self.intent else ():
-            value = getattr(self.intent[title], goal.figure)
-            yield f"search by intent, {title}: {_WORDS[goal.figure]}", goal, value
+        for title, goal in INTENT_GOALS:
+            if title in self.intent:
+                value = getattr(self.intent[title], goal.figure)
+                yield f"search by intent, {title}: {_WORDS[goal.figure]}", goal, value
         if self.memory:
             most = Goal("memory", GOAL_MIB, at_most=True)
             parts = ", ".join(f"{kind} {mib:.0f}" for kind, mib in self.memory.items())

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from clinch.gateway.intent.document import Document
 from clinch.gateway.intent.lexicon import Kind, lexicon
@@ -115,6 +116,7 @@ def _terms(word: str) -> Iterator[str]:
         yield from (stem(sense.value) for sense in item.senses if sense.value)
 
 
+@lru_cache(maxsize=50_000)
 def _is_filler(word: str) -> bool:
     senses = lexicon().english.senses.get((singular(word),), ())
     return bool(senses) and all(
