@@ -53,9 +53,10 @@ class IntentIndex:
         """
         if not intent.strip():
             return [Found(entry.id, 0.0) for entry in self._entries[:limit]]
-        asked = read_intent(_shortened(intent))
+        text = _shortened(intent)
+        asked = read_intent(text)
         scores = self._scores(asked)
-        for at in self._named.get(tuple(split(normal(intent))), ()):
+        for at in self._named.get(tuple(split(normal(text))), ()):
             scores[at] += _ITS_NAME
         terms = frozenset(term for wanted in asked.wanted for term, _ in wanted.terms)
         best = sorted((-score, at) for at, score in scores.items())[: max(_CANDIDATES, limit)]

@@ -15,6 +15,8 @@ class Kind(Enum):
     """What a phrase is in a sentence."""
 
     VERB = auto()
+    PAST = auto()
+    """A verb that tells what was done, such as `finished`."""
     HINT = auto()
     """A verb where there is no other."""
     THING = auto()

@@ -106,6 +106,8 @@ def _english(words: list[_Word]) -> Iterator[Item]:
                 *known.verbs.senses.get((bases[at], *part[1:]), ()),
                 *known.english.senses.get(tuple(singles[at : at + length]), ()),
             )
+            if length == 1 and not senses:
+                senses = _as_past(texts[at], known.verbs)
             if senses or length == 1:
                 first = words[at]
                 plural = is_plural(part[-1])
@@ -116,11 +118,18 @@ def _english(words: list[_Word]) -> Iterator[Item]:
 
 def _as_base(word: str, verbs: Phrases) -> str:
     """A word such as `adding` in the form that is in the list, if it is there."""
-    if word.endswith("ing") and word not in verbs.longest:
+    if word.endswith("ing") and (word,) not in verbs.senses:
         for base in (word[:-3], f"{word[:-3]}e", word[:-4]):
-            if base in verbs.longest:
+            if (base,) in verbs.senses:
                 return base
     return word
+
+
+def _as_past(word: str, verbs: Phrases) -> tuple[Sense, ...]:
+    for base in (word[:-1], word[:-2], word[:-3]) if word.endswith("ed") else ():
+        for sense in verbs.senses.get((base,), ()):
+            return (Sense(Kind.PAST, sense.value),)
+    return ()
 
 
 def _chinese(run: str, starts: bool, quoted: bool) -> Iterator[Item]:

@@ -83,6 +83,8 @@ def _raise_head(items: list[Item], weights: list[float]) -> None:
     things = [
         n for n, item in enumerate(items) if item.has(Kind.THING) and weights[n] and not item.quoted
     ]
-    things = things or [n for n, item in enumerate(items) if item.id and weights[n]]
+    ids = [n for n, item in enumerate(items) if item.id and weights[n]]
+    if ids and all(weights[n] <= _ATTRIBUTE for n in things):
+        things = ids
     if things and max(weights[n] for n in things) < 1:
         weights[max(things, key=lambda n: (weights[n], -n))] = 1.0
