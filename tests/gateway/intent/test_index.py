@@ -128,6 +128,29 @@ def test_parameters_the_app_and_chinese_descriptions_are_found() -> None:
     assert first(index, "明天的天气怎么样") == ["c"]
 
 
+def test_an_app_that_is_named_is_meant() -> None:
+    index = IntentIndex(
+        [
+            Document("a", "list-leads", "List leads", app="Close", operation_class=READ),
+            Document("b", "get-companies", "Companies", app="BigHub", operation_class=READ, rank=1),
+        ]
+    )
+    assert first(index, "all leads") == ["a"]
+    for name in ("BigHub", "bighub", "big hub", "big-hub", "BIGHUB的"):
+        assert first(index, f"all leads in {name}") == ["b"]
+    assert first(index, "all leads in Close or BigHub") == ["a"]
+
+
+def test_the_thing_in_the_name_counts_more_than_one_that_is_told_of() -> None:
+    index = IntentIndex(
+        [
+            Document("a", "create-crate", "Create a crate of notes for notes"),
+            Document("b", "create-note", "Of crates"),
+        ]
+    )
+    assert first(index, "add a note to a crate", 2) == ["b", "a"]
+
+
 def test_a_friendly_action_stands_before_the_operation_that_does_the_same() -> None:
     generated = Document("a", "list-boats", operation_class=READ, rank=1)
     friendly = Document("b", "list-boats", operation_class=READ)

@@ -39,6 +39,7 @@ class IntentIndex:
         self._named: dict[tuple[str, ...], list[int]] = defaultdict(list)
         for at, entry in enumerate(self._entries):
             self._named[entry.name].append(at)
+        self._apps = {entry.app for entry in self._entries if entry.app}
         self._postings = _postings(self._entries)
         self._rarity = {
             term: math.log(1 + (len(ordered) - len(found) + 0.5) / (len(found) + 0.5))
@@ -59,8 +60,11 @@ class IntentIndex:
         for at in self._named.get(tuple(split(normal(text))), ()):
             scores[at] += _ITS_NAME
         terms = frozenset(term for wanted in asked.wanted for term, _ in wanted.terms)
+        apps = self._apps & _joined(split(normal(text)))
         best = sorted((-score, at) for at, score in scores.items())[: max(_CANDIDATES, limit)]
-        fitted = {at: round(-less * fit(asked, terms, self._entries[at]), 9) for less, at in best}
+        fitted = {
+            at: round(-less * fit(asked, terms, apps, self._entries[at]), 9) for less, at in best
+        }
         first = sorted(fitted, key=lambda at: (-fitted[at], at))[:limit]
         return [Found(self._entries[at].id, fitted[at]) for at in first]
 
@@ -91,6 +95,12 @@ class IntentIndex:
                 if score > best.get(at, 0.0):
                     best[at] = score
         return best
+
+
+def _joined(words: list[str]) -> set[str]:
+    """Each word, and two and three of them in one piece."""
+    lengths = range(1, 4)
+    return {"".join(words[at : at + n]) for at in range(len(words)) for n in lengths}
 
 
 def _shortened(intent: str) -> str:

@@ -33,6 +33,8 @@ class Intent:
     """An intent, read. `verb` is None where none is said: then it is to read something."""
 
     wanted: tuple[Wanted, ...]
+    head: frozenset[str]
+    """What may stand for the thing itself; empty where it is none that the lexicon knows."""
     to_read: Wanted
     """How actions are named that do what was asked, where that is to list or to get."""
     verb: str | None
@@ -49,7 +51,8 @@ def read_intent(text: str) -> Intent:
     chosen = _chosen_verb(items)
     verb = _verb(items, chosen)
     weights = weights_of(items, chosen)
-    number = _number(items, weights, verb)
+    head = _head(items, weights)
+    number = _number(items, head, verb)
     wanted = [
         found
         for item, weight in zip(items, weights, strict=True)
@@ -57,7 +60,8 @@ def read_intent(text: str) -> Intent:
         for found in _wanted(item, weight, verb if item is chosen else None)
     ]
     to_read = _to_read(number) if verb is None or verb in _TO_READ else NOTHING
-    return Intent(tuple(wanted), to_read, verb, number)
+    things = frozenset() if head is None else frozenset(_shares(items[head]))
+    return Intent(tuple(wanted), things, to_read, verb, number)
 
 
 def _to_read(number: Number | None) -> Wanted:
@@ -156,10 +160,14 @@ def _shares(item: Item) -> dict[str, float]:
     return shares
 
 
-def _number(items: list[Item], weights: list[float], verb: str | None) -> Number | None:
-    """One or many of the head, the first thing that counts whole."""
+def _head(items: list[Item], weights: list[float]) -> int | None:
+    """Where the thing itself is: the first that counts whole."""
     heads = (n for n, item in enumerate(items) if weights[n] >= 1 and item.has(Kind.THING))
-    at = next(heads, None)
+    return next(heads, None)
+
+
+def _number(items: list[Item], at: int | None, verb: str | None) -> Number | None:
+    """One or many of the head, which is at a place."""
     head = None if at is None else items[at]
     if head is not None and head.plural:
         return "many"
