@@ -105,6 +105,14 @@ def test_the_verb_decides_between_actions_on_the_same_thing() -> None:
     assert first(index, "erase the tag") == ["drop"]
 
 
+def test_the_number_decides_between_actions_with_the_same_verb() -> None:
+    names = ("getBoat", "getBoats")
+    index = IntentIndex([Document(name, name, operation_class=READ) for name in names])
+    assert first(index, "all boats") == ["getBoats"]
+    assert first(index, "boats in Kiel") == ["getBoats"]
+    assert first(index, "a single boat") == ["getBoat"]
+
+
 def test_a_class_is_believed_more_than_a_name() -> None:
     index = IntentIndex(
         [
