@@ -2,9 +2,10 @@
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable
 
 from bench.ranking import Search
+from clinch.gateway.intent.document import Document
 from clinch.gateway.intent.words import split, stem
 
 _K1, _B = 1.5, 0.75
@@ -47,9 +48,12 @@ _STOP = frozenset(
 )
 
 
-def plain_bm25(texts: Mapping[str, str]) -> Search:
-    """A search over texts by their ids."""
-    counted = {id: Counter(_words(text)) for id, text in texts.items()}
+def plain_bm25(documents: Iterable[Document]) -> Search:
+    """A search over names, which count twice, descriptions and parameters."""
+    counted = {
+        one.id: Counter(_words(" ".join([one.name, one.name, one.description, *one.parameters])))
+        for one in documents
+    }
     average = sum(words.total() for words in counted.values()) / len(counted)
     postings: dict[str, list[tuple[str, float]]] = defaultdict(list)
     for id, words in counted.items():

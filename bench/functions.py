@@ -20,6 +20,10 @@ _SETS = (
 )
 
 
+class NotFetched(Exception):
+    """The registry has no such package, or there is no pip to ask it."""
+
+
 class Function(NamedTuple):
     """A function; `parameters` are names with what describes them."""
 
@@ -43,7 +47,7 @@ class Pool(NamedTuple):
 
 
 def pooled_functions() -> Pool:
-    """The pool: 1,951 functions and 2,351 questions."""
+    """The pool: 1,951 functions and 2,351 questions. It may raise `NotFetched`."""
     places: dict[tuple[str, str], int] = {}
     functions: list[Function] = []
     questions: list[Question] = []
@@ -75,7 +79,7 @@ def _wheel() -> Path:
             *("--only-binary", ":all:", "--dest", str(_CACHE), _PACKAGE),
         ]
         if subprocess.run(command).returncode:
-            raise SystemExit(f"bench: {_PACKAGE} could not be fetched")
+            raise NotFetched(f"{_PACKAGE} could not be fetched")
         found = list(_CACHE.glob("*.whl"))
     return found[0]
 

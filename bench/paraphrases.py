@@ -2,11 +2,11 @@
 
 `paraphrases.tsv` was written before the search and its words were, and is never changed to suit
 them. One half, by a hash of the text, may be looked at when working on the search; the other is
-there to be counted alone.
+there to be counted alone. To `tuning.tsv` may be added what the search should learn.
 """
 
 import csv
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -27,16 +27,26 @@ class Paraphrase(NamedTuple):
     language: str
     action: str
     intent: str
-
-    @property
-    def half(self) -> Literal["tuning", "held-out"]:
-        return "tuning" if sha256(self.intent.encode()).digest()[0] % 2 else "held-out"
+    half: Literal["tuning", "held-out"]
 
 
 def paraphrases() -> list[Paraphrase]:
-    with (_FOLDER / "paraphrases.tsv").open(encoding="utf-8") as file:
-        lines = file.read().splitlines()[1:]
-    return [Paraphrase(*line.split("\t")) for line in lines]
+    """Those of `paraphrases.tsv` in halves by their hash, and all of `tuning.tsv` for tuning."""
+    return [*_read("paraphrases.tsv", _by_hash), *_read("tuning.tsv", _all)]
+
+
+def _read(name: str, half: Callable[[str], Literal["tuning", "held-out"]]) -> Iterator[Paraphrase]:
+    for line in (_FOLDER / name).read_text("utf-8").splitlines()[1:]:
+        language, action, intent = line.split("\t")
+        yield Paraphrase(language, action, intent, half(intent))
+
+
+def _all(_intent: str) -> Literal["tuning"]:
+    return "tuning"
+
+
+def _by_hash(intent: str) -> Literal["tuning", "held-out"]:
+    return "tuning" if sha256(intent.encode()).digest()[0] % 2 else "held-out"
 
 
 def documents(openapi: Mapping[str, Any]) -> list[Document]:

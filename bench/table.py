@@ -13,7 +13,7 @@ _HEAD = (
     *("", "conns", "req/s", "p50 ms", "p95 ms", "py us", "pg us", "ref tx/s", "ref pg us"),
     *("ratio", "range"),
 )
-_INTENT_HEAD = ("", "asked", "R@1", "R@3", "R@5", "nDCG@10", "p50 ms", "p95 ms")
+_INTENT_HEAD = ("", "asked", "R@1", "R@3", "R@5", "nDCG@10", "p50 cpu ms", "p95 cpu ms")
 
 # Waking up on a core that somebody else holds costs more than any query here.
 QUIET = 0.05
@@ -45,9 +45,10 @@ class Results:
                 most = Goal("statements", benchmark.most_statements, at_most=True)
                 value = self.statements[benchmark.name]
                 yield f"{benchmark.title}: statements beside begin and commit", most, value
-        for title, goal in INTENT_GOALS if self.intent else ():
-            value = getattr(self.intent[title], goal.figure)
-            yield f"search by intent, {title}: {_WORDS[goal.figure]}", goal, value
+        for title, goal in INTENT_GOALS:
+            if title in self.intent:
+                value = getattr(self.intent[title], goal.figure)
+                yield f"search by intent, {title}: {_WORDS[goal.figure]}", goal, value
         if self.memory:
             most = Goal("memory", GOAL_MIB, at_most=True)
             parts = ", ".join(f"{kind} {mib:.0f}" for kind, mib in self.memory.items())
@@ -113,7 +114,7 @@ _WORDS = {
     "python_us": "CPU us a request in Python",
     "times_all_fields": "times the pages of all fields",
     "r3": "R@3",
-    "p95": "ms a query, p95",
+    "p95": "CPU ms a query, p95",
 }
 
 

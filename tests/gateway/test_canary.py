@@ -329,7 +329,7 @@ def test_the_running_server_goes_on_under_the_new_key(installation: Installation
     told = installation.told
     [first] = told["names before"]
     rotation = told["rotation"]
-    sealed = {"second_factor": 1, "gateway_workspace": 1, "gateway_tenant": 1}
+    sealed = {"second_factor": 1, "gateway_workspace": 1, "gateway_tenant": 1, "once": 0}
     assert rotation["sealed"] == sealed
     assert (rotation["failed"], rotation["removable"]) == (0, [first])
     assert rotation["key"] != first

@@ -203,23 +203,33 @@ _SELECT = (
 
 async def sweep_runs(store: Store, now: datetime) -> bool:
     """Remove some records whose two weeks are over; whether there may be more."""
-    async with store.database.everyone() as transaction:
-        found = await transaction.rows(
+    until = now - KEPT
+    organization_ids = await _with_old_records(store.database, until)
+    for organization_id in organization_ids:
+        await _remove_old(store.database, organization_id, until)
+    return bool(organization_ids)
+
+
+async def _with_old_records(database: Database, until: datetime) -> list[str]:
+    async with database.everyone() as transaction:
+        rows = await transaction.rows(
             "select distinct r.organization_id::text from gateway_run r where r.created_at < $1"
             " limit 100",
-            now - KEPT,
+            until,
         )
-    for row in found:
-        async with store.database.tenant(Tenant(row[0])) as transaction:
-            await transaction.execute(
-                "delete from gateway_run r where r.organization_id = $1 and (r.tenant_id, r.id) in"
-                " (select o.tenant_id, o.id from gateway_run o where o.organization_id = $1"
-                " and o.created_at < $2 order by o.created_at limit $3)",
-                row[0],
-                now - KEPT,
-                _SWEPT,
-            )
-    return bool(found)
+    return [row[0] for row in rows]
+
+
+async def _remove_old(database: Database, organization_id: str, until: datetime) -> None:
+    async with database.tenant(Tenant(organization_id)) as transaction:
+        await transaction.execute(
+            "delete from gateway_run r using (select o.tenant_id, o.id from gateway_run o where"
+            " o.organization_id = $1 and o.created_at < $2 order by o.created_at limit $3) old"
+            " where r.organization_id = $1 and r.tenant_id = old.tenant_id and r.id = old.id",
+            organization_id,
+            until,
+            _SWEPT,
+        )
 
 
 def _cursor_after(run: Run) -> str:

@@ -33,7 +33,7 @@ def test_each_verb_and_thing_is_among_its_own_words() -> None:
 def test_phrases_are_written_as_they_are_looked_up() -> None:
     english, chinese = _data("english"), _data("chinese")
     for phrase in chain(*english["verbs"].values()):
-        assert " ".join(split(normal(phrase))) == phrase
+        assert " ".join(split(normal(phrase))) == phrase.replace("'", " ")
     for phrase in chain(*chinese["verbs"].values(), *chinese["things"].values()):
         assert split(phrase) == [phrase]
         assert all(map(is_chinese, phrase))

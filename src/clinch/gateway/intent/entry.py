@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from clinch.gateway.intent.document import Document
 from clinch.gateway.intent.lexicon import Kind, lexicon
@@ -31,6 +32,8 @@ class Entry:
     """The words of its name."""
     things: frozenset[str]
     """The stems of its name, without the verb."""
+    app: str
+    """The app's name, small and in one piece, as people write HubSpot in many ways."""
     verb: str | None
     number: Number | None
     counts: dict[str, float]
@@ -48,10 +51,15 @@ def entry_of(document: Document) -> Entry:
         document.rank,
         tuple(name),
         frozenset(map(stem, things)),
+        _in_one(document.app),
         verb,
         _number(verb, things),
         _counts(document, name, at),
     )
+
+
+def _in_one(name: str) -> str:
+    return "".join(split(normal(name)))
 
 
 def _verb_place(name: list[str]) -> int | None:
@@ -90,7 +98,7 @@ def _counts(document: Document, name: list[str], verb_at: int | None) -> dict[st
     counts: dict[str, float] = defaultdict(float)
     for text, weight in (
         (document.description, _DESCRIPTION),
-        (document.app, _APP),
+        (f"{document.app} {_in_one(document.app)}", _APP),
         (" ".join(document.parameters), _PARAMETERS),
     ):
         for word in split(normal(text)):
@@ -115,6 +123,7 @@ def _terms(word: str) -> Iterator[str]:
         yield from (stem(sense.value) for sense in item.senses if sense.value)
 
 
+@lru_cache(maxsize=50_000)
 def _is_filler(word: str) -> bool:
     senses = lexicon().english.senses.get((singular(word),), ())
     return bool(senses) and all(

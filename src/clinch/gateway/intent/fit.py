@@ -7,7 +7,9 @@ from clinch.gateway.intent.reading import Intent
 
 _GENERATED = 0.92
 _SAME_KIND, _SEARCH, _MORE, _OTHER_KIND, _UNASKED_DELETE = 0.95, 0.85, 0.8, 0.6, 0.35
-_OTHER_NUMBER = 0.75
+_OTHER_NUMBER, _OTHER_APP = 0.75, 0.5
+# A thing that is told of, but not in the name: `create-lead` takes contacts.
+_OTHER_THING = 0.85
 # What a name has beyond what was asked makes it another action: `list-lead-statuses` for leads.
 _OTHER_NAME = 0.25
 
@@ -25,9 +27,13 @@ _KINDS = {
 }
 
 
-def fit(asked: Intent, terms: Set[str], entry: Entry) -> float:
-    """A factor up to 1; `terms` are all that the intent is looked for by."""
+def fit(asked: Intent, terms: Set[str], apps: Set[str], entry: Entry) -> float:
+    """A factor up to 1; `terms` are all that the intent is looked for by, `apps` those it names."""
     factor = _of_name(entry, terms) * (_GENERATED if entry.rank else 1.0)
+    if apps and entry.app not in apps:
+        factor *= _OTHER_APP
+    if asked.head and not asked.head & entry.things:
+        factor *= _OTHER_THING
     if entry.verb is None:
         return factor
     return factor * _of_verb(asked.verb or "get", entry.verb) * _of_number(asked, entry)

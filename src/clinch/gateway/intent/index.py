@@ -3,7 +3,6 @@
 import math
 from collections import defaultdict
 from collections.abc import Iterable
-from heapq import nlargest
 from typing import NamedTuple
 
 from clinch.gateway.intent.document import Document
@@ -17,7 +16,7 @@ LONGEST_INTENT = 200
 as people say what they want before they explain it, or after."""
 
 _K1, _B = 1.5, 0.75
-_CANDIDATES = 200
+_CANDIDATES = 100
 # What may stand for a word for less than this share of the best does not tell how rare it is.
 _SURELY = 0.9
 # An intent that is the name of an action finds it first, whatever its words are worth.
@@ -40,6 +39,7 @@ class IntentIndex:
         self._named: dict[tuple[str, ...], list[int]] = defaultdict(list)
         for at, entry in enumerate(self._entries):
             self._named[entry.name].append(at)
+        self._apps = {entry.app for entry in self._entries if entry.app}
         self._postings = _postings(self._entries)
         self._rarity = {
             term: math.log(1 + (len(ordered) - len(found) + 0.5) / (len(found) + 0.5))
@@ -54,13 +54,17 @@ class IntentIndex:
         """
         if not intent.strip():
             return [Found(entry.id, 0.0) for entry in self._entries[:limit]]
-        asked = read_intent(_shortened(intent))
+        text = _shortened(intent)
+        asked = read_intent(text)
         scores = self._scores(asked)
-        for at in self._named.get(tuple(split(normal(intent))), ()):
+        for at in self._named.get(tuple(split(normal(text))), ()):
             scores[at] += _ITS_NAME
         terms = frozenset(term for wanted in asked.wanted for term, _ in wanted.terms)
-        best = nlargest(max(_CANDIDATES, limit), scores, key=lambda at: (scores[at], -at))
-        fitted = {at: round(scores[at] * fit(asked, terms, self._entries[at]), 9) for at in best}
+        apps = self._apps & _joined(split(normal(text)))
+        best = sorted((-score, at) for at, score in scores.items())[: max(_CANDIDATES, limit)]
+        fitted = {
+            at: round(-less * fit(asked, terms, apps, self._entries[at]), 9) for less, at in best
+        }
         first = sorted(fitted, key=lambda at: (-fitted[at], at))[:limit]
         return [Found(self._entries[at].id, fitted[at]) for at in first]
 
@@ -91,6 +95,12 @@ class IntentIndex:
                 if score > best.get(at, 0.0):
                     best[at] = score
         return best
+
+
+def _joined(words: list[str]) -> set[str]:
+    """Each word, and two and three of them in one piece."""
+    lengths = range(1, 4)
+    return {"".join(words[at : at + n]) for at in range(len(words)) for n in lengths}
 
 
 def _shortened(intent: str) -> str:

@@ -15,6 +15,8 @@ class Kind(Enum):
     """What a phrase is in a sentence."""
 
     VERB = auto()
+    PAST = auto()
+    """A verb that tells what was done, such as `finished`."""
     HINT = auto()
     """A verb where there is no other."""
     THING = auto()
@@ -43,13 +45,14 @@ class Phrases:
     are written, Chinese by its characters."""
 
     senses: dict[tuple[str, ...], list[Sense]] = field(default_factory=dict)
-    longest: int = 1
+    longest: dict[str, int] = field(default_factory=dict)
+    """How many words or characters the longest phrase has that begins with one."""
 
     def add(self, key: tuple[str, ...], sense: Sense) -> None:
         known = self.senses.setdefault(key, [])
         if sense not in known:
             known.append(sense)
-        self.longest = max(self.longest, len(key))
+        self.longest[key[0]] = max(self.longest.get(key[0], 1), len(key))
 
 
 @dataclass(slots=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 from clinch.gateway.intent.lexicon import Kind, lexicon
@@ -32,6 +33,8 @@ class Intent:
     """An intent, read. `verb` is None where none is said: then it is to read something."""
 
     wanted: tuple[Wanted, ...]
+    head: frozenset[str]
+    """What may stand for the thing itself; empty where it is none that the lexicon knows."""
     to_read: Wanted
     """How actions are named that do what was asked, where that is to list or to get."""
     verb: str | None
@@ -48,21 +51,27 @@ def read_intent(text: str) -> Intent:
     chosen = _chosen_verb(items)
     verb = _verb(items, chosen)
     weights = weights_of(items, chosen)
-    number = _number(items, weights, verb)
+    head = _head(items, weights)
+    number = _number(items, head, verb)
     wanted = [
         found
         for item, weight in zip(items, weights, strict=True)
         if weight
-        for found in _wanted(item, weight, item is chosen)
+        for found in _wanted(item, weight, verb if item is chosen else None)
     ]
     to_read = _to_read(number) if verb is None or verb in _TO_READ else NOTHING
-    return Intent(tuple(wanted), to_read, verb, number)
+    things = frozenset() if head is None else frozenset(_shares(items[head]))
+    return Intent(tuple(wanted), things, to_read, verb, number)
 
 
 def _to_read(number: Number | None) -> Wanted:
     """To list or to get: people say either for both, so the number says it."""
     shares = {"many": {"list": VERB}, "one": {"get": VERB}, None: {"get": VERB, "list": VERB}}
     return Wanted(tuple((verb_term(verb), share) for verb, share in shares[number].items()))
+
+
+def _verb_of(item: Item) -> str | None:
+    return item.value(Kind.VERB) or item.value(Kind.PAST)
 
 
 def _is_verb(item: Item) -> bool:
@@ -76,23 +85,44 @@ def _chosen_verb(items: list[Item]) -> Item | None:
     """The first verb; where that is to change something, one that is to complete it."""
     verbs = [item for item in items if _is_verb(item) and not item.quoted]
     verbs = verbs or [item for item in items if item.has(Kind.VERB) and not item.quoted]
+    verbs = verbs or [item for item in _told(items) if not item.quoted]
     if not verbs or (items[0].has(Kind.QUESTION) and not items[0].has(Kind.VERB)):
         return None
-    if verbs[0].value(Kind.VERB) == "update":
-        return next((v for v in verbs if v.value(Kind.VERB) == "complete"), verbs[0])
+    if _verb_of(verbs[0]) == "update":
+        return next((verb for verb in verbs if _verb_of(verb) == "complete"), verbs[0])
     return verbs[0]
+
+
+def _adds_part(items: list[Item], verb: Item) -> bool:
+    """Whether something is added to what is there: `add an email address to a contact`."""
+    after = items[next(n for n, item in enumerate(items) if item is verb) + 1 :]
+    content = (n for n, item in enumerate(after) if not item.has(Kind.FILLER))
+    at = next(content, len(after))
+    part, rest = after[at : at + 1], after[at + 1 : at + 2]
+    return all(item.has(Kind.ATTRIBUTE) and not item.has(Kind.THING) for item in part) and any(
+        item.has(Kind.BEFORE) for item in rest
+    )
+
+
+def _told(items: list[Item]) -> Iterator[Item]:
+    """What somebody says to have done: `I finished`, `Acme moved`."""
+    for who, item in pairwise(items):
+        subject = who.starts and (who.has(Kind.FILLER) or not who.senses)
+        if subject and item.has(Kind.PAST):
+            yield item
 
 
 def _verb(items: list[Item], chosen: Item | None) -> str | None:
     if chosen is not None:
-        return chosen.value(Kind.VERB)
+        verb = _verb_of(chosen)
+        return "update" if verb == "create" and _adds_part(items, chosen) else verb
     if items and items[0].has(Kind.QUESTION):
         return None
     return next((hint for item in items if (hint := item.value(Kind.HINT))), None)
 
 
-def _wanted(item: Item, weight: float, chosen: bool) -> Iterator[Wanted]:
-    verb = item.value(Kind.VERB) if chosen else None
+def _wanted(item: Item, weight: float, verb: str | None) -> Iterator[Wanted]:
+    """What an item asks for; `verb` is what it does, if it is the verb."""
     things = _shares(item)
     if verb is None:
         yield from _scaled(things, weight)
@@ -130,10 +160,14 @@ def _shares(item: Item) -> dict[str, float]:
     return shares
 
 
-def _number(items: list[Item], weights: list[float], verb: str | None) -> Number | None:
-    """One or many of the head, the first thing that counts whole."""
+def _head(items: list[Item], weights: list[float]) -> int | None:
+    """Where the thing itself is: the first that counts whole."""
     heads = (n for n, item in enumerate(items) if weights[n] >= 1 and item.has(Kind.THING))
-    at = next(heads, None)
+    return next(heads, None)
+
+
+def _number(items: list[Item], at: int | None, verb: str | None) -> Number | None:
+    """One or many of the head, which is at a place."""
     head = None if at is None else items[at]
     if head is not None and head.plural:
         return "many"
@@ -143,7 +177,8 @@ def _number(items: list[Item], weights: list[float], verb: str | None) -> Number
     if said:
         nearest = min(said, key=lambda n: abs(n - (at or 0)))
         return "one" if items[nearest].has(Kind.ONE) else "many"
-    if verb == "list" or (verb is None and items and not items[0].has(Kind.QUESTION)):
+    lists = any(item.value(Kind.VERB) == "list" for item in items)
+    if lists or (verb is None and items and not items[0].has(Kind.QUESTION)):
         return "many"
     if head is not None and not head.words:  # Chinese has no plural, and says when it means one
         return "many"

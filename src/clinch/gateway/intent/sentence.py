@@ -93,15 +93,21 @@ def read_items(text: str) -> list[Item]:
 def _english(words: list[_Word]) -> Iterator[Item]:
     at = 0
     known = lexicon()
-    longest = max(known.verbs.longest, known.english.longest)
+    texts = [word.text for word in words]
+    bases = [_as_base(text, known.verbs) for text in texts]
+    singles = [singular(text) for text in texts]
     while at < len(words):
+        longest = max(
+            known.verbs.longest.get(bases[at], 1), known.english.longest.get(singles[at], 1)
+        )
         for length in range(min(longest, len(words) - at), 0, -1):
-            part = [word.text for word in words[at : at + length]]
-            key = tuple(map(singular, part))
+            part = texts[at : at + length]
             senses = (
-                *known.verbs.senses.get(_as_base(part, known.verbs), ()),
-                *known.english.senses.get(key, ()),
+                *known.verbs.senses.get((bases[at], *part[1:]), ()),
+                *known.english.senses.get(tuple(singles[at : at + length]), ()),
             )
+            if length == 1 and not senses:
+                senses = _as_past(texts[at], known.verbs)
             if senses or length == 1:
                 first = words[at]
                 plural = is_plural(part[-1])
@@ -110,21 +116,27 @@ def _english(words: list[_Word]) -> Iterator[Item]:
                 break
 
 
-def _as_base(words: list[str], verbs: Phrases) -> tuple[str, ...]:
-    """The words, with a first one such as `adding` in the form that is in the list."""
-    first = words[0]
-    if first.endswith("ing") and (first,) not in verbs.senses:
-        for base in (first[:-3], f"{first[:-3]}e", first[:-4]):
+def _as_base(word: str, verbs: Phrases) -> str:
+    """A word such as `adding` in the form that is in the list, if it is there."""
+    if word.endswith("ing") and (word,) not in verbs.senses:
+        for base in (word[:-3], f"{word[:-3]}e", word[:-4]):
             if (base,) in verbs.senses:
-                return (base, *words[1:])
-    return tuple(words)
+                return base
+    return word
+
+
+def _as_past(word: str, verbs: Phrases) -> tuple[Sense, ...]:
+    for base in (word[:-1], word[:-2], word[:-3]) if word.endswith("ed") else ():
+        for sense in verbs.senses.get((base,), ()):
+            return (Sense(Kind.PAST, sense.value),)
+    return ()
 
 
 def _chinese(run: str, starts: bool, quoted: bool) -> Iterator[Item]:
     phrases = lexicon().chinese
     at = unknown = 0
     while at < len(run):
-        for length in range(min(phrases.longest, len(run) - at), 0, -1):
+        for length in range(min(phrases.longest.get(run[at], 0), len(run) - at), 0, -1):
             senses = phrases.senses.get(tuple(run[at : at + length]))
             if senses:
                 if unknown < at:

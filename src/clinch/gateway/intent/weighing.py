@@ -1,26 +1,43 @@
 """How much each phrase of a sentence counts: the thing itself more than what stands around it."""
 
+from typing import NamedTuple
+
 from clinch.gateway.intent.lexicon import Kind
 from clinch.gateway.intent.sentence import Item
 
 VERB = 0.5
-_SECOND_VERB, _ATTRIBUTE, _ID = 0.25, 0.4, 0.5
-_LOWERED, _QUOTED = 0.55, 0.5
+_ID, _QUOTED = 0.5, 0.5
 
 _CONTENT = (Kind.THING, Kind.NEAR, Kind.ATTRIBUTE, Kind.WORD)
 
 
+class _Around(NamedTuple):
+    """How much counts what is not the thing itself."""
+
+    second_verb: float
+    attribute: float
+    lowered: float
+    """The share that is left of what stands behind `to`, `for` and their like."""
+
+
+_OURS = _Around(0.25, 0.4, 0.55)
+# Where no thing is known, it is the talk of another trade, and any word may be the thing.
+_OF_OTHERS = _Around(0.5, 0.7, 0.8)
+
+
 def weights_of(items: list[Item], chosen: Item | None) -> list[float]:
     """Of each item, from 0 to 1; `chosen` is the verb."""
+    ours = any(item.id or (item.has(Kind.THING) and not item.quoted) for item in items)
+    around = _OURS if ours else _OF_OTHERS
     weights = [
-        _own_weight(item, item is chosen, _stands_as_part(items, at))
+        _own_weight(item, around, item is chosen, _stands_as_part(items, at))
         for at, item in enumerate(items)
     ]
     lowered = False
     for at, item in enumerate(items):
         if weights[at] and item is not chosen:
             if lowered:
-                weights[at] *= _LOWERED
+                weights[at] *= around.lowered
             continue
         if item.has(Kind.OF):
             lowered = not _is_part(items, weights, at)
@@ -34,21 +51,21 @@ def weights_of(items: list[Item], chosen: Item | None) -> list[float]:
     return weights
 
 
-def _own_weight(item: Item, chosen: bool, part: bool) -> float:
+def _own_weight(item: Item, around: _Around, chosen: bool, part: bool) -> float:
     quoted = _QUOTED if item.quoted else 1.0
     if item.id:
         return _ID * quoted if item.senses else 0.0
     if chosen:
         return 1.0 if item.has(Kind.THING) else VERB
     if any(map(item.has, (Kind.THING, Kind.NEAR, Kind.WORD))):
-        return (_ATTRIBUTE if part else 1.0) * quoted
+        return (around.attribute if part else 1.0) * quoted
     if item.has(Kind.ATTRIBUTE):
-        return _ATTRIBUTE * quoted
+        return around.attribute * quoted
     if item.has(Kind.VERB):
-        return _SECOND_VERB * quoted
+        return around.second_verb * quoted
     if item.has(Kind.FILLER) or not item.words:
         return 0.0
-    return (_ATTRIBUTE if item.senses else 1.0) * quoted
+    return (around.attribute if item.senses else 1.0) * quoted
 
 
 def _stands_as_part(items: list[Item], at: int) -> bool:
@@ -74,7 +91,7 @@ def _is_part(items: list[Item], weights: list[float], at: int) -> bool:
     if not is_part:
         before = next((n for n in range(at - 1, -1, -1) if weights[n]), None)
         if before is not None:
-            weights[before] *= _LOWERED
+            weights[before] *= _OURS.lowered
     return True
 
 
@@ -83,6 +100,8 @@ def _raise_head(items: list[Item], weights: list[float]) -> None:
     things = [
         n for n, item in enumerate(items) if item.has(Kind.THING) and weights[n] and not item.quoted
     ]
-    things = things or [n for n, item in enumerate(items) if item.id and weights[n]]
+    ids = [n for n, item in enumerate(items) if item.id and weights[n]]
+    if ids and all(weights[n] <= _OURS.attribute for n in things):
+        things = ids
     if things and max(weights[n] for n in things) < 1:
         weights[max(things, key=lambda n: (weights[n], -n))] = 1.0
