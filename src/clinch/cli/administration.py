@@ -20,6 +20,12 @@ from clinch.gateway.workspace_keys import workspace_key
 from clinch.identity.api_keys import ApiKey, create_key
 from clinch.identity.authority import role_row
 from clinch.identity.invitations import Invitation
+from clinch.identity.oauth.clients import (
+    organizations_clients,
+    register_client,
+    remove_client,
+)
+from clinch.identity.oauth.errors import OAuthError
 from clinch.identity.organizations import (
     create_organization,
     delete_organization,
@@ -151,6 +157,46 @@ async def key_revoke(store: Store, arguments: Arguments) -> int:
     id = arguments["id"].partition(".")[0]
     await store.write(system, [Change.delete(ApiKey, id)], FROM_CLI, answer=False)
     _tell(arguments, {"revoked": id})
+    return 0
+
+
+async def app_create(store: Store, arguments: Arguments) -> int:
+    system = await _organization(store, arguments)
+    client, secret = await register_client(
+        store.database,
+        arguments["name"],
+        arguments["redirect_uri"],
+        system.clock(),
+        organization_id=system.organization_id,
+        confidential=not arguments["public"],
+    )
+    facts = {"client_id": client.id} | ({} if secret is None else {"client_secret": secret})
+    note = "Keep the secret: it is not shown again." if secret else ""
+    _tell(arguments, facts, note=note)
+    return 0
+
+
+async def app_list(store: Store, arguments: Arguments) -> int:
+    system = await _organization(store, arguments)
+    clients = await organizations_clients(store.database, system.organization_id)
+    told = [
+        {"client_id": one.id, "name": one.name, "redirect_uris": list(one.redirect_uris)}
+        for one in clients
+    ]
+    if arguments["json"]:
+        print(json.dumps(told))
+    elif not told:
+        print("No apps yet; make one with: clinch app create NAME --redirect-uri URI")
+    for one in clients if not arguments["json"] else ():
+        print(f"{one.id}  {one.name:30}  {' '.join(one.redirect_uris)}")
+    return 0
+
+
+async def app_revoke(store: Store, arguments: Arguments) -> int:
+    system = await _organization(store, arguments)
+    if not await remove_client(store.database, system.organization_id, arguments["id"]):
+        raise CommandError(f"there is no app {arguments['id']}; see them with: clinch app list")
+    _tell(arguments, {"revoked": arguments["id"]})
     return 0
 
 
@@ -349,6 +395,9 @@ COMMANDS: dict[str, Callable[[Store, Arguments], Awaitable[int]]] = {
     "key create": key_create,
     "key list": key_list,
     "key revoke": key_revoke,
+    "app create": app_create,
+    "app list": app_list,
+    "app revoke": app_revoke,
     "workspace key": workspace_show,
     "vault rotate": vault_rotate,
     "sample": sample,
@@ -362,3 +411,5 @@ async def administer(store: Store, command: str, arguments: Arguments) -> int:
         return await COMMANDS[command](store, arguments)
     except ApiError as error:
         raise CommandError(json.dumps(error.body)) from None
+    except OAuthError as error:
+        raise CommandError(error.description) from None

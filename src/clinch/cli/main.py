@@ -151,6 +151,24 @@ def _key_revoke(parser: argparse.ArgumentParser) -> None:
     _in_organization(parser)
 
 
+def _app_create(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", metavar="NAME", help="what people see when they are asked")
+    parser.add_argument(
+        "--redirect-uri",
+        action="append",
+        required=True,
+        metavar="URI",
+        help="where people are sent back to, exactly; may be given again",
+    )
+    parser.add_argument("--public", action="store_true", help="without a secret; it uses PKCE")
+    _in_organization(parser)
+
+
+def _app_revoke(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("id", metavar="CLIENT_ID")
+    _in_organization(parser)
+
+
 def _workspace_key(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--rotate", action="store_true", help="make a new secret; the one before ends at once"
@@ -206,6 +224,19 @@ COMMANDS = (
     Command("key create", "make an API key for a user", _administer("key create"), _key_create),
     Command("key list", "list the API keys", _administer("key list"), _in_organization),
     Command("key revoke", "end an API key", _administer("key revoke"), _key_revoke),
+    Command(
+        "app create",
+        "register a program that acts for people (OAuth)",
+        _administer("app create"),
+        _app_create,
+    ),
+    Command("app list", "list the programs", _administer("app list"), _in_organization),
+    Command(
+        "app revoke",
+        "end a program, and all that it was allowed",
+        _administer("app revoke"),
+        _app_revoke,
+    ),
     Command(
         "workspace key",
         "show the key and secret that tokens of customers are signed with",

@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 from clinch.cli.gateway.result import Failure, Result, usage
 from clinch.cli.gateway.session import CLIENT, LOG_IN, Session, refused, tokens
+from clinch.cli.gateway.store import Store, folder
 
 LASTS = 600
 _COMPLETE = "membrane login complete <code>"
@@ -56,16 +57,14 @@ def begin(arguments: dict[str, Any]) -> Result:
 
 def complete(arguments: dict[str, Any]) -> Result:
     """The second half: the code that the last page shows."""
-    session = Session(arguments)
-    pending = session.store.read("login")
+    pending = Store(folder()).read("login")
     if not pending:
         raise Failure("no_login_begun", "No login was begun here, or it is complete.", LOG_IN)
+    session = Session(arguments | {"apiUri": arguments["apiUri"] or pending["apiUri"]})
     again = _again(pending)
     if pending["expiresAt"] < time.time():
         session.store.remove("login")
         raise Failure("code_expired", "The login took longer than ten minutes.", again)
-    if not arguments["apiUri"]:
-        session = Session(arguments | {"apiUri": pending["apiUri"]})
     result = _finish(session, pending, arguments["code"].strip())
     session.store.remove("login")
     return result
