@@ -1,0 +1,100 @@
+"""What a connector is: an app's address, the ways in, and its operations."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from clinch.resources.actor import OperationClass
+
+Schema = dict[str, Any]
+OptionType = Literal["this-server", "oauth2", "api-key", "basic", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """How a credential goes on a request: a header whose template names fields of it in braces.
+
+    With `basic` the text is encoded as HTTP Basic wants it, `user:password`.
+    """
+
+    header: str = "Authorization"
+    template: str = "Bearer {token}"
+    basic: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OAuthServer:
+    """Where an app lets people allow, and what it takes to be known there.
+
+    `settings` names the settings that hold the client's id and secret. `replay_window` is for how
+    many seconds a spent refresh token still gives the same successor; None where it never does.
+    """
+
+    authorize_url: str
+    token_url: str
+    revoke_url: str | None
+    scopes: tuple[str, ...]
+    settings: tuple[str, str] | None = None
+    replay_window: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AuthOption:
+    """One way in. `input_schema` is what a person types; secrets in it have `writeOnly`."""
+
+    key: str
+    type: OptionType
+    title: str
+    description: str
+    placement: Placement
+    base_url: str
+    input_schema: Schema = field(default_factory=lambda: {"type": "object", "properties": {}})
+    oauth: OAuthServer | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One operation of an app's API, with its inputs in one object.
+
+    `path` has its parameters in braces; `query` are the names of those of the query; what is left
+    of the inputs is `body`, under that name.
+    """
+
+    key: str
+    name: str
+    description: str
+    method: str
+    path: str
+    operation_class: OperationClass
+    input_schema: Schema
+    output_schema: Schema
+    query: tuple[str, ...] = ()
+    has_body: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Connector:
+    """An app. The first of the `options` is the one that is taken if none is named.
+
+    `test_path` is asked to see whether a connection works. With `trailing_slash` every path of the
+    API ends in a slash, and one that a client left away is put back.
+    """
+
+    id: str
+    key: str
+    name: str
+    description: str
+    categories: tuple[str, ...]
+    domains: tuple[str, ...]
+    options: tuple[AuthOption, ...]
+    operations: tuple[Operation, ...]
+    test_path: str | None = None
+    trailing_slash: bool = False
+
+    def option(self, key: str | None) -> AuthOption | None:
+        """The way in with a key, the first where none is named."""
+        if key is None:
+            return self.options[0]
+        return next((option for option in self.options if option.key == key), None)
+
+    def operation(self, key: str) -> Operation | None:
+        return next((one for one in self.operations if one.key == key), None)
