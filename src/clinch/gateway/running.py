@@ -312,9 +312,7 @@ def _noted(api: Api, sent: list[Exchange], options: Options) -> Api:
 
 
 def _sent(one: Exchange) -> Sent:
-    return Sent(
-        one.method, one.path, one.query, one.request_body, one.status or 0, one.answer_body
-    )
+    return Sent(one.method, one.path, one.query, one.request_body, one.status or 0, one.answer_body)
 
 
 def _refusal(error: ActionError) -> GatewayError:

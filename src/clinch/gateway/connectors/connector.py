@@ -6,7 +6,7 @@ from typing import Any, Literal
 from clinch.resources.actor import OperationClass
 
 Schema = dict[str, Any]
-OptionType = Literal["this-server", "oauth2", "api-key", "basic", "none"]
+OptionType = Literal["this-server", "api-key"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,22 +22,6 @@ class Placement:
 
 
 @dataclass(frozen=True, slots=True)
-class OAuthServer:
-    """Where an app lets people allow, and what it takes to be known there.
-
-    `settings` names the settings that hold the client's id and secret. `replay_window` is for how
-    many seconds a spent refresh token still gives the same successor; None where it never does.
-    """
-
-    authorize_url: str
-    token_url: str
-    revoke_url: str | None
-    scopes: tuple[str, ...]
-    settings: tuple[str, str] | None = None
-    replay_window: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class AuthOption:
     """One way in. `input_schema` is what a person types; secrets in it have `writeOnly`."""
 
@@ -48,7 +32,6 @@ class AuthOption:
     placement: Placement
     base_url: str
     input_schema: Schema = field(default_factory=lambda: {"type": "object", "properties": {}})
-    oauth: OAuthServer | None = None
 
 
 @dataclass(frozen=True, slots=True)
