@@ -364,3 +364,8 @@ def test_it_starts_without_the_old_key_and_not_without_the_new_one(
     assert len(lines) == 1, said
     assert f"the secret key {Vault(new).names[0]} has sealed" in lines[0]
     assert "put that key back" in lines[0]
+    name = Vault(new).names[0]
+    given_up = json.loads(installation.clinch("vault", "forget", name, "--yes", "--json"))
+    assert given_up == dict.fromkeys(("second_factor", "gateway_workspace", "gateway_tenant"), "1")
+    with installation.up():
+        assert installation.facts["url"]
