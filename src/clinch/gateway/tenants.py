@@ -99,7 +99,9 @@ class CustomerPage:
 
 
 async def tenant_of_user(database: Database, vault: Vault, actor: Actor) -> GatewayTenant:
-    """The tenant that an actor with a user is; raises CredentialChanged."""
+    """The tenant that an actor is who is a user, not the system; raises CredentialChanged."""
+    if actor.user_id is None:
+        raise ValueError("the system is no tenant")
     now = actor.clock()
     async with database.tenant(actor.tenant) as transaction:
         found = await _of_user(transaction, actor)
