@@ -2,19 +2,30 @@
 
 import ast
 import asyncio
+import json
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import clinch
 from clinch.cli import sealed
-from clinch.cli.sealed import SEALED, CannotOpenDatabase, check_keys, seal_anew, sealed_by
+from clinch.cli.administration import CommandError, administer
+from clinch.cli.sealed import (
+    SEALED,
+    CannotOpenDatabase,
+    check_keys,
+    give_up,
+    seal_anew,
+    sealed_by,
+)
 from clinch.db.database import Database, Transaction
 from clinch.identity.second_factor import SECRETS
 from clinch.main import declarations, tables
+from clinch.resources.store import Store
 from clinch.vault.vault import Vault, key_name
 
 OLD, NEW, OTHER = "0f1e2d3c" * 8, "8796a5b4" * 8, "13572468" * 8
@@ -193,6 +204,23 @@ async def test_what_does_not_open_is_told_and_left(url: str) -> None:
     await database.close()
 
 
+async def test_what_a_lost_key_has_sealed_is_given_up_and_the_rest_stays(url: str) -> None:
+    database, now = Database(url, 2), Vault(NEW)
+    kept = now.seal(b"kept", SECRETS.place_of(user(5)))
+    async with database.owner() as transaction:
+        await put(transaction, 5, kept)
+    done = await give_up(database, now, Vault(OLD).names[0])
+    assert done["second_factor"] == ROWS - 1
+    await check_keys(database, now)
+    rows = await read(database)
+    assert rows.pop(user(5)) == kept
+    fresh = {now.open(value, SECRETS.place_of(id)) for id, value in rows.items()}
+    assert len(fresh) == ROWS - 1
+    async with database.everyone() as transaction:
+        assert await transaction.value("select bool_and(active) from second_factor")
+    await database.close()
+
+
 async def test_a_key_that_sealed_something_must_be_here(url: str) -> None:
     database = Database(url, 1)
     await check_keys(database, Vault(f"{NEW} {OLD}"))
@@ -206,6 +234,68 @@ async def test_a_key_that_sealed_something_must_be_here(url: str) -> None:
         await transaction.execute("delete from second_factor")
     await check_keys(database, Vault(NEW))
     await database.close()
+
+
+async def command(url: str, words: str, **arguments: Any) -> None:
+    database = Database(url, 2)
+    told = {"home": "/nowhere", "json": True, **arguments}
+    try:
+        await administer(Store(database, declarations()), words, told)
+    finally:
+        await database.close()
+
+
+async def test_with_one_key_in_the_environment_another_is_asked_for(
+    url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    database = Database(url, 1)
+    before = await read(database)
+    monkeypatch.setenv("CLINCH_SECRET_KEY", OLD)
+    with pytest.raises(CommandError, match="put a new one before it"):
+        await command(url, "vault rotate")
+    assert await read(database) == before
+    monkeypatch.setenv("CLINCH_SECRET_KEY", f"{NEW},{OLD}")
+    await command(url, "vault rotate")
+    told = json.loads(capsys.readouterr().out)
+    assert (told["key"], told["removable"]) == (Vault(NEW).names[0], [Vault(OLD).names[0]])
+    assert set(await sealed_by(database)) == {Vault(NEW).names[0]}
+    await database.close()
+
+
+async def test_only_what_is_lost_is_given_up(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    database = Database(url, 1)
+    before = await read(database)
+    name = Vault(OLD).names[0]
+    for keys, key, yes, why in (
+        (NEW, name, False, "add --yes"),
+        (NEW, "00000000", True, "has sealed nothing"),
+        (f"{NEW} {OLD}", name, True, "is not lost"),
+    ):
+        monkeypatch.setenv("CLINCH_SECRET_KEY", keys)
+        with pytest.raises(CommandError, match=why):
+            await command(url, "vault forget", key=key, yes=yes)
+    assert await read(database) == before
+    await database.close()
+
+
+async def test_doctor_tells_what_each_key_seals(
+    url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old, new = Vault(OLD).names[0], Vault(NEW).names[0]
+    monkeypatch.setenv("CLINCH_SECRET_KEY", f"{NEW} {OLD}")
+    await command(url, "doctor", recount=False, json=False)
+    said = capsys.readouterr().out.splitlines()
+    assert said[1:] == [
+        f"ok  the secret key {new} seals nothing",
+        f"ok  the secret key {old} seals {ROWS} second_factor",
+    ]
+    monkeypatch.setenv("CLINCH_SECRET_KEY", NEW)
+    await command(url, "doctor", recount=False, json=False)
+    said = capsys.readouterr().out.splitlines()
+    assert said[2] == (
+        f"BAD the secret key {old} seals {ROWS} second_factor, and is not here: put it back from"
+        " your copy"
+    )
 
 
 def test_the_name_of_a_key_is_in_what_it_sealed() -> None:

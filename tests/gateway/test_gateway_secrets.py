@@ -18,8 +18,13 @@ NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
 PLACE: tuple[str, str, int] = ("con_1", "access_token", 3)
 
 
-def tenant(vault: Vault, id: str = "tnt_1", organization_id: str = ORGANIZATION) -> GatewayTenant:
-    wrapped = vault.seal(os.urandom(32), DATA_KEYS.place_of(organization_id, id))
+def tenant(
+    vault: Vault,
+    id: str = "tnt_1",
+    organization_id: str = ORGANIZATION,
+    data_key: bytes | None = None,
+) -> GatewayTenant:
+    wrapped = vault.seal(data_key or os.urandom(32), DATA_KEYS.place_of(organization_id, id))
     organization = Tenant(organization_id)
     return GatewayTenant(
         organization, id, "customer", None, "acme", "", {}, wrapped, NOW, NOW, None
@@ -46,13 +51,15 @@ def test_a_value_opens_for_its_tenant_connection_field_and_version() -> None:
 
 
 def test_a_value_does_not_open_for_another_tenant_even_with_the_same_data_key() -> None:
-    vault = Vault(OLD)
-    ours, secrets_of = tenant(vault), TenantVault(vault)
+    vault, same = Vault(OLD), os.urandom(32)
+    ours, secrets_of = tenant(vault, data_key=same), TenantVault(vault)
     sealed = secrets_of.seal(ours, *PLACE, b"token")
     elsewhere = Tenant("22222222-2222-4222-8222-222222222222")
     for other in (
         tenant(vault, "tnt_2"),
         tenant(vault),
+        tenant(vault, "tnt_2", data_key=same),
+        tenant(vault, organization_id=elsewhere.organization_id, data_key=same),
         tenant(vault, organization_id=elsewhere.organization_id),
         # A row that was copied over another's.
         replace(ours, id="tnt_2"),

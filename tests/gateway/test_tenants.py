@@ -85,6 +85,12 @@ def test_many_who_meet_a_tenant_first_at_once_meet_the_same(customers: Customers
     assert len({tenant.wrapped_data_key for tenant in met}) == 2
 
 
+def test_the_system_is_no_tenant(customers: Customers) -> None:
+    system = customers.organization.system
+    with pytest.raises(ValueError, match="no tenant"):
+        customers.run(tenant_of_user(customers.database, VAULT, system))
+
+
 def test_a_tenant_is_found_by_its_id_alone_whatever_its_kind(customers: Customers) -> None:
     for tenant in (customers.user(), customers.meet("acme", name="Acme")):
         again = customers.run(tenant_by_id(customers.database, customers.tenant, tenant.id))

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from clinch.cli.sealed import check_keys, seal_anew, sealed_by
+from clinch.cli.sealed import check_keys, give_up, seal_anew, sealed_by
 from clinch.crm.beginning import first_objects
 from clinch.crm.sample.organization import create_sample
 from clinch.db.database import Tenant
@@ -245,6 +245,27 @@ async def vault_rotate(store: Store, arguments: Arguments) -> int:
     return 1 if closed else 0
 
 
+async def vault_forget(store: Store, arguments: Arguments) -> int:
+    """Give up what a secret key that is lost has sealed, so that the program starts again."""
+    vault, name = open_vault(Path(arguments["home"])), arguments["key"].lower()
+    lost = (await sealed_by(store.database)).get(name)
+    if name in vault.names or lost is None:
+        raise CommandError(
+            f"the secret key {name} "
+            + ("is here, and is not lost" if name in vault.names else "has sealed nothing")
+        )
+    if not arguments["yes"]:
+        what = ", ".join(f"{number} {table}" for table, number in lost.items())
+        raise CommandError(
+            f"this gives up {what} for good: codes of those second factors fit no more (recovery"
+            " codes do), those workspaces get new secrets, and those tenants have to connect anew;"
+            " if that is meant, add --yes"
+        )
+    done = await give_up(store.database, vault, name)
+    _tell(arguments, {table: str(number) for table, number in done.items()})
+    return 0
+
+
 async def sample(store: Store, arguments: Arguments) -> int:
     """Make the sample organization unless it is there; its keys are kept in the home."""
     path = Path(arguments["home"]) / SAMPLE_FILE
@@ -400,6 +421,7 @@ COMMANDS: dict[str, Callable[[Store, Arguments], Awaitable[int]]] = {
     "app revoke": app_revoke,
     "workspace key": workspace_show,
     "vault rotate": vault_rotate,
+    "vault forget": vault_forget,
     "sample": sample,
     "doctor": doctor,
 }

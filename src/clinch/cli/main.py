@@ -181,6 +181,12 @@ def _vault_rotate(parser: argparse.ArgumentParser) -> None:
     _json(parser)
 
 
+def _vault_forget(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("key", metavar="KEY", help="the name of the key: 8 hexadecimal digits")
+    parser.add_argument("--yes", action="store_true", help="do it")
+    _vault_rotate(parser)
+
+
 def _doctor(parser: argparse.ArgumentParser) -> None:
     _where(parser)
     parser.add_argument(
@@ -248,6 +254,12 @@ COMMANDS = (
         "seal everything anew, under a new secret key",
         _administer("vault rotate"),
         _vault_rotate,
+    ),
+    Command(
+        "vault forget",
+        "give up what a lost secret key has sealed",
+        _administer("vault forget"),
+        _vault_forget,
     ),
     Command("doctor", "check the database and the log", _administer("doctor"), _doctor),
 )

@@ -52,7 +52,7 @@ async def check_keys(database: Database, vault: Vault) -> None:
         raise CannotOpenDatabase(
             f"the database holds what the secret key {', '.join(missing)} has sealed, and the keys"
             f" here are {', '.join(vault.names)}: put that key back from your copy, into secret.key"
-            " in the home or CLINCH_SECRET_KEY"
+            " in the home or CLINCH_SECRET_KEY; if it is lost for good, see `clinch vault forget`"
         )
 
 
@@ -65,7 +65,8 @@ async def seal_anew(database: Database, vault: Vault) -> tuple[dict[str, int], i
     closed = 0
     for sealed in SEALED:
         done[sealed.table] = 0
-        async for rows in _others(database, sealed, vault):
+        first = bytes.fromhex(vault.names[0])
+        async for rows in _rows(database, sealed, "<> $1", first):
             async with database.owner() as transaction:
                 for *key, value in rows:
                     try:
@@ -79,12 +80,25 @@ async def seal_anew(database: Database, vault: Vault) -> tuple[dict[str, int], i
     return done, closed
 
 
-async def _others(
-    database: Database, sealed: SealedColumn, vault: Vault
+async def give_up(database: Database, vault: Vault, name: str) -> dict[str, int]:
+    """Put fresh values in place of what a lost key has sealed: how many in each table."""
+    done: dict[str, int] = {}
+    for sealed in SEALED:
+        done[sealed.table] = 0
+        async for rows in _rows(database, sealed, "= $1", bytes.fromhex(name)):
+            async with database.owner() as transaction:
+                for *key, value in rows:
+                    new = vault.seal(sealed.fresh(), sealed.place_of(*key))
+                    changed = await transaction.value(_change(sealed), *key, value, new)
+                    done[sealed.table] += changed is not None
+    return done
+
+
+async def _rows(
+    database: Database, sealed: SealedColumn, condition: str, name: bytes
 ) -> AsyncIterator[Sequence[Sequence[Any]]]:
-    """The rows that another key than the first sealed, with their keys, in batches."""
+    """The rows with a condition on the name of their key (`$1`), with their ids, in batches."""
     key = ", ".join(sealed.key)
-    first = bytes.fromhex(vault.names[0])
     after: Sequence[Any] = ()
     while True:
         places = ", ".join(f"${number}" for number in range(2, len(after) + 2))
@@ -92,9 +106,9 @@ async def _others(
         async with database.everyone() as transaction:
             rows = await transaction.rows(
                 f"select {key}, {sealed.column} from {sealed.table}"
-                f" where substring({sealed.column} from 2 for 4) <> $1{further}"
+                f" where substring({sealed.column} from 2 for 4) {condition}{further}"
                 f" order by {key} limit {_BATCH}",
-                first,
+                name,
                 *after,
             )
         if not rows:

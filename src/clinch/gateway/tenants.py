@@ -51,11 +51,17 @@ GATEWAY_TENANT = tenant_table(
     foreign_keys=(ForeignKey("user_id", "app_user"),),
 )
 
+
+def new_data_key() -> bytes:
+    return os.urandom(32)
+
+
 DATA_KEYS = SealedColumn(
     GATEWAY_TENANT.name,
     ("organization_id", "tenant_id"),
     "wrapped_data_key",
     "gateway_tenant {organization_id} {tenant_id}",
+    new_data_key,
 )
 
 
@@ -93,7 +99,9 @@ class CustomerPage:
 
 
 async def tenant_of_user(database: Database, vault: Vault, actor: Actor) -> GatewayTenant:
-    """The tenant that an actor with a user is; raises CredentialChanged."""
+    """The tenant that an actor is who is a user, not the system; raises CredentialChanged."""
+    if actor.user_id is None:
+        raise ValueError("the system is no tenant")
     now = actor.clock()
     async with database.tenant(actor.tenant) as transaction:
         found = await _of_user(transaction, actor)
@@ -303,7 +311,7 @@ async def _see(transaction: Transaction, tenant: GatewayTenant, now: datetime) -
 def _new(vault: Vault, organization: Tenant) -> tuple[str, bytes]:
     """The id of a new tenant and its data key, wrapped."""
     id = new_id("tnt")
-    return id, vault.seal(os.urandom(32), DATA_KEYS.place_of(organization.organization_id, id))
+    return id, vault.seal(new_data_key(), DATA_KEYS.place_of(organization.organization_id, id))
 
 
 def _tenant(organization: Tenant, row: Sequence[Any]) -> GatewayTenant:

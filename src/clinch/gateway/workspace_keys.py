@@ -21,11 +21,18 @@ GATEWAY_WORKSPACE = Table(
     rights="select, insert, update",
 )
 
+
+def new_workspace_secret() -> bytes:
+    """As long as HS512 has use for."""
+    return "".join(new_secret() for _ in range(4)).encode()
+
+
 SECRETS = SealedColumn(
     GATEWAY_WORKSPACE.name,
     ("organization_id",),
     "sealed_secret",
     "gateway_workspace {organization_id}",
+    new_workspace_secret,
 )
 
 
@@ -46,8 +53,7 @@ async def workspace_key(
 
     With `rotate` the secret is a new one, and tokens signed with the one before hold no more.
     """
-    secret = "".join(new_secret() for _ in range(4))  # as long as HS512 has use for
-    sealed = vault.seal(secret.encode(), SECRETS.place_of(organization_id))
+    sealed = vault.seal(new_workspace_secret(), SECRETS.place_of(organization_id))
     async with database.installation() as transaction:
         await transaction.execute(
             "insert into gateway_workspace (organization_id, key, sealed_secret)"

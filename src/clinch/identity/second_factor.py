@@ -41,7 +41,14 @@ SECOND_FACTOR = Table(
     ("user_id",),
 )
 
-SECRETS = SealedColumn(SECOND_FACTOR.name, ("user_id",), "sealed_secret", "second_factor {user_id}")
+
+def new_secret() -> bytes:
+    return pyotp.random_base32().encode()
+
+
+SECRETS = SealedColumn(
+    SECOND_FACTOR.name, ("user_id",), "sealed_secret", "second_factor {user_id}", new_secret
+)
 
 
 class CodeNeeded(ApiError):
@@ -96,7 +103,7 @@ async def state(transaction: Transaction, user_id: str) -> State:
 
 async def set_up(transaction: Transaction, vault: Vault, user_id: str, email: str) -> Setup:
     """A new secret, which is asked for from the first right code on; raises BadRequest."""
-    secret = pyotp.random_base32()
+    secret = new_secret()
     made = await transaction.value(
         "insert into second_factor as s"
         " (user_id, sealed_secret, active, last_step, recovery_codes)"
@@ -104,14 +111,14 @@ async def set_up(transaction: Transaction, vault: Vault, user_id: str, email: st
         " do update set sealed_secret = excluded.sealed_secret, last_step = 0 where not s.active"
         " returning user_id",
         user_id,
-        vault.seal(secret.encode(), SECRETS.place_of(user_id)),
+        vault.seal(secret, SECRETS.place_of(user_id)),
     )
     if made is None:
         raise BadRequest("The second factor is on already. Turn it off before you set up another.")
-    uri = pyotp.TOTP(secret).provisioning_uri(name=email, issuer_name="Clinch")
+    uri = pyotp.TOTP(secret.decode()).provisioning_uri(name=email, issuer_name="Clinch")
     picture = io.BytesIO()
     segno.make(uri, error="m").save(picture, kind="svg", scale=4, xmldecl=False)
-    return Setup(secret, uri, picture.getvalue().decode().strip())
+    return Setup(secret.decode(), uri, picture.getvalue().decode().strip())
 
 
 async def activate(

@@ -8,6 +8,8 @@ was left behind moves its attempt on, and the one that was thought lost can no m
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import msgspec
+
 from clinch.db.database import Transaction
 from clinch.db.ids import new_id
 from clinch.db.schema import Column, Index, id_column, tenant_table
@@ -31,11 +33,28 @@ ONCE = tenant_table(
     indexes=(Index(("organization_id", "begun_at")),),
 )
 
+LOST = {
+    "error": "This request was carried out, but its answer was lost. Look at what is there before"
+    " you send it with a new Idempotency-Key."
+}
+
+
+def packed(status: int, kind: bytes, body: bytes) -> bytes:
+    """An answer as it is sealed."""
+    return msgspec.msgpack.encode((status, kind, body))
+
+
+def lost_answer() -> bytes:
+    """What takes the place of an answer that can be opened no more."""
+    return packed(409, b"application/json", msgspec.json.encode(LOST))
+
+
 ANSWERS = SealedColumn(
     ONCE.name,
     ("organization_id", "user_id", "key"),
     "sealed_answer",
     "once {organization_id} {user_id} {key}",
+    lost_answer,
 )
 
 _MINE = " where o.organization_id = $1 and o.user_id = $2 and o.key = $3"

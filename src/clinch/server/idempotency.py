@@ -14,7 +14,16 @@ import msgspec
 
 from clinch.db.database import Database, Tenant
 from clinch.resources.errors import ApiError, BadRequest
-from clinch.resources.once import KEPT, Attempt, Superseded, begin, give_up, keep_answer
+from clinch.resources.once import (
+    KEPT,
+    LOST,
+    Attempt,
+    Superseded,
+    begin,
+    give_up,
+    keep_answer,
+    packed,
+)
 from clinch.resources.store import Store
 from clinch.server.http import Request, Response, Stream
 from clinch.server.resource_routes import read_mode
@@ -58,10 +67,7 @@ class Idempotency:
         if found.sealed_answer is not None:
             return self._open(found.sealed_answer, found.place)
         if found.done:
-            raise ApiError(
-                {"error": "This request was carried out, but its answer was lost. Look at what"
-                 " is there before you send it with a new Idempotency-Key."}, 409
-            )  # fmt: skip
+            raise ApiError(LOST, 409)
         raise Superseded
 
     async def _attempt(self, request: Request, handler: Handler, attempt: Attempt) -> Response:
@@ -75,7 +81,9 @@ class Idempotency:
                     await give_up(transaction, attempt)
             raise
         if not isinstance(response.body, Stream):
-            sealed = self._vault.seal(_packed(response), attempt.place)
+            sealed = self._vault.seal(
+                packed(response.status, response.content_type, response.body), attempt.place
+            )
             async with self._database.tenant(tenant) as transaction:
                 await keep_answer(transaction, attempt, sealed)
         return response
@@ -114,7 +122,3 @@ def _digest(request: Request) -> bytes:
     """What makes two requests the same."""
     said = (request.provenance.method, request.provenance.path, request.parameters, request.body)
     return hashlib.sha256(msgspec.json.encode(said, order="deterministic")).digest()
-
-
-def _packed(response: Response) -> bytes:
-    return msgspec.msgpack.encode((response.status, response.content_type, response.body))

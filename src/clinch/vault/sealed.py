@@ -3,6 +3,7 @@
 A column is declared where its table is, and all of them are listed in `clinch.cli.sealed.SEALED`.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,12 +11,14 @@ from typing import Any
 @dataclass(frozen=True, slots=True)
 class SealedColumn:
     """A column of sealed values. `key` is the table's primary key; `place` is what a value is
-    sealed for, with the columns of the key in braces."""
+    sealed for, with the columns of the key in braces; `fresh` makes a new value, for the day on
+    which what was sealed cannot be opened ever again."""
 
     table: str
     key: tuple[str, ...]
     column: str
     place: str
+    fresh: Callable[[], bytes]
 
     def place_of(self, *key: Any) -> str:
         """The place of one row, by the values of its primary key."""
