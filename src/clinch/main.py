@@ -32,7 +32,12 @@ from clinch.events.seal import EVENT_SEAL, SEAL
 from clinch.events.wake import SWEEP, Listener, Waker
 from clinch.files.sweep import sweep_files
 from clinch.gateway.access import Access
+from clinch.gateway.actions.catalog import ACTIONS
+from clinch.gateway.connections import GATEWAY_CONNECTION, Connections
+from clinch.gateway.connectors.catalog import Catalog
+from clinch.gateway.connectors.close import close
 from clinch.gateway.run_logs import GATEWAY_RUN, RunLog, sweep_runs
+from clinch.gateway.running import Actions
 from clinch.gateway.secrets import TenantVault
 from clinch.gateway.tenants import GATEWAY_TENANT
 from clinch.gateway.workspace_keys import GATEWAY_WORKSPACE
@@ -57,6 +62,9 @@ from clinch.server.custom_field_schema import custom_field_schema_routes
 from clinch.server.events import event_routes
 from clinch.server.field_associations import field_association_routes
 from clinch.server.files import download_routes, file_routes
+from clinch.server.gateway.actions import action_routes
+from clinch.server.gateway.apps import app_routes
+from clinch.server.gateway.connections import connection_routes
 from clinch.server.gateway.customers import customer_routes
 from clinch.server.gateway.exchange import GatewayApplication
 from clinch.server.gateway.runs import run_routes
@@ -129,6 +137,7 @@ def tables(declared: Declarations) -> list[Table]:
         ONCE,
         GATEWAY_WORKSPACE,
         GATEWAY_TENANT,
+        GATEWAY_CONNECTION,
         GATEWAY_RUN,
         *declared.tables(),
     ]
@@ -177,32 +186,47 @@ def application(store: Store, vault: Vault, rate_limit: int = 1000) -> Applicati
             log_failure(error, check="ready")
             return False
 
-    return Application(
+    document = openapi(store.declared, routes, signing_in)
+    connections, doors = gateway(store, vault, authenticator, document, lambda: app)
+    app = Application(
         authenticator,
         {"/api/v1": Routes(routes), FILES: Routes(download_routes(store))},
-        gateway_doors(store, vault, authenticator),
-        pages(
-            store,
-            vault,
-            authenticator,
-            signing_in,
-            openapi(store.declared, routes, signing_in),
-            ready,
-        ),
+        doors,
+        pages(store, vault, authenticator, connections, signing_in, document, ready),
         RateLimit(rate_limit),
         Idempotency(store.database, vault),
         store.declared.public_url,
     )
+    return app
 
 
-def gateway_doors(store: Store, vault: Vault, authenticator: Authenticator) -> dict[str, Asgi]:
-    """The gateway's REST API, by the first segments of its paths."""
-    database, tenant_vault = store.database, TenantVault(vault)
+def gateway(
+    store: Store,
+    vault: Vault,
+    authenticator: Authenticator,
+    document: dict[str, Any],
+    app: Callable[[], Asgi],
+) -> tuple[Connections, dict[str, Asgi]]:
+    """The gateway's connections, and its doors by the first segments of their paths.
+
+    `document` is our OpenAPI document, of which the app `close` is made; `app` is this server.
+    """
+    database, public_url = store.database, store.declared.public_url
+    tenant_vault = TenantVault(vault)
+    catalog = Catalog([close(document, public_url)])
     runs = RunLog(database, tenant_vault)
-    routes = [*customer_routes(database), *run_routes(runs)]
+    connections = Connections(database, tenant_vault, catalog, app, public_url)
+    actions = Actions(catalog, connections, ACTIONS, runs)
+    routes = [
+        *customer_routes(database),
+        *app_routes(catalog),
+        *connection_routes(connections),
+        *action_routes(actions),
+        *run_routes(runs),
+    ]
     access = Access(database, vault, authenticator)
     rest = GatewayApplication(Routes(routes), access.caller)
-    return {route.path.partition("/")[0]: rest for route in routes}
+    return connections, {route.path.partition("/")[0]: rest for route in routes}
 
 
 async def web() -> None:

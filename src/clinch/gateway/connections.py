@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
+from urllib.parse import unquote, urlsplit
 
 import jsonschema_rs
 import msgspec
@@ -280,6 +281,10 @@ class Connections:
                 return one
             await asyncio.sleep(_POLL)
 
+    def options(self, app: str) -> tuple[AuthOption, ...]:
+        """The ways into an app; raises NotFound."""
+        return self._connector(app).options
+
     async def of_tenant(self, tenant: GatewayTenant) -> list[Connection]:
         """All that are not archived, up to a thousand."""
         return (await self.find(tenant, limit=1000)).items
@@ -408,6 +413,7 @@ class Connections:
             if name.lower() not in ("authorization", "cookie", "host")
         )
         path, mark, query = request.path.partition("?")
+        path = _below(path, one.option.base_url)
         if one.connector.trailing_slash and not path.endswith("/"):
             path += "/"
         asked = ApiRequest(
@@ -522,6 +528,20 @@ _SELECT = (
     " c.expires_at, c.created_at, c.updated_at, c.archived_at from gateway_connection c"
     " where c.organization_id = $1 and c.tenant_id = $2"
 )
+
+
+def _below(path: str, base_url: str) -> str:
+    """The path below the base address, whose own path may stand before it.
+
+    Raises InvalidRequest.
+    """
+    base = urlsplit(base_url).path.rstrip("/")
+    if path.startswith(f"{base}/"):
+        path = path.removeprefix(base)
+    decoded = unquote(path)
+    if ".." in decoded.split("/") or "\\" in decoded or path.startswith("//"):
+        raise InvalidRequest("The path goes out of the app's base address.", field="path")
+    return path
 
 
 def _proof(option: AuthOption, held: Mapping[str, str]) -> str:

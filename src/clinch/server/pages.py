@@ -14,9 +14,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from clinch import __version__
+from clinch.gateway.connections import Connections
 from clinch.identity.credentials import Authenticator
 from clinch.resources.store import Store
 from clinch.server.files import upload_routes
+from clinch.server.gateway.connect_page import connect_page
 from clinch.server.handouts import handouts
 from clinch.server.html import page
 from clinch.server.link_pages import link_pages
@@ -33,6 +35,7 @@ def pages(
     store: Store,
     vault: Vault,
     authenticator: Authenticator,
+    connections: Connections,
     signing_in: list[SignInRoute],
     document: dict[str, Any],
     ready: Ready,
@@ -50,6 +53,9 @@ def pages(
             *upload_routes(store, vault),
             *oauth_pages(store.database, vault, authenticator, store.declared.public_url),
             *token_routes(store.database, store.declared.public_url),
+            connect_page(
+                store.database, vault, authenticator, connections, store.declared.public_url
+            ),
             *handouts(store.declared.public_url),
         ],
         exception_handlers={HTTPException: _refusal},

@@ -187,6 +187,8 @@ class GatewayApplication:
         now = datetime.now(UTC)
         caller = await self._authenticate(_bearer(headers), now)
         segments = [segment for segment in scope["path"].split("/") if segment]
+        if segments[:1] == ["connections"] and segments[2:3] == ["proxy"] and len(segments) > 3:
+            segments[3:] = ["**"]  # what follows is the app's path, and none of ours
         try:
             match = self._routes.find(segments)
         except ApiError:

@@ -9,7 +9,7 @@ import hmac
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import escape
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
@@ -25,14 +25,11 @@ from clinch.identity.oauth.codes import SHOWN_LIFETIME, check_challenge, make_co
 from clinch.identity.oauth.errors import OAuthError
 from clinch.identity.oauth.grants import Granted
 from clinch.identity.scopes import InvalidScope, Scope, read_scope
-from clinch.identity.second_factor import CodeNeeded, WrongCode
-from clinch.identity.sessions import LIFETIME, SignIn, sign_in
 from clinch.resources.actor import Actor, OperationClass
-from clinch.resources.errors import ApiError, BadRequest
-from clinch.server.html import alert, field, form, hidden, page, paragraph, sent_to
-from clinch.server.http import receive_body
+from clinch.server.html import alert, hidden, page, paragraph, sent_to
 from clinch.server.oauth.tokens import PREFIXES
-from clinch.server.session import headers_of, session_of, set_session, signed_in
+from clinch.server.session import headers_of, session_of, signed_in
+from clinch.server.sign_in_page import SignInPage, read_form
 from clinch.vault.vault import Vault
 
 _SCOPES = {
@@ -89,8 +86,8 @@ class _Pages:
     def __init__(
         self, database: Database, vault: Vault, authenticator: Authenticator, public_url: str
     ) -> None:
-        self._database, self._vault = database, vault
-        self._authenticator, self._public_url = authenticator, public_url
+        self._database, self._authenticator = database, authenticator
+        self._sign_in, self._public_url = SignInPage(database, vault, public_url), public_url
 
     async def authorize(self, request: Request) -> Response:
         try:
@@ -99,13 +96,14 @@ class _Pages:
             return RedirectResponse(refused.place, 303)
         except OAuthError as error:
             return page("This does not work", alert(error.description), error.status)
-        sent = await _read_form(request) if request.method == "POST" else {}
-        if sent.get("step") == "sign in":
-            return await self._sign_in(request, asked, sent)
+        sent = await read_form(request) if request.method == "POST" else {}
+        why = f"To go on with {asked.name}."
+        if self._sign_in.was_sent(sent):
+            return await self._sign_in.take(request, why, sent)
         try:
             actor = await signed_in(self._authenticator, request)
         except Unauthorized:
-            return self._sign_in_page(asked, {})
+            return self._sign_in.show(why, {})
         belongings = await self._belongings(actor, asked)
         if not belongings:
             return page("This does not work", alert("You belong to no organization here."), 403)
@@ -178,39 +176,6 @@ class _Pages:
         own = asked.client.organization_id
         return [one for one in found if own in (None, one.organization_id)]
 
-    async def _sign_in(self, request: Request, asked: _Asked, sent: dict[str, str]) -> Response:
-        try:
-            secret = await sign_in(
-                self._database,
-                self._vault,
-                SignIn(sent.get("email", ""), sent.get("password", ""), sent.get("code") or None),
-                datetime.now(UTC),
-            )
-        except ApiError as error:
-            return self._sign_in_page(asked, sent, error)
-        response = RedirectResponse(f"{request.url.path}?{request.url.query}", 303)
-        set_session(response, secret, int(LIFETIME.total_seconds()), self._public_url)
-        return response
-
-    def _sign_in_page(
-        self, asked: _Asked, sent: dict[str, str], error: ApiError | None = None
-    ) -> Response:
-        email = sent.get("email", "")
-        inputs = hidden("step", "sign in")
-        inputs += field("email", "Email", kind="email", value=email, complete="username")
-        inputs += field("password", "Password", kind="password", complete="current-password")
-        told, status = "", 200
-        if isinstance(error, CodeNeeded | WrongCode):
-            hint = "Of your app, or one of your recovery codes."
-            inputs += field("code", "Code", complete="one-time-code", hint=hint)
-        if error is not None:
-            status = error.status
-            wrong = "The email or the password is not right."
-            said = wrong if type(error) is Unauthorized else str(error.body.get("error"))
-            told = alert(said)
-        body = told + paragraph(f"To go on with {asked.name}.") + form(inputs, "Sign in")
-        return page("Sign in", body, status)
-
     async def _decide(
         self, asked: _Asked, belongings: list[Belonging], actor: Actor, sent: dict[str, str]
     ) -> Response:
@@ -278,11 +243,3 @@ def _proof(request: Request) -> str:
     session = session_of(headers_of(request)) or ""
     asked = request.url.query.encode()
     return hmac.new(session.encode(), asked, hashlib.sha256).hexdigest()
-
-
-async def _read_form(request: Request) -> dict[str, str]:
-    raw = await receive_body(headers_of(request), request.receive)
-    try:
-        return dict(parse_qsl(raw.decode(), keep_blank_values=True, max_num_fields=30))
-    except ValueError:
-        raise BadRequest("This is not what the form sends.") from None

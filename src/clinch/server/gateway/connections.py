@@ -1,0 +1,228 @@
+"""`/connections`: letting apps in, seeing and ending that, and raw requests through one."""
+
+from typing import Any
+
+import msgspec
+
+from clinch.gateway.api import ApiRequest
+from clinch.gateway.connections import Connection, Connections, Wanted
+from clinch.gateway.errors import InvalidRequest
+from clinch.server.gateway.apps import option_shown
+from clinch.server.gateway.exchange import Answer, Exchange, GatewayRoute, json_answer
+
+_LONGEST_WAIT = 60
+# What a caller says of themselves, and what belongs to their own line, goes no further.
+_HOP_BY_HOP = ("connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade")
+_NOT_PASSED_ON = frozenset(
+    (
+        *_HOP_BY_HOP,
+        *("authorization", "cookie", "host", "proxy-authenticate", "proxy-authorization"),
+        *("content-length", "accept-encoding", "membrane-api-version"),
+    )
+)
+_NOT_PASSED_BACK = frozenset((*_HOP_BY_HOP, "set-cookie", "content-length", "x-request-id"))
+
+
+def connection_routes(connections: Connections) -> list[GatewayRoute]:
+    async def listed(exchange: Exchange) -> Answer:
+        app = exchange.value("integrationKey") or exchange.value("integrationId")
+        page = await connections.find(
+            exchange.tenant,
+            connector=app or exchange.value("connectorId") or exchange.value("externalAppId"),
+            search=exchange.value("search") or "",
+            limit=exchange.limit(),
+            cursor=exchange.value("cursor"),
+        )
+        items = [shown(one) for one in page.items]
+        return json_answer({"items": items} | ({"cursor": page.cursor} if page.cursor else {}))
+
+    async def create(exchange: Exchange) -> Answer:
+        wanted = _wanted(await exchange.document())
+        return json_answer(shown(await connections.create(exchange.caller, wanted, exchange.now)))
+
+    async def ensure(exchange: Exchange) -> Answer:
+        sent = await exchange.document()
+        address = _text(sent, "appUrl")
+        if not address:
+            raise InvalidRequest("appUrl is the app's web address.", field="appUrl")
+        name = _text(sent, "name")
+        one = await connections.ensure(exchange.caller, address, name, exchange.now)
+        return json_answer(shown(one))
+
+    async def one(exchange: Exchange) -> Answer:
+        [id] = exchange.arguments
+        if exchange.flag("wait"):
+            seconds = exchange.number("timeout", 30, _LONGEST_WAIT)
+            return json_answer(shown(await connections.wait(exchange.tenant, id, seconds)))
+        return json_answer(shown(await connections.get(exchange.tenant, id)))
+
+    async def patch(exchange: Exchange) -> Answer:
+        [id] = exchange.arguments
+        change = await exchange.document()
+        if "connectionKey" in change:
+            change["key"] = change.pop("connectionKey")
+        for name in ("input", "credentials"):
+            if isinstance(change.get(name), dict):
+                found = await connections.get(exchange.tenant, id)
+                given = change.pop(name)
+                await connections.enter(exchange.tenant, found.id, given, exchange.now)
+        return json_answer(
+            shown(await connections.patch(exchange.tenant, id, change, exchange.now))
+        )
+
+    async def archive(exchange: Exchange) -> Answer:
+        await connections.archive(exchange.tenant, exchange.arguments[0], exchange.now)
+        return Answer()
+
+    async def disconnect(exchange: Exchange) -> Answer:
+        await connections.archive(exchange.tenant, exchange.arguments[0], exchange.now)
+        return Answer(status=204)
+
+    async def reconnect(exchange: Exchange) -> Answer:
+        [id] = exchange.arguments
+        return json_answer(shown(await connections.connect(exchange.caller, id, exchange.now)))
+
+    async def test(exchange: Exchange) -> Answer:
+        good = await connections.test(exchange.tenant, exchange.arguments[0])
+        return json_answer({"success": good})
+
+    async def options(exchange: Exchange) -> Answer:
+        wanted = _wanted(await exchange.document())
+        return json_answer([option_shown(one) for one in connections.options(wanted.app)])
+
+    async def proxy(exchange: Exchange) -> Answer:
+        """The path form: what comes after `/proxy` goes to the app as it is."""
+        id = exchange.arguments[0]
+        _, _, rest = exchange.raw_path.partition("/proxy")
+        query = exchange.raw_query.decode("latin-1")
+        headers = tuple(
+            (name.decode("latin-1"), value.decode("latin-1"))
+            for name, value in exchange.headers.items()
+            if name.decode("latin-1") not in _NOT_PASSED_ON
+        )
+        path = (rest or "/") + (f"?{query}" if query else "")
+        body = await exchange.body()
+        return await _send(exchange, id, ApiRequest(exchange.method, path, (), headers, body))
+
+    async def envelope(exchange: Exchange) -> Answer:
+        """The form in which the request is a JSON object."""
+        [id] = exchange.arguments
+        sent = await exchange.document()
+        return await _send(exchange, id, _request(sent))
+
+    async def _send(exchange: Exchange, id: str, request: ApiRequest) -> Answer:
+        connection = await connections.get(exchange.tenant, id)
+        answer = await connections.api(exchange.tenant, connection)(request)
+        headers = [
+            (name.encode("latin-1"), value.encode("latin-1"))
+            for name, value in answer.headers
+            if name.lower() not in _NOT_PASSED_BACK
+        ]
+        return Answer(answer.body, answer.status, headers)
+
+    methods = ("GET", "POST", "PUT", "PATCH", "DELETE")
+    return [
+        GatewayRoute("GET", "connections", listed),
+        GatewayRoute("POST", "connections", create),
+        GatewayRoute("POST", "connections/ensure", ensure),
+        GatewayRoute("POST", "connection-options", options),
+        GatewayRoute("GET", "connections/{}", one),
+        GatewayRoute("PATCH", "connections/{}", patch),
+        GatewayRoute("PUT", "connections/{}", patch),
+        GatewayRoute("DELETE", "connections/{}", archive),
+        GatewayRoute("POST", "connections/{}/disconnect", disconnect),
+        GatewayRoute("POST", "connections/{}/reconnect", reconnect),
+        GatewayRoute("POST", "connections/{}/test", test),
+        GatewayRoute("POST", "connections/{}/proxy", envelope),
+        *(GatewayRoute(method, "connections/{}/proxy/**", proxy) for method in methods),
+    ]
+
+
+def shown(one: Connection) -> dict[str, Any]:
+    """A connection as the REST API has it."""
+    told: dict[str, Any] = {
+        "id": one.id,
+        "connectionId": one.id,
+        "name": one.name,
+        "key": one.key,
+        "state": one.state,
+        "connected": one.is_ready,
+        "disconnected": not one.is_ready,
+        "connectorId": one.connector.id,
+        "connectorKey": one.connector.key,
+        "connectorName": one.connector.name,
+        "integrationId": one.connector.id,
+        "authOptionKey": one.option.key,
+        "createdAt": one.created_at,
+        "updatedAt": one.updated_at,
+    }
+    if one.reason is not None:
+        told["error"] = {"message": one.reason}
+    if not one.is_ready:
+        told["clientAction"] = _client_action(one)
+    return told
+
+
+def _client_action(one: Connection) -> dict[str, Any]:
+    """What a person has to do, for who can show them a page."""
+    app = one.connector.name
+    told: dict[str, Any] = {
+        "type": "connect",
+        "description": f"Let {app} be connected, on a page of this server.",
+        "agentInstructions": (
+            f"Show the person the address uiUrl and ask them to connect {app} there; they type what"
+            f" is secret into that page, never to you. Then run: membrane connection get {one.id}"
+            " --wait --json"
+        ),
+    }
+    if one.ui_url is not None:
+        return told | {"uiUrl": one.ui_url}
+    again = f"membrane connect --connectionId={one.id} --json"
+    told["agentInstructions"] = f"Run: {again}. It answers with the page to show to the person."
+    return told
+
+
+def _wanted(sent: dict[str, Any]) -> Wanted:
+    names = ("connectorId", "connectorKey", "integrationId", "integrationKey", "externalAppId")
+    app = next((text for name in names if (text := _text(sent, name))), None)
+    if app is None:
+        raise InvalidRequest("Which app? Say its connectorId or connectorKey.")
+    input = sent.get("input") or sent.get("credentials")
+    if input is not None and not isinstance(input, dict):
+        raise InvalidRequest("input is an object.", field="input")
+    return Wanted(
+        app,
+        _text(sent, "authOptionKey"),
+        _text(sent, "name"),
+        _text(sent, "key") or _text(sent, "connectionKey"),
+        input,
+        sent.get("allowMultipleConnections") is True,
+    )
+
+
+def _request(sent: dict[str, Any]) -> ApiRequest:
+    """The request in an envelope; raises InvalidRequest."""
+    path, method = _text(sent, "path"), (_text(sent, "method") or "GET").upper()
+    if not path or "://" in path:
+        raise InvalidRequest("path is below the app's base address.", field="path")
+    if method not in ("GET", "POST", "PUT", "PATCH", "DELETE"):
+        raise InvalidRequest("method is GET, POST, PUT, PATCH or DELETE.", field="method")
+    query = tuple((name, str(value)) for name, value in (sent.get("query") or {}).items())
+    headers = tuple(
+        (name, str(value))
+        for name, value in (sent.get("headers") or {}).items()
+        if name.lower() not in _NOT_PASSED_ON
+    )
+    body = None
+    if sent.get("data") is not None:
+        body = msgspec.json.encode(sent["data"])
+        if not any(name.lower() == "content-type" for name, _ in headers):
+            headers += (("content-type", "application/json"),)
+    return ApiRequest(method, path if path.startswith("/") else f"/{path}", query, headers, body)
+
+
+def _text(sent: dict[str, Any], name: str) -> str | None:
+    value = sent.get(name)
+    if value is not None and not isinstance(value, str):
+        raise InvalidRequest(f"{name} is a text.", field=name)
+    return value
