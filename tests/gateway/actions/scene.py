@@ -24,10 +24,8 @@ NOW = datetime.now(UTC)
 
 def over_http(key: Key, base: str = "/api/v1") -> Api:
     """The app behind a key, reached over HTTP."""
-    session = requests.Session()
-
     async def call(request: ApiRequest) -> ApiAnswer:
-        answer = session.request(
+        answer = requests.request(
             request.method,
             f"{key.program.url}{base}{request.path}",
             params=list(request.query),
