@@ -54,7 +54,7 @@ class Span:
         self.since = None if since is None else self._aware(parse_when("dateFrom", since))
         self.until = None if until is None else self._aware(parse_when("dateTo", until))
         first, last = self.first_moment(), self.end()
-        if first is not None and last is not None and first > last[0]:
+        if first and last and (first > last[0] or (first == last[0] and not last[1])):
             raise ActionError("dateFrom is after dateTo.", "Exchange the two.", "dateFrom")
 
     def _aware(self, when: date | datetime) -> date | datetime:

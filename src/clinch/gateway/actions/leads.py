@@ -24,7 +24,6 @@ LEAD = Shape(
     short={
         "id": TEXT,
         "display_name": TEXT,
-        "status_id": TEXT,
         "status_label": TEXT,
         "url": TEXT,
         "description": TEXT,

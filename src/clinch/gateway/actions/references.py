@@ -34,7 +34,8 @@ class IdOf(Input):
     path: str
 
     def shape(self) -> Schema:
-        return {"type": "string", "pattern": f"^({self.prefix})_[0-9A-Za-z]+$"}
+        prefix = f"({self.prefix})" if "|" in self.prefix else self.prefix
+        return {"type": "string", "pattern": f"^{prefix}_[0-9A-Za-z]+$"}
 
     def ready(self, value: Any) -> Any:
         value = value.strip() if isinstance(value, str) else value
@@ -114,7 +115,7 @@ async def read_all(run: Run, path: str, most: int = 1000) -> list[Row]:
     """Every object of a short list."""
     rows: list[Row] = []
     while len(rows) < most:
-        query = (("_skip", str(len(rows))), ("_limit", "100"))
+        query = (("_skip", str(len(rows))), ("_limit", "100")) if rows else ()
         page = await run.get(path, query)
         rows += page["data"]
         if not page.get("has_more") or not page["data"]:
@@ -168,7 +169,8 @@ async def find_pipeline(run: Run, field: str, text: str) -> Row:
 @dataclass(frozen=True, kw_only=True)
 class OpportunityStatusRef(Input):
     """A status of opportunities, by its label or id; `several` where a label may mean those of all
-    pipelines, and a type (active, won, lost) all statuses of it."""
+    pipelines, and a type (active, won, lost) all statuses of it. Of an opportunity that there is,
+    those of its own pipeline are meant first."""
 
     several: bool = False
 
@@ -180,7 +182,7 @@ class OpportunityStatusRef(Input):
         if given.get("pipeline"):
             rows = [await find_pipeline(run, "pipeline", given["pipeline"])]
         statuses = [
-            status | {"shown": f"{status['label']} ({row['name']})"}
+            status | {"shown": f"{status['label']} ({row['name']})", "pipeline": row["id"]}
             for row in rows
             for status in row["statuses"]
         ]
@@ -189,6 +191,10 @@ class OpportunityStatusRef(Input):
             found = found or [s for s in statuses if s["type"] == value.strip().lower()]
             if found:
                 return {"status_id__in": ",".join(status["id"] for status in found)}
+        elif len(found) > 1 and "id" in given:
+            path, field = f"/opportunity/{given['id']}/", "pipeline_id"
+            deal = await run.get(path, (("_fields", field),), seeks="opportunity")
+            found = [s for s in found if s["pipeline"] == deal[field]] or found
         shown = "shown" if len(rows) > 1 else "label"
         finder = "list-opportunity-statuses"
         return {"status_id": _one(self.name, value, found, statuses, shown, finder)}
