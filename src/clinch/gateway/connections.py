@@ -30,6 +30,7 @@ from clinch.gateway.errors import (
     AlreadyExists,
     ConfigurationError,
     ConnectionDefunct,
+    GatewayError,
     InvalidRequest,
     NotFound,
 )
@@ -172,7 +173,7 @@ class Connections:
                 now,
             )
         if wanted.input is not None:
-            return await self.enter(tenant, id, wanted.input, now)
+            return await self._entered(tenant, id, wanted.input, now)
         return await self.connect(caller, id, now)
 
     async def ensure(
@@ -379,6 +380,21 @@ class Connections:
             return answer
 
         return call
+
+    async def _entered(
+        self, tenant: GatewayTenant, id: str, input: Mapping[str, Any], now: datetime
+    ) -> Connection:
+        """A new connection with what was sent along; none is left where that does not work."""
+        try:
+            return await self.enter(tenant, id, input, now)
+        except GatewayError:
+            async with tenant_rows(self._database, tenant) as rows:
+                await rows.execute(
+                    "delete from gateway_connection where organization_id = $1 and tenant_id = $2"
+                    " and id = $3",
+                    id,
+                )
+            raise
 
     async def _fresh(
         self, tenant: GatewayTenant, one: Connection, spent: Mapping[str, str] | None

@@ -24,6 +24,7 @@ NOW = datetime.now(UTC)
 
 def over_http(key: Key, base: str = "/api/v1") -> Api:
     """The app behind a key, reached over HTTP."""
+
     async def call(request: ApiRequest) -> ApiAnswer:
         answer = requests.request(
             request.method,

@@ -43,37 +43,11 @@ def run_action(arguments: dict[str, Any]) -> Result:
     return Result(done, _output(done))
 
 
-def create_action(arguments: dict[str, Any]) -> Result:
-    body: dict[str, Any] = {
-        name: arguments[name] for name in ("key", "name", "type", *_SCOPE) if arguments.get(name)
-    }
-    for name in ("config", "inputSchema"):
-        if arguments[name]:
-            body[name] = json_object(arguments[name], f"--{name}")
-    return _saved(Session(arguments).json("POST", "/actions", body=body))
-
-
-def update_action(arguments: dict[str, Any]) -> Result:
-    return _change("PATCH", arguments)
-
-
-def replace_action(arguments: dict[str, Any]) -> Result:
-    return _change("PUT", arguments)
-
-
-def delete_action(arguments: dict[str, Any]) -> Result:
-    session = Session(arguments)
-    session.json("DELETE", _path(arguments["action"]), query=_scope(arguments))
-    return Result({"id": arguments["action"], "archived": True}, "Archived.")
-
-
 def act(arguments: dict[str, Any]) -> Result:
-    named = {name: arguments[name] for name in ("api", "key", "id") if arguments[name]}
+    named = {name: arguments[name] for name in ("key", "id") if arguments[name]}
     if len(named) != 1:
-        raise usage("Say one of --api, --key and --id.", "membrane act --key list-leads")
+        raise usage("Say one of --key and --id.", "membrane act --key list-leads")
     body: dict[str, Any] = dict(named)
-    if "api" in body:
-        body["api"] = json_object(body["api"], "--api")
     for name in ("input", "meta"):
         if arguments[name]:
             body[name] = json_object(arguments[name], f"--{name}")
@@ -86,17 +60,6 @@ def get_run(arguments: dict[str, Any]) -> Result:
     path = f"/action-run-logs/{quote(arguments['run'], safe='')}"
     one = Session(arguments).json("GET", path + ("/details" if arguments["details"] else ""))
     return Result(one, json.dumps(one, indent=2, ensure_ascii=False))
-
-
-def _change(method: str, arguments: dict[str, Any]) -> Result:
-    session = Session(arguments)
-    change = json_object(arguments["data"], "--data")
-    path = _path(arguments["action"])
-    return _saved(session.json(method, path, query=_scope(arguments), body=change))
-
-
-def _saved(one: dict[str, Any]) -> Result:
-    return Result(one, f"{one['id']}: {one.get('description') or one.get('name')}")
 
 
 def _path(action: str) -> str:

@@ -13,7 +13,7 @@ _TARGETS = ("connectorId", "connectorKey", "integrationId", "integrationKey")
 
 
 def search(arguments: dict[str, Any]) -> Result:
-    """Find apps, connections and actions by a word."""
+    """Find apps by a word."""
     session = Session(arguments)
     query = _given(q=arguments["query"], **_chosen(arguments, "elementType", "limit"))
     found = session.json("GET", "/search", query=query)
@@ -97,21 +97,6 @@ def archive_connection(arguments: dict[str, Any]) -> Result:
     session.json("DELETE", f"/connections/{_segment(arguments['connection'])}")
     told = {"id": arguments["connection"], "archived": True}
     return Result(told, "Archived: what it held is revoked and erased.")
-
-
-def create_request(arguments: dict[str, Any]) -> Result:
-    session = Session(arguments)
-    body = _chosen(
-        arguments, "connectorId", "integrationId", "integrationKey", "connectionId", "name"
-    )
-    one = session.json("POST", "/connection-requests", body=body)
-    return Result(one, f"{one['url']}\n{one['requestId']}: {one['status']}")
-
-
-def get_request(arguments: dict[str, Any]) -> Result:
-    session = Session(arguments)
-    one = session.json("GET", f"/connection-requests/{_segment(arguments['request'])}")
-    return Result(one, f"{one['requestId']}: {one['status']}")
 
 
 def list_apps(arguments: dict[str, Any]) -> Result:

@@ -62,7 +62,6 @@ _WAIT = (
 _INPUT = option("input", "JSON", "what the action is given")
 _ONCE = option("idempotencyKey", "KEY", "send the same again and it is not done again")
 _DATA = option("data", "JSON", "what changes")
-_CHANGE = (_ACTION, _DATA, *_SCOPE)
 _REQUEST = (
     _CONNECTION,
     place("path", "PATH", "below the app's base address"),
@@ -95,11 +94,11 @@ COMMANDS = (
     Command("logout", "end the login", "login.logout"),
     Command(
         "search",
-        "find apps, connections and actions",
+        "find apps",
         "connections.search",
         (
             place("query", "WORDS", "what to look for"),
-            option("elementType", "TYPE", "connector, connection or action"),
+            option("elementType", "TYPE", "connector: what apps are called here"),
             option("limit", "N", "how many at most"),
         ),
     ),
@@ -148,18 +147,6 @@ COMMANDS = (
     ),
     Command("connection delete", "", "connections.archive_connection", (_CONNECTION,)),
     Command(
-        "connection-request create",
-        "ask a person to connect an app",
-        "connections.create_request",
-        _TARGET,
-    ),
-    Command(
-        "connection-request get",
-        "what became of it",
-        "connections.get_request",
-        (place("request", "REQUEST", "its id"),),
-    ),
-    Command(
         "action list",
         "find an action by what it is to do",
         "actions.list_actions",
@@ -178,27 +165,10 @@ COMMANDS = (
         (_ACTION, *_SCOPE, _INPUT, flag("dry-run", "do everything, and change nothing"), _ONCE),
     ),
     Command(
-        "action create",
-        "save a request as an action",
-        "actions.create_action",
-        (
-            *_SCOPE,
-            option("key", "KEY", "what to name it by"),
-            option("name", "NAME", "what it is called"),
-            option("type", "TYPE", "api-request-to-external-app"),
-            option("config", "JSON", "the request"),
-            option("inputSchema", "JSON", "what it takes"),
-        ),
-    ),
-    Command("action update", "change a saved action", "actions.update_action", _CHANGE),
-    Command("action replace", "put another in its place", "actions.replace_action", _CHANGE),
-    Command("action delete", "archive a saved action", "actions.delete_action", (_ACTION, *_SCOPE)),
-    Command(
         "act",
-        "run an action or a request at once",
+        "run an action at once",
         "actions.act",
         (
-            option("api", "JSON", "a request: method, path, query, body"),
             option("key", "KEY", "an action, by its key"),
             option("id", "ID", "an action"),
             *_SCOPE,

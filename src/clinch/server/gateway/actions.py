@@ -11,6 +11,7 @@ from clinch.gateway.errors import InvalidRequest
 from clinch.gateway.running import Actions, Found, Options, Ran, Scope
 from clinch.server.gateway.exchange import Answer, Exchange, GatewayRoute, json_answer
 
+_MOST_VALUES = 10
 _ONCE = b"idempotency-key"
 _SCOPES = ("connectionId", "connectionKey", "integrationId", "integrationKey")
 _ACT = frozenset(("id", "key", "input", "meta", *_SCOPES))
@@ -137,12 +138,26 @@ def _brief(found: Found) -> dict[str, Any]:
         "connectorKey": found.connector.key,
     }
     if isinstance(action, Action):
-        told["inputSchema"] = action.input_schema
+        told["inputSchema"] = _outline(action.input_schema)
     if len(found.connection_ids) == 1:
         told["connectionId"] = found.connection_ids[0]
     elif found.connection_ids:
         told["connectionIds"] = found.connection_ids
     return told
+
+
+def _outline(schema: dict[str, Any]) -> dict[str, Any]:
+    """An input schema in short: the names and types of what it takes. The whole one is told of one
+    action alone, so that a list of ten fits into a model's window."""
+    properties = {name: _type_of(one) for name, one in schema["properties"].items()}
+    told = {"type": "object", "properties": properties}
+    return told | ({"required": schema["required"]} if schema.get("required") else {})
+
+
+def _type_of(schema: dict[str, Any]) -> dict[str, Any]:
+    if "enum" in schema and len(schema["enum"]) <= _MOST_VALUES:
+        return {"enum": schema["enum"]}
+    return {"type": schema["type"]} if "type" in schema else {}
 
 
 def _whole(found: Found) -> dict[str, Any]:

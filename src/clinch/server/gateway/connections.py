@@ -187,7 +187,7 @@ def _wanted(sent: dict[str, Any]) -> Wanted:
     app = next((text for name in names if (text := _text(sent, name))), None)
     if app is None:
         raise InvalidRequest("Which app? Say its connectorId or connectorKey.")
-    input = sent.get("input") or sent.get("credentials")
+    input = sent.get("input", sent.get("credentials"))
     if input is not None and not isinstance(input, dict):
         raise InvalidRequest("input is an object.", field="input")
     return Wanted(
