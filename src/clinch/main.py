@@ -45,7 +45,7 @@ from clinch.identity.credentials import CREDENTIAL, Authenticator
 from clinch.identity.links import LINK
 from clinch.identity.oauth.clients import OAUTH_CLIENT
 from clinch.identity.oauth.codes import OAUTH_CODE
-from clinch.identity.oauth.grants import OAUTH_GRANT
+from clinch.identity.oauth.grants import OAUTH_GRANT, sweep_tokens
 from clinch.identity.organizations import ORGANIZATION_DIRECTORY
 from clinch.identity.second_factor import SECOND_FACTOR
 from clinch.identity.throttle import SIGN_IN_FAILURE
@@ -92,6 +92,7 @@ ERRANDS: tuple[Errand, ...] = (VALUES,)
 CHORES: tuple[Chore, ...] = (
     Chore("files", timedelta(minutes=10), sweep_files),
     Chore("idempotency keys", timedelta(minutes=10), forget_keys),
+    Chore("access tokens", timedelta(minutes=10), sweep_tokens),
     Chore("runs", timedelta(minutes=10), sweep_runs),
 )
 

@@ -26,7 +26,7 @@ from starlette.routing import Route
 
 from clinch.crm.leads import Lead
 from clinch.identity.credentials import Authenticator
-from clinch.main import declarations
+from clinch.main import application, declarations, gateway
 from clinch.server.pages import pages
 from clinch.vault.vault import Vault
 
@@ -478,7 +478,11 @@ def test_what_is_beside_the_api_is_in_the_document_or_for_people(program: Progra
     assert described == {(method, path) for method, path in signing_in if path.endswith("/")}
     assert {(method, path.rstrip("/")) for method, path in described} < signing_in
     store = program.store
-    everything = pages(store, Vault(SECRET_KEY), Authenticator(store.database), [], {}, _ready)
+    vault, authenticator = Vault(SECRET_KEY), Authenticator(store.database)
+    connections, _ = gateway(
+        store, vault, authenticator, document(), lambda: application(store, vault)
+    )
+    everything = pages(store, vault, authenticator, connections, [], {}, _ready)
     others = {route.path.rstrip("/") for route in everything.routes if isinstance(route, Route)}
     assert others == {
         "",
@@ -488,6 +492,21 @@ def test_what_is_beside_the_api_is_in_the_document_or_for_people(program: Progra
         "/invitation/{link}",
         "/password/{link}",
         "/go/upload",
+        "/connect/{ticket}",
+        "/cli",
+        "/cli.tgz",
+        "/llms.txt",
+        "/skills/close/SKILL.md",
+        "/skills/close/SKILL.zh-CN.md",
+        "/org-workspaces/{organization}/access-token",
+        "/.well-known/oauth-authorization-server",
+        "/.well-known/oauth-protected-resource",
+        "/.well-known/oauth-protected-resource/mcp",
+        *(
+            f"{prefix}/{name}"
+            for prefix in ("/oauth", "/oauth2")
+            for name in ("authorize", "code", "token", "revoke", "register")
+        ),
     }
 
 

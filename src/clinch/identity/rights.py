@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from clinch.resources.actor import Actor, Visibility
+from clinch.resources.actor import EVERY_CLASS, Actor, Visibility
 
 ADMIN = "admin"
 
@@ -46,5 +46,11 @@ def rights_of(role: Mapping[str, Any]) -> Rights:
 
 
 def covers(actor: Actor, role: Mapping[str, Any]) -> bool:
-    """Whether the actor has everything that a role, by its row, gives."""
+    """Whether the actor has everything that a role, by its row, gives.
+
+    A program has not, unless it was allowed everything: who is let in by it may do all that the
+    role says, and without the program.
+    """
+    if actor.grant != EVERY_CLASS:
+        return False
     return Rights(actor.permissions, actor.visibility).cover(rights_of(role))

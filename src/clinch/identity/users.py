@@ -9,6 +9,7 @@ from argon2 import PasswordHasher
 from clinch.db.database import Transaction
 from clinch.db.ids import new_id
 from clinch.db.schema import Column, Index, Table, id_column
+from clinch.identity.oauth.grants import end_grants_of
 from clinch.identity.rights import ADMIN, covers
 from clinch.identity.roles import Role
 from clinch.resources.actor import Actor, Provenance
@@ -114,6 +115,17 @@ def tell_activity(work: Work, changes: list[Change]) -> None:
             change.announced.append("activated" if active else "deactivated")
 
 
+def end_grants(work: Work, changes: list[Change]) -> None:
+    """What somebody who leaves let programs do is over, and does not come back with them."""
+    left = [
+        change.get(Membership.user)
+        for change in changes
+        if change.moved(Membership.active) and not change.get(Membership.active)
+    ]
+    if left:
+        end_grants_of(work, left)
+
+
 def refresh_credentials(work: Work, changes: list[Change]) -> None:
     """What a member may do has changed: their keys and sessions must be read anew."""
     work.also(
@@ -137,7 +149,7 @@ class Membership(Audited, path="membership", prefix="memb"):
     indexes = (Index(("organization_id", "user_id"), unique=True),)
     loads = [all_admins]
     before = [keep_an_admin, refuse_what_is_not_ones_own]
-    within = [tell_activity, refresh_credentials]
+    within = [tell_activity, end_grants, refresh_credentials]
 
     id = Id(filters=("in",))
     user = Ref(User, writable="create")

@@ -17,7 +17,7 @@ from clinch.db.ids import new_id
 from clinch.identity.api_keys import ApiKey
 from clinch.identity.credentials import Authenticator, Unauthorized
 from clinch.identity.oauth.grants import ACCESS
-from clinch.resources.actor import Actor, Provenance
+from clinch.resources.actor import Actor, OperationClass, Provenance
 from clinch.resources.errors import ApiError, BadRequest, Forbidden
 from clinch.server.http import (
     BAD_JSON,
@@ -43,6 +43,14 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 Asgi = Callable[[Any, Any, Any], Awaitable[None]]
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE"})
+# What a grant has to cover before anything else is looked at; an operation may ask for more.
+_CLASSES = {
+    "GET": OperationClass.READ,
+    "HEAD": OperationClass.READ,
+    "POST": OperationClass.WRITE,
+    "PUT": OperationClass.WRITE,
+    "DELETE": OperationClass.DESTRUCTIVE,
+}
 _OFFSET = re.compile(rb"[+-]?\d{1,2}(\.\d{1,4})?")
 
 
@@ -159,6 +167,9 @@ class Application:
         return response
 
     async def _handle(self, request: Request, handler: Handler) -> Response:
+        wanted = _CLASSES.get(request.method)
+        if wanted is not None and wanted not in request.actor.grant:
+            raise Forbidden(f"This grant does not allow {wanted} operations.")
         if self._idempotency.asked_for(request):
             return await self._idempotency.answer(request, handler)
         return await handler(request)
@@ -279,7 +290,10 @@ async def _send(send: Send, response: Response, exchange: _Exchange) -> None:
         (b"x-request-id", exchange.request_id.encode()),
         *response.headers,
     ]
-    if response.status == 401 and b"cookie" not in exchange.http_headers:
+    if exchange.http_headers.get(b"authorization", b"")[:7].lower() == b"bearer ":
+        if response.status == 401:
+            headers.append((b"www-authenticate", b'Bearer error="invalid_token"'))
+    elif response.status == 401 and b"cookie" not in exchange.http_headers:
         headers.append((b"www-authenticate", b'Basic realm="API key"'))
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
     if isinstance(body, Stream):

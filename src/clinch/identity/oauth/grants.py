@@ -22,6 +22,8 @@ from clinch.identity.oauth.clients import Client
 from clinch.identity.oauth.errors import OAuthError, invalid_grant
 from clinch.identity.scopes import Scope, read_scope
 from clinch.resources.actor import Actor
+from clinch.resources.store import Store
+from clinch.resources.write.work import Work
 
 LIFETIME = timedelta(hours=1)
 REPLAY_WINDOW = timedelta(seconds=30)
@@ -230,6 +232,31 @@ async def end_grant(transaction: Transaction, id: str) -> None:
     """End a grant: its tokens are refused with the next request."""
     await transaction.execute("delete from credential where grant_id = $1", id)
     await transaction.execute("delete from oauth_grant where id = $1", id)
+
+
+def end_grants_of(work: Work, user_ids: list[str]) -> None:
+    """End, with a write, what users have granted in its organization."""
+    grants = "select g.id from oauth_grant g where g.organization_id = $1 and g.user_id = any($2)"
+    organization_id = work.actor.organization_id
+    work.also(f"delete from credential where grant_id in ({grants})", organization_id, user_ids)
+    work.also(
+        "delete from oauth_grant where organization_id = $1 and user_id = any($2)",
+        organization_id,
+        user_ids,
+    )
+
+
+async def sweep_tokens(store: Store, now: datetime) -> bool:
+    """Remove access tokens whose time is over, and grants that can bring no more of them."""
+    async with store.database.installation() as transaction:
+        await transaction.execute(
+            "delete from credential where grant_id is not null and expires_at < $1", now
+        )
+        await transaction.execute(
+            "delete from oauth_grant g where g.hash is null"
+            " and not exists (select from credential c where c.grant_id = g.id)"
+        )
+    return False
 
 
 _SELECT = (
