@@ -62,19 +62,19 @@ class Machine:
 def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     home = tmp_path_factory.mktemp("machine")
     empty = Machine(home, {})
-    running = subprocess.Popen(
+    with subprocess.Popen(
         [str(BIN / "clinch"), "up", "--sample", "--json", "--port", "0"],
         env=empty.environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
-    )
-    try:
-        assert running.stdout is not None
-        yield Machine(home, json.loads(running.stdout.readline()))
-    finally:
-        running.terminate()
-        running.wait(30)
+    ) as running:
+        try:
+            assert running.stdout is not None
+            yield Machine(home, json.loads(running.stdout.readline()))
+        finally:
+            running.terminate()
+            running.wait(30)
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +108,7 @@ def test_an_action_is_found_and_run(machine: Machine, session: str) -> None:
         f"membrane action run --connectionId={session} create-contact --json"
         ' --input "{ \\"name\\": \\"Ada Moss\\" }"'
     )
-    assert made["output"]["name"] == "Ada Moss"
+    assert made["output"]["display_name"] == "Ada Moss"
     again = machine.json(
         f"membrane action run get-contact --json --connectionId {session}"
         f' --input \'{{"id": "{made["output"]["id"]}"}}\''
