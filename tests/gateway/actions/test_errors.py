@@ -169,6 +169,13 @@ def test_who_may_not_is_told_so(steady: Scene) -> None:
     assert "none" not in str(error.exchanges)
 
 
+def test_a_contact_of_another_lead(steady: Scene) -> None:
+    asked = {"leadId": steady.ids["harbour"], "note": "x", "contactId": steady.ids["cy"]}
+    error = steady.refused("create-note", asked)
+    assert (error.field, error.status) == ("contactId", 400)
+    assert error.hint == "Find it with list-contacts, among those of the same lead."
+
+
 def test_users_of_one_name_are_told_apart(steady: Scene) -> None:
     people = [
         {"id": f"user_{n}", "email": f"{n}@h.test", "first_name": "Jo", "organizations": ["orga_1"]}
