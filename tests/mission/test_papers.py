@@ -94,6 +94,7 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installat
                 "CLINCH_API_KEY": told["api_key"],
                 "PATH": f"{folder}/.venv/bin:{os.environ['PATH']}",
                 "CURL_HOME": str(folder),
+                "MEMBRANE_HOME": str(folder / "membrane"),
                 "PYTEST_ADDOPTS": "--collect-only -q -p no:cacheprovider -p no:schemathesis",
             }
             yield Installation(told["url"], told["api_key"], folder, environment)
@@ -107,7 +108,8 @@ def _make_commands(folder: Path) -> None:
     commands.mkdir(parents=True)
     make = subprocess.run(["which", "make"], capture_output=True, text=True, check=True).stdout
     python = '#!/bin/sh\nexec {bin}/python "$@"\n'
-    texts = {"clinch": CLINCH, "pip": PIP, "make": MAKE, "python": python}
+    membrane = '#!/bin/sh\nexec {bin}/membrane "$@"\n'
+    texts = {"membrane": membrane, "clinch": CLINCH, "pip": PIP, "make": MAKE, "python": python}
     for name, text in texts.items():
         path = commands / name
         path.write_text(text.format(bin=BIN, folder=folder, make=make.strip(), root=ROOT))

@@ -26,7 +26,8 @@ def over_http(key: Key, base: str = "/api/v1") -> Api:
     """The app behind a key, reached over HTTP."""
 
     async def call(request: ApiRequest) -> ApiAnswer:
-        answer = requests.request(
+        answer = await asyncio.to_thread(
+            requests.request,
             request.method,
             f"{key.program.url}{base}{request.path}",
             params=list(request.query),
@@ -53,7 +54,7 @@ def refused(api: Api, key: str, input: Any, **options: Any) -> ActionError:
 
 @dataclass
 class Scene:
-    """Three users, two leads with everything below them, and the names of what was made."""
+    """Three users and one who has left, two leads with what is below them, by names."""
 
     key: Key
     api: Api
@@ -95,7 +96,10 @@ def make_scene(organization: Organization) -> Scene:
     ada = organization.member("user", "Ada", "Moss")
     guest = organization.member("restricteduser", "Ina", "Holm")
     scene = Scene(key, over_http(key), ada, guest, ada.get("/me/")["email"])
-    scene.ids |= {"sam": key.user_id, "ada": ada.user_id}
+    left = organization.member("user", "Ada", "Moss")
+    scene.ids |= {"sam": key.user_id, "ada": ada.user_id, "left": left.user_id}
+    [membership] = left.get("/me/")["memberships"]
+    key.delete(f"/membership/{membership['id']}/")
     made = scene.made
     industry = {"name": "Industry", "type": "choices", "choices": ["Retail", "Tools"]}
     made("industry", "/custom_field/lead/", industry)

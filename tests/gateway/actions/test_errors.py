@@ -85,6 +85,7 @@ REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
     ("list-opportunities", {"statusType": "wonn"}, "statusType.0", "Did you mean won?"),
     ("list-opportunities", {"dateFrom": "5 March"}, "dateFrom", "is not a day or a time"),
     ("list-opportunities", {"dateFrom": "2026-03-02", "dateTo": "2026-03-01"}, "dateFrom", "after"),
+    ("list-opportunities", {"dateFrom": "9999-12-31"}, "dateFrom", "that nothing has"),
     ("list-opportunities", {"timeZone": "Mars"}, "timeZone", "is not a time zone"),
     ("list-tasks", {"view": "inboxx"}, "view", "Did you mean inbox?"),
     ("list-tasks", {"dateField": "dateWon"}, "dateField", "none of: date, date_created"),
@@ -166,6 +167,24 @@ def test_who_may_not_is_told_so(steady: Scene) -> None:
     assert error.status == 401
     assert "Reconnect" in (error.hint or "")
     assert "none" not in str(error.exchanges)
+
+
+def test_a_contact_of_another_lead(steady: Scene) -> None:
+    asked = {"leadId": steady.ids["harbour"], "note": "x", "contactId": steady.ids["cy"]}
+    error = steady.refused("create-note", asked)
+    assert (error.field, error.status) == ("contactId", 400)
+    assert error.hint == "Find it with list-contacts, among those of the same lead."
+
+
+def test_users_of_one_name_are_told_apart(steady: Scene) -> None:
+    people = [
+        {"id": f"user_{n}", "email": f"{n}@h.test", "first_name": "Jo", "organizations": ["orga_1"]}
+        for n in "ab"
+    ]
+    page = {"data": people, "has_more": False}
+    error = refused(answering((200, page)), "list-tasks", {"userId": "jo"})
+    assert "2 users are called 'jo': a@h.test (user_a), b@h.test (user_b)." in error.message
+    assert (error.field, len(error.exchanges)) == ("userId", 1)
 
 
 def test_what_an_app_may_answer_besides() -> None:

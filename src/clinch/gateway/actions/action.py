@@ -47,7 +47,7 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """How an action is called, what it does in a sentence, and what it may be given."""
+    """How an action is called, what it does, in a sentence, and examples of its inputs."""
 
     key: str
     name: str

@@ -9,6 +9,8 @@ from clinch.gateway.actions.errors import ActionError
 
 Record = dict[str, Any]
 
+_FIRST_YEAR, _LAST_YEAR = 1900, 2999
+
 
 def parse_when(field: str, text: str, *, time: bool = True) -> date | datetime:
     """A day, or a time that may lack its offset. Raises ActionError."""
@@ -51,13 +53,25 @@ class Span:
 
     def __init__(self, since: str | None, until: str | None, zone: tzinfo) -> None:
         self.zone = zone
-        self.since = None if since is None else self._aware(parse_when("dateFrom", since))
-        self.until = None if until is None else self._aware(parse_when("dateTo", until))
+        self.since = self._read("dateFrom", since)
+        self.until = self._read("dateTo", until)
         first, last = self.first_moment(), self.end()
         if first and last and (first > last[0] or (first == last[0] and not last[1])):
             raise ActionError("dateFrom is after dateTo.", "Exchange the two.", "dateFrom")
 
-    def _aware(self, when: date | datetime) -> date | datetime:
+    def _read(self, field: str, text: str | None) -> date | datetime | None:
+        """What the input says; a day that stands for "always" is no bound."""
+        if text is None:
+            return None
+        when = parse_when(field, text)
+        if not _FIRST_YEAR <= when.year <= _LAST_YEAR:
+            if (when.year < _FIRST_YEAR) == (field == "dateFrom"):
+                return None
+            raise ActionError(
+                f"{field} is a day that nothing has (got {text.strip()[:40]}).",
+                f"Give a year from {_FIRST_YEAR} to {_LAST_YEAR}, or leave {field} out.",
+                field,
+            )
         if isinstance(when, datetime) and when.tzinfo is None:
             return when.replace(tzinfo=self.zone)
         return when

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from clinch.gateway.actions.dates import parse_when, parse_zone
+from clinch.gateway.actions.dates import parse_when
 from clinch.gateway.actions.errors import ActionError
 from clinch.gateway.actions.run import Run
 
@@ -101,9 +101,6 @@ class Flag(Input):
             return {"true": True, "false": False}.get(value.strip().lower(), value)
         return value
 
-    async def resolve(self, run: Run, value: Any, given: Given) -> dict[str, Any]:
-        return {self.api or self.name: value}
-
 
 @dataclass(frozen=True, kw_only=True)
 class OneOf(Input):
@@ -154,7 +151,7 @@ class SeveralOf(OneOf):
 
 @dataclass(frozen=True, kw_only=True)
 class When(Input):
-    """A day or a time; `day` and `time` say whether each is allowed."""
+    """A day or, with `time`, a time."""
 
     time: bool = True
 
@@ -164,18 +161,13 @@ class When(Input):
     async def resolve(self, run: Run, value: Any, given: Given) -> dict[str, Any]:
         if value is not None:
             parse_when(self.name, value, time=self.time)
-        return {self.api or self.name: value}
+        return await super().resolve(run, value, given)
 
 
 @dataclass(frozen=True, kw_only=True)
 class TimeZone(Input):
     def shape(self) -> Schema:
         return {"type": "string", "examples": ["Europe/London"]}
-
-    async def resolve(self, run: Run, value: Any, given: Given) -> dict[str, Any]:
-        if value is not None:
-            parse_zone(self.name, value)
-        return {self.api or self.name: value}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -335,6 +335,8 @@ def _positions(key: str, given: dict[str, Any]) -> list[int] | None:
     cursor = given.get("cursor")
     if not cursor:
         return None
+    if given.get("skip"):
+        raise ActionError("skip and cursor exclude each other.", "Leave out skip.", "cursor")
     try:
         packed = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
         digest, positions = msgspec.json.decode(packed, type=tuple[str, list[int]])

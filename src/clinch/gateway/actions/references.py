@@ -1,6 +1,7 @@
 """Inputs that stand for objects: by id, or by what people call them."""
 
 import difflib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -123,7 +124,7 @@ async def read_all(run: Run, path: str, most: int = 1000) -> list[Row]:
     return rows
 
 
-def nearest(text: str, names: Any) -> str:
+def nearest(text: str, names: Iterable[str]) -> str:
     """A sentence with the names that are most like a text, "" for none."""
     by_word = {squashed(name): name for name in names}
     near = difflib.get_close_matches(squashed(text), by_word, n=3, cutoff=0.6)

@@ -61,7 +61,8 @@ def refusal(answer: ApiAnswer, seeks: str | None, names: dict[str, str]) -> Acti
         message, hint = message or "The app failed.", "Run the action again later."
     noun = _REFERENCES.get(field or "")
     if noun is not None and _NO_OBJECT in message:
-        hint = f"Find it with {FINDERS[noun]}."
+        of_lead = ", among those of the same lead" if noun == "contact" else ""
+        hint = f"Find it with {FINDERS[noun]}{of_lead}."
         message = f"No {noun} has this id ({field})."
     elif field is not None:
         message = f"{field}: {message}"
