@@ -39,7 +39,7 @@ GATEWAY_RUN = tenant_table(
     Column("connector_key", "text"),
     Column("status", "text"),
     Column("created_at", "timestamp with time zone"),
-    Column("duration_ms", "integer"),
+    Column("duration_ms", "bigint"),
     Column("sealed_details", "bytea"),
     key=("tenant_id", "id"),
     indexes=(
