@@ -9,6 +9,7 @@ import base64
 import hashlib
 import time
 import uuid
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -40,15 +41,22 @@ from clinch.gateway.tenants import GatewayTenant, tenant_by_id
 from clinch.gateway.this_server import Asgi, call_this_server
 from clinch.identity.oauth.clients import GATEWAY
 from clinch.identity.oauth.errors import OAuthError
-from clinch.identity.oauth.grants import LIFETIME, issue_grant, refresh_grant, revoke_token
+from clinch.identity.oauth.grants import (
+    LIFETIME,
+    issue_grant,
+    narrow_token,
+    refresh_grant,
+    revoke_token,
+)
 from clinch.identity.scopes import Scope
-from clinch.resources.actor import EVERY_CLASS
+from clinch.resources.actor import EVERY_CLASS, OperationClass
 
 PREFIX = "conn"
 TICKET_LIFE = timedelta(hours=1)
 _MARGIN = timedelta(minutes=5)
 _LONGEST_NAME = 100
 _POLL = 0.25
+_REMEMBERED = 10_000
 
 State = Literal["CLIENT_ACTION_REQUIRED", "READY"]
 
@@ -144,6 +152,7 @@ class Connections:
         public_url: str,
     ) -> None:
         self._database, self._vault, self._catalog = database, vault, catalog
+        self._narrowed: OrderedDict[tuple[str, int, frozenset[OperationClass]], str] = OrderedDict()
         self._app, self._public_url = app, public_url
 
     async def create(self, caller: Caller, wanted: Wanted, now: datetime) -> Connection:
@@ -360,26 +369,54 @@ class Connections:
             return False
         asked = ApiRequest("GET", one.connector.test_path or "/")
         try:
-            return (await self.api(tenant, one)(asked)).status < 400
+            return (await self.api(tenant, one, EVERY_CLASS)(asked)).status < 400
         except ConnectionDefunct:
             return False
 
-    def api(self, tenant: GatewayTenant, connection: Connection) -> Api:
-        """The app, as this connection is let in; what is over is renewed, once for each request.
+    def api(
+        self, tenant: GatewayTenant, connection: Connection, operations: frozenset[OperationClass]
+    ) -> Api:
+        """The app, as this connection is let in, for these operations alone: whoever asks may have
+        allowed less than who connected. What is over is renewed, once for each request.
 
-        Raises ConnectionDefunct where a person has to connect anew.
+        Raises AccessDenied, and ConnectionDefunct where a person has to connect anew.
         """
 
         async def call(request: ApiRequest) -> ApiAnswer:
             one = await self.get(tenant, connection.id)
+            _check_class(one, request, operations)
             held = await self._fresh(tenant, one, spent=None)
-            answer = await self._send(one, held, request)
+            answer = await self._send(one, await self._within(one, held, operations), request)
             if answer.status == 401 and one.option.type == "this-server":
                 held = await self._fresh(tenant, one, spent=held)
-                answer = await self._send(one, held, request)
+                one = await self.get(tenant, connection.id)
+                answer = await self._send(one, await self._within(one, held, operations), request)
             return answer
 
         return call
+
+    async def _within(
+        self,
+        one: Connection,
+        held: Mapping[str, str],
+        operations: frozenset[OperationClass],
+    ) -> Mapping[str, str]:
+        """What is shown to this server for these operations: a token for them, made once."""
+        if operations == EVERY_CLASS or one.option.type != "this-server":
+            return held
+        known = (one.id, one.version, operations)
+        token = self._narrowed.get(known)
+        if token is None:
+            try:
+                token = await narrow_token(
+                    self._database, held["access"], operations, datetime.now(UTC)
+                )
+            except OAuthError:
+                return {**held, "access": ""}  # refused by the server, as what it stands for is
+            self._narrowed[known] = token
+            if len(self._narrowed) > _REMEMBERED:
+                self._narrowed.popitem(last=False)
+        return {**held, "access": token}
 
     async def _entered(
         self, tenant: GatewayTenant, id: str, input: Mapping[str, Any], now: datetime
@@ -544,6 +581,23 @@ _SELECT = (
     " c.expires_at, c.created_at, c.updated_at, c.archived_at from gateway_connection c"
     " where c.organization_id = $1 and c.tenant_id = $2"
 )
+
+
+def _check_class(
+    one: Connection, request: ApiRequest, operations: frozenset[OperationClass]
+) -> None:
+    """Raise AccessDenied for a request that these operations do not cover."""
+    method = request.method
+    for name, value in request.headers:
+        if name.lower() == "x-http-method-override":
+            method = value.strip().upper()
+    path = _below(request.path.partition("?")[0], one.option.base_url)
+    wanted = one.connector.class_of(method, path)
+    if wanted not in operations:
+        raise AccessDenied(
+            f"Your login does not cover this: it is {wanted}.",
+            hint="Log in again and allow it: membrane login --tenant",
+        )
 
 
 def _below(path: str, base_url: str) -> str:

@@ -6,6 +6,14 @@ from typing import Any, Literal
 from clinch.resources.actor import OperationClass
 
 Schema = dict[str, Any]
+
+CLASS_OF_METHOD = {
+    "get": OperationClass.READ,
+    "post": OperationClass.WRITE,
+    "put": OperationClass.WRITE,
+    "patch": OperationClass.WRITE,
+    "delete": OperationClass.DESTRUCTIVE,
+}
 OptionType = Literal["this-server", "api-key"]
 
 
@@ -79,5 +87,17 @@ class Connector:
             return self.options[0]
         return next((option for option in self.options if option.key == key), None)
 
-    def operation(self, key: str) -> Operation | None:
-        return next((one for one in self.operations if one.key == key), None)
+    def class_of(self, method: str, path: str) -> OperationClass:
+        """What a request does to the data: what its operation says, else its method."""
+        wanted = path.strip("/").split("/")
+        for one in self.operations:
+            if one.method == method and _fits(one.path.strip("/").split("/"), wanted):
+                return one.operation_class
+        return CLASS_OF_METHOD.get(method.lower(), OperationClass.DESTRUCTIVE)
+
+
+def _fits(template: list[str], segments: list[str]) -> bool:
+    return len(template) == len(segments) and all(
+        part == segment or part.startswith("{")
+        for part, segment in zip(template, segments, strict=True)
+    )

@@ -3,16 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from clinch.gateway.connectors.connector import Operation, Schema
+from clinch.gateway.connectors.connector import CLASS_OF_METHOD, Operation, Schema
 from clinch.resources.actor import OperationClass
 
-_CLASSES = {
-    "get": OperationClass.READ,
-    "post": OperationClass.WRITE,
-    "put": OperationClass.WRITE,
-    "patch": OperationClass.WRITE,
-    "delete": OperationClass.DESTRUCTIVE,
-}
 _REFERENCE = "#/components/schemas/"
 
 Document = Mapping[str, Any]
@@ -28,7 +21,7 @@ def read_operations(
         _operation(method, path, described, schemas, prefix, classes)
         for path, methods in document["paths"].items()
         for method, described in methods.items()
-        if method in _CLASSES and "operationId" in described and "servers" not in described
+        if method in CLASS_OF_METHOD and "operationId" in described and "servers" not in described
     )
 
 
@@ -63,7 +56,7 @@ def _operation(
         described.get("description") or described.get("summary") or id,
         method.upper(),
         path,
-        classes.get(id, _CLASSES[method]),
+        classes.get(id, CLASS_OF_METHOD[method]),
         _whole(wanted, schemas),
         _whole(_json_of(good) or {}, schemas),
         tuple(one["name"] for one in parameters if one["in"] == "query"),

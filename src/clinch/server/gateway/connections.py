@@ -112,7 +112,8 @@ def connection_routes(connections: Connections) -> list[GatewayRoute]:
 
     async def _send(exchange: Exchange, id: str, request: ApiRequest) -> Answer:
         connection = await connections.get(exchange.tenant, id)
-        answer = await connections.api(exchange.tenant, connection)(request)
+        api = connections.api(exchange.tenant, connection, exchange.caller.operations)
+        answer = await api(request)
         headers = [
             (name.encode("latin-1"), value.encode("latin-1"))
             for name, value in answer.headers
