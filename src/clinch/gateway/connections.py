@@ -373,6 +373,16 @@ class Connections:
         except ConnectionDefunct:
             return False
 
+    async def renew(self, tenant: GatewayTenant, id_or_key: str) -> None:
+        """Renew what a connection holds before its time; raises ConnectionDefunct.
+
+        What a person typed cannot be renewed, and stays.
+        """
+        one = await self.get(tenant, id_or_key)
+        held = await self._held(tenant, one)
+        if one.option.type == "this-server":
+            await self._fresh(tenant, one, spent=held)
+
     def api(
         self, tenant: GatewayTenant, connection: Connection, operations: frozenset[OperationClass]
     ) -> Api:

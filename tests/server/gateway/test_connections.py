@@ -183,6 +183,15 @@ def test_what_is_over_is_renewed_by_itself(organization: Organization) -> None:
     assert proxied(desk, id, "/me/").status_code == 200
 
 
+def test_what_a_connection_holds_is_renewed_on_demand(organization: Organization) -> None:
+    desk, program = user_desk(organization), organization.program
+    id = connect(desk)["id"]
+    before = sql(program, "select version from gateway_connection where id = $1", id)
+    assert desk.ask("POST", f"/connections/{id}/refresh-credentials").status_code == 204
+    assert sql(program, "select version from gateway_connection where id = $1", id) > before
+    assert proxied(desk, id, "/me/").status_code == 200
+
+
 def test_what_was_ended_says_how_to_connect_again(organization: Organization) -> None:
     desk = user_desk(organization)
     id = connect(desk, key="mine")["id"]
