@@ -35,6 +35,7 @@ from clinch.gateway.errors import (
     InvalidRequest,
     NotFound,
 )
+from clinch.gateway.paging import cursor_after, read_cursor
 from clinch.gateway.rows import TenantRows, tenant_rows
 from clinch.gateway.secrets import TenantVault
 from clinch.gateway.tenants import GatewayTenant, tenant_by_id
@@ -309,7 +310,7 @@ class Connections:
         cursor: str | None = None,
     ) -> ConnectionPage:
         """The connections that fit, the oldest first; raises InvalidRequest."""
-        at, id = _read_cursor(cursor)
+        at, id = read_cursor(cursor) or (None, "")
         known = self._catalog.get(connector) if connector else None
         async with tenant_rows(self._database, tenant) as rows:
             found = await rows.rows(
@@ -325,7 +326,7 @@ class Connections:
                 limit + 1,
             )
         items = [self._connection(row) for row in found[:limit]]
-        return ConnectionPage(items, _cursor_after(items[-1]) if len(found) > limit else None)
+        return ConnectionPage(items, cursor_after(items, more=len(found) > limit))
 
     async def patch(
         self, tenant: GatewayTenant, id_or_key: str, change: Mapping[str, Any], now: datetime
@@ -657,18 +658,3 @@ def _checked(text: Any, what: str) -> str | None:
 
 def _hash(text: str) -> bytes:
     return hashlib.sha256(text.encode()).digest()
-
-
-def _cursor_after(one: Connection) -> str:
-    text = f"{one.created_at.isoformat()} {one.id}"
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
-
-
-def _read_cursor(cursor: str | None) -> tuple[datetime | None, str]:
-    if cursor in (None, "", "0"):
-        return None, ""
-    try:
-        at, id = base64.b64decode(f"{cursor}==", b"-_").decode().split(" ")
-        return datetime.fromisoformat(at), id
-    except ValueError:
-        raise InvalidRequest("cursor is one that a page before this one told.") from None
