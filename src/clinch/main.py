@@ -53,6 +53,8 @@ from clinch.identity.users import LOGIN
 from clinch.mcp.http import McpApplication
 from clinch.mcp.protocol import Server as McpServer
 from clinch.mcp.tools import INSTRUCTIONS, tools
+from clinch.outbound.guard import Guard, read_allowed
+from clinch.outbound.http import Client
 from clinch.resources.custom_values import CUSTOM_VALUE
 from clinch.resources.declaration import Declarations, Resource
 from clinch.resources.files import FILE, FILE_PART, FILE_USE, FILES
@@ -219,7 +221,8 @@ def gateway(
     tenant_vault = TenantVault(vault)
     catalog = Catalog([close(document, public_url)])
     runs = RunLog(database, tenant_vault)
-    connections = Connections(database, tenant_vault, catalog, app, public_url)
+    client = Client(Guard(read_allowed(environ.get("CLINCH_ALLOW_PRIVATE", ""))))
+    connections = Connections(database, tenant_vault, catalog, app, client, public_url)
     actions = Actions(catalog, connections, ACTIONS, runs)
     routes = [
         *customer_routes(database),

@@ -31,7 +31,8 @@ class Placement:
 
 @dataclass(frozen=True, slots=True)
 class AuthOption:
-    """One way in. `input_schema` is what a person types; secrets in it have `writeOnly`."""
+    """One way in. `input_schema` is what a person types; secrets in it have `writeOnly`. `here` is
+    whether it leads to this very server."""
 
     key: str
     type: OptionType
@@ -39,6 +40,7 @@ class AuthOption:
     description: str
     placement: Placement
     base_url: str
+    here: bool
     input_schema: Schema = field(default_factory=lambda: {"type": "object", "properties": {}})
 
 
