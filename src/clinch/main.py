@@ -17,6 +17,8 @@ from datetime import UTC, datetime, timedelta
 from os import environ
 from typing import Any
 
+from msgspec.structs import replace
+
 import clinch.crm
 import clinch.identity
 from clinch.cli.administration import CommandError, administer
@@ -214,7 +216,10 @@ def gateway(
     """
     database, public_url = store.database, store.declared.public_url
     tenant_vault = TenantVault(vault)
-    catalog = Catalog([close(document, public_url)])
+    own = close(document, public_url)
+    # Other servers are not called yet, so only the ways into this one are offered.
+    here = tuple(option for option in own.options if option.base_url == own.base_url)
+    catalog = Catalog([replace(own, options=here)])
     runs = RunLog(database, tenant_vault)
     connections = Connections(database, tenant_vault, catalog, app, public_url)
     actions = Actions(catalog, connections, ACTIONS, runs)

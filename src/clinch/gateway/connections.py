@@ -25,6 +25,7 @@ from clinch.gateway.access import Caller
 from clinch.gateway.api import Api, ApiAnswer, ApiRequest
 from clinch.gateway.connectors.catalog import Catalog
 from clinch.gateway.connectors.connector import AuthOption, Connector
+from clinch.gateway.connectors.placement import NotSendable
 from clinch.gateway.errors import (
     AccessDenied,
     AlreadyExists,
@@ -228,7 +229,7 @@ class Connections:
             needed = ", ".join(one.option.input_schema["properties"]) or "nothing"
             raise InvalidRequest(f"This way in takes {needed}.", option=one.option.key)
         held = {name: str(value) for name, value in input.items()}
-        answer = await self._send(one, held, ApiRequest("GET", one.connector.test_path or "/"))
+        answer = await self._send(one, held, _test_request(one.connector))
         if answer.status >= 400:
             raise InvalidRequest(f"{one.connector.name} does not take this ({answer.status}).")
         await self._keep(tenant, one, held, None, now)
@@ -358,9 +359,9 @@ class Connections:
         one = await self.get(tenant, id_or_key)
         if not one.is_ready:
             return False
-        asked = ApiRequest("GET", one.connector.test_path or "/")
         try:
-            return (await self.api(tenant, one)(asked)).status < 400
+            answer = await self.api(tenant, one)(_test_request(one.connector))
+            return answer.status < 400
         except ConnectionDefunct:
             return False
 
@@ -422,7 +423,10 @@ class Connections:
     async def _send(
         self, one: Connection, held: Mapping[str, str], request: ApiRequest
     ) -> ApiAnswer:
-        proof = _proof(one.option, held)
+        try:
+            proof, in_query = one.option.placement.placed({"token": held.get("access", ""), **held})
+        except NotSendable as error:
+            raise InvalidRequest(str(error)) from None
         headers = tuple(
             (name, value)
             for name, value in request.headers
@@ -435,8 +439,8 @@ class Connections:
         asked = ApiRequest(
             request.method,
             path + mark + query,
-            request.query,
-            (*headers, (one.option.placement.header, proof)),
+            (*request.query, *in_query),
+            (*headers, *proof),
             request.body,
         )
         return await call_this_server(self._app(), one.option.base_url, asked)
@@ -560,13 +564,9 @@ def _below(path: str, base_url: str) -> str:
     return path
 
 
-def _proof(option: AuthOption, held: Mapping[str, str]) -> str:
-    """The header's value by which the app knows the connection."""
-    fields = {"token": held.get("access", ""), **held}
-    text = option.placement.template.format(**fields)
-    if option.placement.basic:
-        return f"Basic {base64.b64encode(text.encode()).decode()}"
-    return text
+def _test_request(connector: Connector) -> ApiRequest:
+    test = connector.test
+    return ApiRequest("GET", "/") if test is None else ApiRequest(test.method, test.path)
 
 
 def _tenant(caller: Caller) -> GatewayTenant:

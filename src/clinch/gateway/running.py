@@ -181,7 +181,8 @@ class Actions:
             return Ran("", result.output, result.warnings, result.untrusted)
         input = dict(attempt.input)
         if attempt.options.dry_run and action.operation_class is not OperationClass.READ:
-            if not attempt.connection.is_here or _DRY_RUN not in action.query:
+            known = any(one.key == _DRY_RUN for one in action.parameters)
+            if not attempt.connection.is_here or not known:
                 raise InvalidRequest("This cannot be tried without doing it, so nothing was sent.")
             input[_DRY_RUN] = True
         return Ran("", await run_operation(action, api, input))

@@ -1,4 +1,4 @@
-"""The app `close`: this server by the API that it shares with Close; made of our own document."""
+"""The app `close`: this server, or close.com, by the API that both have; made of our document."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,33 +6,46 @@ from typing import Any
 from clinch.gateway.connectors.connector import (
     AuthOption,
     Connector,
-    OptionType,
-    Placement,
+    OAuthServer,
+    Pagination,
+    TestCall,
 )
-from clinch.gateway.connectors.openapi import read_operations
+from clinch.gateway.connectors.openapi import Naming, read_operations
+from clinch.gateway.connectors.placement import Placement
 from clinch.resources.actor import OperationClass
 
 KEY = "close"
+CLOSE_COM = "https://api.close.com/api/v1"
 
 _API_KEY = {
     "type": "object",
-    "properties": {"apiKey": {"type": "string", "title": "API key", "writeOnly": True}},
+    "properties": {
+        "apiKey": {
+            "type": "string",
+            "title": "API key",
+            "description": "It is made in the settings, and begins with api_.",
+            "minLength": 1,
+            "writeOnly": True,
+        }
+    },
     "required": ["apiKey"],
     "additionalProperties": False,
 }
 _BASIC = Placement(template="{apiKey}:", basic=True)
-_CLASSES = {"merge_leads": OperationClass.DESTRUCTIVE}
+_BEARER = Placement()
+_OAUTH = OAuthServer(
+    authorize_url="https://app.close.com/oauth2/authorize/",
+    token_url="https://api.close.com/oauth2/token/",
+    revoke_url="https://api.close.com/oauth2/revoke/",
+    scopes=("all.full_access", "offline_access"),
+)
+# The friendly actions have the plain names, such as list-leads.
+_NAMING = Naming("api-", {"merge_leads": OperationClass.DESTRUCTIVE})
 
 
 def close(document: Mapping[str, Any], public_url: str) -> Connector:
     """The connector; `document` is our OpenAPI document, `public_url` this server's."""
     here = f"{public_url}/api/v1"
-
-    def option(key: str, type: OptionType, title: str, description: str, base: str) -> AuthOption:
-        if type == "api-key":
-            return AuthOption(key, type, title, description, _BASIC, base, _API_KEY)
-        return AuthOption(key, type, title, description, Placement(), base)
-
     return Connector(
         "connector_close",
         KEY,
@@ -40,17 +53,53 @@ def close(document: Mapping[str, Any], public_url: str) -> Connector:
         "The CRM of this server: leads, contacts, opportunities, tasks, notes, calls and mails.",
         ("CRM", "Sales"),
         ("close.com", "close.io"),
+        here,
         (
-            option(
+            AuthOption(
                 "this-server",
                 "this-server",
                 "This server",
                 "As yourself, within what your login allows.",
+                _BEARER,
                 here,
             ),
-            option("api-key", "api-key", "This server, by an API key", "By a key of it.", here),
+            AuthOption(
+                "api-key",
+                "api-key",
+                "This server, by an API key",
+                "As the user whose key it is.",
+                _BASIC,
+                here,
+                _API_KEY,
+            ),
+            AuthOption(
+                "close-com",
+                "oauth2",
+                "close.com",
+                "An organization at close.com, by your login there.",
+                _BEARER,
+                CLOSE_COM,
+                oauth=_OAUTH,
+            ),
+            AuthOption(
+                "close-com-api-key",
+                "api-key",
+                "close.com, by an API key",
+                "An organization at close.com, as the user whose key it is.",
+                _BASIC,
+                CLOSE_COM,
+                _API_KEY,
+            ),
         ),
-        read_operations(document, "api-", _CLASSES),
-        "/me/",
+        read_operations(document, _NAMING).operations,
+        TestCall("GET", "/me/"),
+        Pagination(
+            style="offset",
+            position="_skip",
+            items="data",
+            has_more="has_more",
+            limit="_limit",
+            largest=100,
+        ),
         trailing_slash=True,
     )

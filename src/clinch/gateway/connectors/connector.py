@@ -1,45 +1,129 @@
-"""What a connector is: an app's address, the ways in, and its operations."""
+"""What a connector is: an app's address, the ways in, and its operations.
 
-from dataclasses import dataclass, field
+`document.py` reads one from its document form, which has the same names.
+"""
+
+from collections.abc import Mapping
 from typing import Any, Literal
 
+import msgspec
+
+from clinch.gateway.connectors.placement import Placement
 from clinch.resources.actor import OperationClass
 
 Schema = dict[str, Any]
-OptionType = Literal["this-server", "api-key"]
+OptionType = Literal["this-server", "oauth2", "api-key", "basic", "none"]
+Place = Literal["path", "query", "header"]
 
 
-@dataclass(frozen=True, slots=True)
-class Placement:
-    """How a credential goes on a request: a header whose template names fields of it in braces.
+def _nothing_typed() -> Schema:
+    return {"type": "object", "properties": {}, "additionalProperties": False}
 
-    With `basic` the text is encoded as HTTP Basic wants it, `user:password`.
+
+class OAuthServer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """An app's OAuth 2 server: the authorization code, with PKCE unless the app knows none.
+
+    The client that we are there is told by two settings, see `client_settings`. `scopes` go into
+    `scope_parameter`, with `scope_separator` between. `tokens_at` names the member of the token's
+    answer that has the tokens, where they are not at its top. `refresh_margin` is how many seconds
+    before its end a token is renewed; `replay_window` how many a spent refresh token is taken once
+    more, None where that ends the grant.
     """
 
-    header: str = "Authorization"
-    template: str = "Bearer {token}"
-    basic: bool = False
+    authorize_url: str
+    token_url: str
+    revoke_url: str | None = None
+    scopes: tuple[str, ...] = ()
+    scope_parameter: str = "scope"
+    scope_separator: str = " "
+    pkce: bool = True
+    client_auth: Literal["body", "basic"] = "body"
+    authorize_parameters: dict[str, str] = {}
+    tokens_at: str | None = None
+    refresh_margin: int = 300
+    replay_window: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class AuthOption:
-    """One way in. `input_schema` is what a person types; secrets in it have `writeOnly`."""
+class AuthOption(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One way in. `input_schema` is what a person types; secrets in it have `writeOnly`.
+
+    `base_url` is where the app is by this way, without a slash at its end.
+    """
 
     key: str
     type: OptionType
     title: str
-    description: str
-    placement: Placement
-    base_url: str
-    input_schema: Schema = field(default_factory=lambda: {"type": "object", "properties": {}})
+    description: str = ""
+    placement: Placement = Placement()
+    base_url: str = ""
+    input_schema: Schema = msgspec.field(default_factory=_nothing_typed)
+    oauth: OAuthServer | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
+class TestCall(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A request that shows whether a connection works: it is answered with a status below 400.
+
+    Apps that answer 200 to everything say it in a member of the answer, `good`, which is true.
+    """
+
+    method: str
+    path: str
+    good: str | None = None
+
+    __test__ = False  # to pytest a class with this name looks like one of tests
+
+
+class Pagination(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How the app's lists go on: `position` in the query, from `next` in the answer.
+
+    With `offset` the position is a number of objects, with `cursor` a text. `items` and `next` are
+    the names that lead into the answer, with dots between; `limit` is the parameter that says how
+    many, `largest` the most that it takes.
+    """
+
+    style: Literal["offset", "cursor"]
+    position: str
+    items: str
+    next: str | None = None
+    has_more: str | None = None
+    limit: str | None = None
+    largest: int | None = None
+
+
+class RateLimit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """So many requests in so many seconds are welcome, for each connection."""
+
+    requests: int
+    seconds: float
+
+
+class Parameter(msgspec.Struct, frozen=True):
+    """An input that goes elsewhere than into the body: `key` in the input, `name` on the wire.
+
+    A list is repeated if it is to `explode`, else its values have commas between.
+    """
+
+    key: str
+    name: str
+    place: Place
+    explode: bool = True
+
+
+class Body(msgspec.Struct, frozen=True):
+    """The body of a request: the input named `whole`, or all that is no parameter.
+
+    `renamed` has the names on the wire of members that are called otherwise in the input.
+    """
+
+    media_type: str
+    whole: str | None = None
+    renamed: Mapping[str, str] = {}
+
+
+class Operation(msgspec.Struct, frozen=True):
     """One operation of an app's API, with its inputs in one object.
 
-    `path` has its parameters in braces; `query` are the names of those of the query; what is left
-    of the inputs is `body`, under that name.
+    `path` is below the base URL and has its parameters in braces, by their names on the wire.
     """
 
     key: str
@@ -50,16 +134,15 @@ class Operation:
     operation_class: OperationClass
     input_schema: Schema
     output_schema: Schema
-    query: tuple[str, ...] = ()
-    has_body: bool = False
+    parameters: tuple[Parameter, ...] = ()
+    body: Body | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Connector:
+class Connector(msgspec.Struct, frozen=True):
     """An app. The first of the `options` is the one that is taken if none is named.
 
-    `test_path` is asked to see whether a connection works. With `trailing_slash` every path of the
-    API ends in a slash, and one that a client left away is put back.
+    `test` is asked to see whether a connection works. With `trailing_slash` every path of the API
+    ends in a slash, and one that a client left away is put back.
     """
 
     id: str
@@ -68,9 +151,12 @@ class Connector:
     description: str
     categories: tuple[str, ...]
     domains: tuple[str, ...]
+    base_url: str
     options: tuple[AuthOption, ...]
     operations: tuple[Operation, ...]
-    test_path: str | None = None
+    test: TestCall | None = None
+    pagination: Pagination | None = None
+    rate_limit: RateLimit | None = None
     trailing_slash: bool = False
 
     def option(self, key: str | None) -> AuthOption | None:
@@ -81,3 +167,12 @@ class Connector:
 
     def operation(self, key: str) -> Operation | None:
         return next((one for one in self.operations if one.key == key), None)
+
+    @property
+    def client_settings(self) -> tuple[str, str]:
+        """The settings that hold our client id and secret at the app.
+
+        They follow from the key, so that no document can have another setting sent anywhere.
+        """
+        name = self.key.upper().replace("-", "_")
+        return f"CLINCH_APP_{name}_CLIENT_ID", f"CLINCH_APP_{name}_CLIENT_SECRET"
