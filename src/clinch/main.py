@@ -38,6 +38,7 @@ from clinch.gateway.actions.catalog import ACTIONS
 from clinch.gateway.connections import GATEWAY_CONNECTION, Connections
 from clinch.gateway.connectors.catalog import Catalog
 from clinch.gateway.connectors.close import close
+from clinch.gateway.connectors.imported import GATEWAY_CONNECTOR
 from clinch.gateway.run_logs import GATEWAY_RUN, RunLog, sweep_runs
 from clinch.gateway.running import Actions
 from clinch.gateway.secrets import TenantVault
@@ -140,6 +141,7 @@ def tables(declared: Declarations) -> list[Table]:
         ONCE,
         GATEWAY_WORKSPACE,
         GATEWAY_TENANT,
+        GATEWAY_CONNECTOR,
         GATEWAY_CONNECTION,
         GATEWAY_RUN,
         *declared.tables(),

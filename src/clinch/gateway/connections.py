@@ -230,7 +230,7 @@ class Connections:
             raise InvalidRequest(f"This way in takes {needed}.", option=one.option.key)
         held = {name: str(value) for name, value in input.items()}
         answer = await self._send(one, held, _test_request(one.connector))
-        if answer.status >= 400:
+        if not one.connector.is_good(answer):
             raise InvalidRequest(f"{one.connector.name} does not take this ({answer.status}).")
         await self._keep(tenant, one, held, None, now)
         return await self.get(tenant, one.id)
@@ -361,7 +361,7 @@ class Connections:
             return False
         try:
             answer = await self.api(tenant, one)(_test_request(one.connector))
-            return answer.status < 400
+            return one.connector.is_good(answer)
         except ConnectionDefunct:
             return False
 

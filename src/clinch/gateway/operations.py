@@ -8,15 +8,17 @@ import jsonschema_rs
 import msgspec
 
 from clinch.gateway.api import Api, ApiRequest, Pairs
-from clinch.gateway.connectors.connector import Body, Operation, Parameter
+from clinch.gateway.connectors.connector import Body, Connector, Operation, Parameter
 from clinch.gateway.errors import ActionFailed, InvalidRequest
 
 
-async def run_operation(operation: Operation, api: Api, input: dict[str, Any]) -> Any:
+async def run_operation(
+    connector: Connector, operation: Operation, api: Api, input: dict[str, Any]
+) -> Any:
     """What the app answers, as JSON; raises GatewayError, and then nothing was changed."""
     answer = await api(request_of(operation, input))
     output = _document(answer.body)
-    if answer.status >= 400:
+    if not connector.is_good(answer):
         raise ActionFailed(
             f"The app refused this ({answer.status}).", status=answer.status, answer=output
         )
@@ -110,5 +112,5 @@ def _document(body: bytes) -> Any:
         return None
     try:
         return msgspec.json.decode(body)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return {"text": body.decode("utf-8", "replace")}

@@ -185,7 +185,7 @@ class Actions:
             if not attempt.connection.is_here or not known:
                 raise InvalidRequest("This cannot be tried without doing it, so nothing was sent.")
             input[_DRY_RUN] = True
-        return Ran("", await run_operation(action, api, input))
+        return Ran("", await run_operation(attempt.found.connector, action, api, input))
 
     async def _logged(self, attempt: _Attempt) -> Ran:
         """Run, and keep a record of what came of it either way."""

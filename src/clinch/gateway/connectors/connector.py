@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from clinch.gateway.api import ApiAnswer
 from clinch.gateway.connectors.placement import Placement
 from clinch.resources.actor import OperationClass
 
@@ -61,14 +62,10 @@ class AuthOption(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class TestCall(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A request that shows whether a connection works: it is answered with a status below 400.
-
-    Apps that answer 200 to everything say it in a member of the answer, `good`, which is true.
-    """
+    """A request that the app answers well if a connection works."""
 
     method: str
     path: str
-    good: str | None = None
 
     __test__ = False  # to pytest a class with this name looks like one of tests
 
@@ -77,13 +74,13 @@ class Pagination(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     """How the app's lists go on: `position` in the query, from `next` in the answer.
 
     With `offset` the position is a number of objects, with `cursor` a text. `items` and `next` are
-    the names that lead into the answer, with dots between; `limit` is the parameter that says how
-    many, `largest` the most that it takes.
+    the names that lead into the answer, with dots between, `items` if it is the same in all lists;
+    `limit` is the parameter that says how many, `largest` the most that it takes.
     """
 
     style: Literal["offset", "cursor"]
     position: str
-    items: str
+    items: str | None = None
     next: str | None = None
     has_more: str | None = None
     limit: str | None = None
@@ -142,7 +139,8 @@ class Connector(msgspec.Struct, frozen=True):
     """An app. The first of the `options` is the one that is taken if none is named.
 
     `test` is asked to see whether a connection works. With `trailing_slash` every path of the API
-    ends in a slash, and one that a client left away is put back.
+    ends in a slash, and one that a client left away is put back. Apps that answer 200 to everything
+    say in the member `good` of their answers whether all is well.
     """
 
     id: str
@@ -158,6 +156,17 @@ class Connector(msgspec.Struct, frozen=True):
     pagination: Pagination | None = None
     rate_limit: RateLimit | None = None
     trailing_slash: bool = False
+    good: str | None = None
+
+    def is_good(self, answer: ApiAnswer) -> bool:
+        """Whether the app did what was asked."""
+        if answer.status >= 400 or self.good is None:
+            return answer.status < 400
+        try:
+            told = msgspec.json.decode(answer.body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return False
+        return isinstance(told, dict) and told.get(self.good) is True
 
     def option(self, key: str | None) -> AuthOption | None:
         """The way in with a key, the first where none is named."""

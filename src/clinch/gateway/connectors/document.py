@@ -50,6 +50,7 @@ class ConnectorDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     pagination: Pagination | None = None
     rate_limit: RateLimit | None = None
     trailing_slash: bool = False
+    good: str | None = None
     operation_classes: dict[str, OperationClass] = {}
     operation_prefix: str = ""
     paths: dict[str, Any] = {}
@@ -94,6 +95,7 @@ def connector_of(
         document.pagination,
         document.rate_limit,
         document.trailing_slash,
+        document.good,
     )
     return connector, read.skipped
 
