@@ -53,6 +53,9 @@ from clinch.identity.organizations import ORGANIZATION_DIRECTORY
 from clinch.identity.second_factor import SECOND_FACTOR
 from clinch.identity.throttle import SIGN_IN_FAILURE
 from clinch.identity.users import LOGIN
+from clinch.mcp.http import McpApplication
+from clinch.mcp.protocol import Server as McpServer
+from clinch.mcp.tools import INSTRUCTIONS, tools
 from clinch.resources.custom_values import CUSTOM_VALUE
 from clinch.resources.declaration import Declarations, Resource
 from clinch.resources.files import FILE, FILE_PART, FILE_USE, FILES
@@ -234,7 +237,11 @@ def gateway(
     ]
     access = Access(database, vault, authenticator)
     rest = GatewayApplication(Routes(routes), access.caller)
-    return connections, {route.path.partition("/")[0]: rest for route in routes}
+    mcp = McpApplication(
+        McpServer(tools(actions, connections), INSTRUCTIONS), access.caller, public_url
+    )
+    doors: dict[str, Asgi] = {route.path.partition("/")[0]: rest for route in routes}
+    return connections, doors | {"mcp": mcp}
 
 
 async def web() -> None:

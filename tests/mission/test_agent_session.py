@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from node import folder
 from server.oauth.browser import Browser
 
 BIN = Path(sys.executable).parent
@@ -27,7 +28,7 @@ class Machine:
     @property
     def environment(self) -> dict[str, str]:
         return {
-            "PATH": f"{BIN}:{os.environ['PATH']}",
+            "PATH": f"{BIN}:{folder()}:{os.environ['PATH']}",
             "HOME": str(self.home),
             "CLINCH_HOME": str(self.home / "clinch"),
         }

@@ -88,6 +88,8 @@ def _sample_lines(url: str, known: dict[str, Any]) -> list[str]:
         f"  curl -u {key}: '{url}/api/v1/lead/?_limit=3&_fields=id,display_name,status_label'",
         f"  curl -u {key}: -H 'Content-Type: application/json'"
         f' -d \'{{"name": "My first lead"}}\' {url}/api/v1/lead/',
+        "",
+        "And what an agent begins with:  membrane login --tenant",
     ]
 
 

@@ -5,10 +5,10 @@ every change. A connection to this very server holds a grant like any program's,
 """
 
 import asyncio
-import base64
 import hashlib
 import time
 import uuid
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -35,21 +35,29 @@ from clinch.gateway.errors import (
     InvalidRequest,
     NotFound,
 )
+from clinch.gateway.paging import cursor_after, read_cursor
 from clinch.gateway.rows import TenantRows, tenant_rows
 from clinch.gateway.secrets import TenantVault
 from clinch.gateway.tenants import GatewayTenant, tenant_by_id
 from clinch.gateway.this_server import Asgi, call_this_server
 from clinch.identity.oauth.clients import GATEWAY
 from clinch.identity.oauth.errors import OAuthError
-from clinch.identity.oauth.grants import LIFETIME, issue_grant, refresh_grant, revoke_token
+from clinch.identity.oauth.grants import (
+    LIFETIME,
+    issue_grant,
+    narrow_token,
+    refresh_grant,
+    revoke_token,
+)
 from clinch.identity.scopes import Scope
-from clinch.resources.actor import EVERY_CLASS
+from clinch.resources.actor import EVERY_CLASS, OperationClass
 
 PREFIX = "conn"
 TICKET_LIFE = timedelta(hours=1)
 _MARGIN = timedelta(minutes=5)
 _LONGEST_NAME = 100
 _POLL = 0.25
+_REMEMBERED = 10_000
 
 State = Literal["CLIENT_ACTION_REQUIRED", "READY"]
 
@@ -145,6 +153,7 @@ class Connections:
         public_url: str,
     ) -> None:
         self._database, self._vault, self._catalog = database, vault, catalog
+        self._narrowed: OrderedDict[tuple[str, int, frozenset[OperationClass]], str] = OrderedDict()
         self._app, self._public_url = app, public_url
 
     async def create(self, caller: Caller, wanted: Wanted, now: datetime) -> Connection:
@@ -301,7 +310,7 @@ class Connections:
         cursor: str | None = None,
     ) -> ConnectionPage:
         """The connections that fit, the oldest first; raises InvalidRequest."""
-        at, id = _read_cursor(cursor)
+        at, id = read_cursor(cursor) or (None, "")
         known = self._catalog.get(connector) if connector else None
         async with tenant_rows(self._database, tenant) as rows:
             found = await rows.rows(
@@ -317,7 +326,7 @@ class Connections:
                 limit + 1,
             )
         items = [self._connection(row) for row in found[:limit]]
-        return ConnectionPage(items, _cursor_after(items[-1]) if len(found) > limit else None)
+        return ConnectionPage(items, cursor_after(items, more=len(found) > limit))
 
     async def patch(
         self, tenant: GatewayTenant, id_or_key: str, change: Mapping[str, Any], now: datetime
@@ -360,27 +369,65 @@ class Connections:
         if not one.is_ready:
             return False
         try:
-            answer = await self.api(tenant, one)(_test_request(one.connector))
+            answer = await self.api(tenant, one, EVERY_CLASS)(_test_request(one.connector))
             return one.connector.is_good(answer)
         except ConnectionDefunct:
             return False
 
-    def api(self, tenant: GatewayTenant, connection: Connection) -> Api:
-        """The app, as this connection is let in; what is over is renewed, once for each request.
+    async def renew(self, tenant: GatewayTenant, id_or_key: str) -> None:
+        """Renew what a connection holds before its time; raises ConnectionDefunct.
 
-        Raises ConnectionDefunct where a person has to connect anew.
+        What a person typed cannot be renewed, and stays.
+        """
+        one = await self.get(tenant, id_or_key)
+        held = await self._held(tenant, one)
+        if one.option.type == "this-server":
+            await self._fresh(tenant, one, spent=held)
+
+    def api(
+        self, tenant: GatewayTenant, connection: Connection, operations: frozenset[OperationClass]
+    ) -> Api:
+        """The app, as this connection is let in, for these operations alone: whoever asks may have
+        allowed less than who connected. What is over is renewed, once for each request.
+
+        Raises AccessDenied, and ConnectionDefunct where a person has to connect anew.
         """
 
         async def call(request: ApiRequest) -> ApiAnswer:
             one = await self.get(tenant, connection.id)
+            _check_class(one, request, operations)
             held = await self._fresh(tenant, one, spent=None)
-            answer = await self._send(one, held, request)
+            answer = await self._send(one, await self._within(one, held, operations), request)
             if answer.status == 401 and one.option.type == "this-server":
                 held = await self._fresh(tenant, one, spent=held)
-                answer = await self._send(one, held, request)
+                one = await self.get(tenant, connection.id)
+                answer = await self._send(one, await self._within(one, held, operations), request)
             return answer
 
         return call
+
+    async def _within(
+        self,
+        one: Connection,
+        held: Mapping[str, str],
+        operations: frozenset[OperationClass],
+    ) -> Mapping[str, str]:
+        """What is shown to this server for these operations: a token for them, made once."""
+        if operations == EVERY_CLASS or one.option.type != "this-server":
+            return held
+        known = (one.id, one.version, operations)
+        token = self._narrowed.get(known)
+        if token is None:
+            try:
+                token = await narrow_token(
+                    self._database, held["access"], operations, datetime.now(UTC)
+                )
+            except OAuthError:
+                return {**held, "access": ""}  # refused by the server, as what it stands for is
+            self._narrowed[known] = token
+            if len(self._narrowed) > _REMEMBERED:
+                self._narrowed.popitem(last=False)
+        return {**held, "access": token}
 
     async def _entered(
         self, tenant: GatewayTenant, id: str, input: Mapping[str, Any], now: datetime
@@ -550,6 +597,23 @@ _SELECT = (
 )
 
 
+def _check_class(
+    one: Connection, request: ApiRequest, operations: frozenset[OperationClass]
+) -> None:
+    """Raise AccessDenied for a request that these operations do not cover."""
+    method = request.method
+    for name, value in request.headers:
+        if name.lower() == "x-http-method-override":
+            method = value.strip().upper()
+    path = _below(request.path.partition("?")[0], one.option.base_url)
+    wanted = one.connector.class_of(method, path)
+    if wanted not in operations:
+        raise AccessDenied(
+            f"Your login does not cover this: it is {wanted}.",
+            hint="Log in again and allow it: membrane login --tenant",
+        )
+
+
 def _below(path: str, base_url: str) -> str:
     """The path below the base address, whose own path may stand before it.
 
@@ -593,18 +657,3 @@ def _checked(text: Any, what: str) -> str | None:
 
 def _hash(text: str) -> bytes:
     return hashlib.sha256(text.encode()).digest()
-
-
-def _cursor_after(one: Connection) -> str:
-    text = f"{one.created_at.isoformat()} {one.id}"
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
-
-
-def _read_cursor(cursor: str | None) -> tuple[datetime | None, str]:
-    if cursor in (None, "", "0"):
-        return None, ""
-    try:
-        at, id = base64.b64decode(f"{cursor}==", b"-_").decode().split(" ")
-        return datetime.fromisoformat(at), id
-    except ValueError:
-        raise InvalidRequest("cursor is one that a page before this one told.") from None

@@ -4,8 +4,6 @@ What it quotes is the tenant's own and sealed under their data key; headers, whi
 are never in it. Records go after two weeks.
 """
 
-import base64
-import binascii
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,7 +14,8 @@ import msgspec
 from clinch.db.database import Database, Tenant
 from clinch.db.ids import new_id
 from clinch.db.schema import Column, ForeignKey, Index, id_column, tenant_table
-from clinch.gateway.errors import InvalidRequest, NotFound
+from clinch.gateway.errors import NotFound
+from clinch.gateway.paging import cursor_after, read_cursor
 from clinch.gateway.rows import tenant_rows
 from clinch.gateway.secrets import TenantVault
 from clinch.gateway.tenants import GatewayTenant
@@ -39,7 +38,7 @@ GATEWAY_RUN = tenant_table(
     Column("connector_key", "text"),
     Column("status", "text"),
     Column("created_at", "timestamp with time zone"),
-    Column("duration_ms", "integer"),
+    Column("duration_ms", "bigint"),
     Column("sealed_details", "bytea"),
     key=("tenant_id", "id"),
     indexes=(
@@ -165,7 +164,7 @@ class RunLog:
         cursor: str | None = None,
     ) -> RunPage:
         """The records that fit, the newest first; raises InvalidRequest."""
-        at, id = _read_cursor(cursor)
+        at, id = read_cursor(cursor) or (None, "")
         async with tenant_rows(self._database, tenant) as rows:
             found = await rows.rows(
                 f"{_SELECT} and ($3::text is null or r.action = $3)"
@@ -185,7 +184,7 @@ class RunLog:
                 limit + 1,
             )
         items = [self._run(tenant, row) for row in found[:limit]]
-        return RunPage(items, _cursor_after(items[-1]) if len(found) > limit else None)
+        return RunPage(items, cursor_after(items, more=len(found) > limit))
 
     def _run(self, tenant: GatewayTenant, row: Sequence[Any]) -> Run:
         id, action, connection_id, connector_key, status, created_at, duration, sealed = row
@@ -230,18 +229,3 @@ async def _remove_old(database: Database, organization_id: str, until: datetime)
             until,
             _SWEPT,
         )
-
-
-def _cursor_after(run: Run) -> str:
-    text = f"{run.created_at.isoformat()} {run.id}"
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
-
-
-def _read_cursor(cursor: str | None) -> tuple[datetime | None, str]:
-    if cursor in (None, "", "0"):
-        return None, ""
-    try:
-        time, id = base64.b64decode(f"{cursor}==", b"-_").decode().split(" ")
-        return datetime.fromisoformat(time), id
-    except (binascii.Error, ValueError):
-        raise InvalidRequest("cursor is one that a page before this one told.") from None

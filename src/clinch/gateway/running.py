@@ -57,7 +57,9 @@ class Connections(Protocol):
 
     async def of_tenant(self, tenant: GatewayTenant) -> list[Any]: ...
 
-    def api(self, tenant: GatewayTenant, connection: Any) -> Api: ...
+    def api(
+        self, tenant: GatewayTenant, connection: Any, operations: frozenset[OperationClass]
+    ) -> Api: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,7 @@ class _Attempt:
     """One run under way."""
 
     tenant: GatewayTenant
+    operations: frozenset[OperationClass]
     found: Found
     connection: Connected
     input: Any
@@ -166,13 +169,12 @@ class Actions:
                 hint="Log in again and allow it: membrane login --tenant",
             )
         connection = await self._connection(tenant, scope, found)
-        attempt = _Attempt(tenant, found, connection, input, options, _now())
+        attempt = _Attempt(tenant, caller.operations, found, connection, input, options, _now())
         return await self._logged(attempt)
 
     async def _run(self, attempt: _Attempt) -> Ran:
-        api = _noted(
-            self._connections.api(attempt.tenant, attempt.connection), attempt.sent, attempt.options
-        )
+        reached = self._connections.api(attempt.tenant, attempt.connection, attempt.operations)
+        api = _noted(reached, attempt.sent, attempt.options)
         action = attempt.found.action
         if isinstance(action, Action):
             here = attempt.connection.is_here

@@ -4,13 +4,11 @@ What a tenant connects is theirs alone: `tenant_id` stands after `organization_i
 the gateway's tables. A tenant is made when it is first met, with a data key of its own.
 """
 
-import base64
-import binascii
 import os
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 import msgspec
@@ -19,6 +17,7 @@ from clinch.db.database import Database, Tenant, Transaction
 from clinch.db.ids import new_id
 from clinch.db.schema import Column, ForeignKey, Index, id_column, tenant_table
 from clinch.gateway.errors import InvalidRequest, NotAuthenticated, NotFound
+from clinch.gateway.paging import cursor_after, read_cursor
 from clinch.resources.actor import Actor
 from clinch.vault.sealed import SealedColumn
 from clinch.vault.vault import Vault
@@ -26,6 +25,7 @@ from clinch.vault.vault import Vault
 Kind = Literal["user", "customer"]
 
 MAX_LIMIT = 1000
+_BEGINNING = datetime.min.replace(tzinfo=UTC), ""
 _LONGEST_KEY, _LONGEST_NAME, _LARGEST_FIELDS = 200, 200, 10_000
 # Nobody needs to know more exactly when a tenant was last here, and writing it down costs.
 _SEEN_EVERY = timedelta(minutes=1)
@@ -209,7 +209,7 @@ async def find_customers(
     if not 1 <= limit <= MAX_LIMIT:
         raise InvalidRequest(f"limit is a number from 1 to {MAX_LIMIT}.")
     _check_text("search", search, _LONGEST_NAME)
-    created_at, id = _read_cursor(cursor)
+    created_at, id = read_cursor(cursor) or _BEGINNING
     async with database.tenant(organization) as transaction:
         rows = await transaction.rows(
             f"select {_ROW} where t.organization_id = $1 and t.kind = 'customer'"
@@ -225,7 +225,7 @@ async def find_customers(
             limit + 1,
         )
     items = [_tenant(organization, row) for row in rows[:limit]]
-    return CustomerPage(items, _cursor_after(items[-1]) if len(rows) > limit else None)
+    return CustomerPage(items, cursor_after(items, more=len(rows) > limit))
 
 
 async def customer(database: Database, organization: Tenant, id_or_key: str) -> GatewayTenant:
@@ -344,23 +344,3 @@ def _encode_fields(fields: Mapping[str, Any]) -> str:
             f"The fields of a customer are a JSON object of at most {_LARGEST_FIELDS:,} bytes."
         )
     return encoded.decode()
-
-
-def _cursor_after(tenant: GatewayTenant) -> str:
-    text = f"{tenant.created_at.isoformat()} {tenant.id}"
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
-
-
-def _read_cursor(cursor: str | None) -> tuple[datetime, str]:
-    """After which row a page begins; clients begin with none, or with "0"."""
-    if cursor in (None, "", "0"):
-        return datetime.fromisoformat("0001-01-01T00:00:00+00:00"), ""
-    try:
-        text = base64.b64decode(f"{cursor}==", b"-_").decode()
-        time, id = text.split(" ")
-        created_at = datetime.fromisoformat(time)
-        if created_at.tzinfo is None or not _storable(id):
-            raise ValueError
-    except (binascii.Error, ValueError):
-        raise InvalidRequest("cursor is one that a page before this one told.") from None
-    return created_at, id

@@ -90,13 +90,17 @@ async def _front_page(public_url: str, request: Request) -> Response:
     return page("Clinch", _PAGE.format(version=__version__, url=escape(public_url)))
 
 
-_PAGE = """<p>Version {version} runs here: a CRM that speaks the public REST API of Close.</p>
+_PAGE = """<p>Version {version} runs here: a CRM that speaks the public REST API of Close,
+with a gateway for agents.</p>
 <p>The API is at <code>{url}/api/v1/</code>. An API key is the user name of HTTP Basic; make one
 with <code>clinch key create</code>.</p>
 <pre>curl -u "$CLINCH_API_KEY:" {url}/api/v1/me/
 curl -u "$CLINCH_API_KEY:" "{url}/api/v1/lead/?_limit=5"
 curl -u "$CLINCH_API_KEY:" -H "Content-Type: application/json" \\
   -d '{{"name": "Harbour Tools"}}' {url}/api/v1/lead/</pre>
+<p>Agents and other programs begin with <code>membrane login --tenant</code>; the command is
+<a href="/cli">one file</a>. What agents read is
+<a href="/skills/close/SKILL.md">here</a>.</p>
 <p>Existing Close clients work when their base address is <code>{url}/api/v1</code>.</p>
 <ul>
 <li><a href="/api/openapi.json">OpenAPI document</a>: every operation, field and filter</li>

@@ -99,3 +99,8 @@ CASES: list[tuple[str, dict[str, Any], set[str]]] = [
     ("list-opportunity-statuses", {"pipeline": "Sales"}, {"active", "won"}),
     ("list-opportunity-statuses", {"pipeline": "$second"}, set()),
 ]  # fmt: skip
+
+
+def shown(value: Any) -> str:
+    """A value in the name of a test: the same in every process, as sets are not."""
+    return str(sorted(value) if isinstance(value, set) else value)[:60]

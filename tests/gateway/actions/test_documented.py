@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from gateway.actions.cases import CASES, TWENTY
+from gateway.actions.cases import CASES, TWENTY, shown
 from gateway.actions.documented import as_close
 from gateway.actions.scene import Scene
 
@@ -16,7 +16,7 @@ def close(scene: Scene) -> Scene:
     return replace(scene, api=as_close(scene.api))
 
 
-@pytest.mark.parametrize(("action", "input", "expected"), OF_THE_TWENTY, ids=lambda v: str(v)[:60])
+@pytest.mark.parametrize(("action", "input", "expected"), OF_THE_TWENTY, ids=shown)
 def test_lists(filled: Scene, action: str, input: dict[str, Any], expected: set[str]) -> None:
     close = replace(filled, api=as_close(filled.api))
     result = close.run(action, close.fill({"limit": 100, **input}))

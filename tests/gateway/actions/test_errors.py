@@ -1,6 +1,7 @@
 """Each class of error, of every action: the message names field and fix, and nothing changes."""
 
 from collections.abc import Iterator
+from os import environ
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from harness import Organization, Program, make_organization, rows_of
 
 from clinch.gateway.actions.action import Action
 from clinch.gateway.actions.catalog import ACTIONS
+from clinch.gateway.actions.errors import ActionError
 from clinch.gateway.actions.references import IdOf, UserRef
 from clinch.resources.actor import OperationClass
 
@@ -202,3 +204,24 @@ def test_what_an_app_may_answer_besides() -> None:
         assert (hint or "") in (error.hint or "")
         assert len(error.body or "") < 2100
         assert error.exchanges[0].status == status
+
+
+JUNK: list[Any] = [
+    None, "", " ", "x", 0, -1, 1e30, 10**30, True, [], {}, [None], ["x"], [[]], [{"a": 1}], {"": 1},
+    {"x": None}, "\x00", "9999-12-31", "0001-01-01T00:00:00+14:00", "2026-02-30", "%", "🙂" * 9,
+]  # fmt: skip
+
+
+SHARE = 1 if environ.get("CLINCH_SOAK") == "1" else 11
+
+
+@pytest.mark.parametrize("action", EVERY, ids=lambda action: action.key)
+def test_junk_is_refused_or_harmless(steady: Scene, action: Action) -> None:
+    good, failures = example(steady, action), []
+    for number, input in enumerate(action.inputs):
+        for value in JUNK[number % SHARE :: SHARE]:
+            try:
+                steady.run(action.key, good | {input.name: value}, dry_run=True)
+            except ActionError as error:
+                failures.append(error)
+    assert all(error.message and error.status < 500 for error in failures)

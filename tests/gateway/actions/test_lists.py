@@ -4,11 +4,11 @@ from typing import Any
 
 import msgspec
 import pytest
-from gateway.actions.cases import CASES
+from gateway.actions.cases import CASES, shown
 from gateway.actions.scene import Scene
 
 
-@pytest.mark.parametrize(("action", "input", "expected"), CASES, ids=lambda value: str(value)[:60])
+@pytest.mark.parametrize(("action", "input", "expected"), CASES, ids=shown)
 def test_filters(filled: Scene, action: str, input: dict[str, Any], expected: set[str]) -> None:
     asked = {"limit": 100, **input} if action != "list-opportunity-statuses" else input
     result = filled.run(action, filled.fill(asked))

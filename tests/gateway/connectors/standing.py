@@ -12,7 +12,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from clinch.gateway.api import ApiAnswer, ApiRequest
-from clinch.gateway.connectors.connector import AuthOption, Connector
+from clinch.gateway.connectors.connector import AuthOption, Connector, Operation
 from clinch.gateway.operations import run_operation
 
 
@@ -34,6 +34,11 @@ def serving(app: ASGIApp) -> Iterator[str]:
     finally:
         server.should_exit = True
         thread.join(10)
+
+
+def operation_of(connector: Connector, key: str) -> Operation:
+    [found] = [one for one in connector.operations if one.key == key]
+    return found
 
 
 class Connected:
@@ -60,9 +65,9 @@ class Connected:
 
     async def run(self, key: str, **input: Any) -> Any:
         """What comes of an operation; raises GatewayError."""
-        operation = self.connector.operation(key)
-        assert operation is not None, key
-        return await run_operation(self.connector, operation, self.send, input)
+        return await run_operation(
+            self.connector, operation_of(self.connector, key), self.send, input
+        )
 
     async def works(self) -> bool:
         """Whether the app takes the credential, by the connector's own test."""

@@ -4,6 +4,7 @@ from typing import Any
 
 import jsonschema_rs
 import pytest
+from gateway.connectors.standing import operation_of
 
 from clinch.db.database import Database
 from clinch.gateway.actions.catalog import ACTIONS
@@ -53,21 +54,28 @@ def test_classes_are_those_of_the_declarations(own: Connector) -> None:
     assert classes["api-merge-leads"] == OperationClass.DESTRUCTIVE  # though it is a POST
 
 
+def test_a_raw_request_has_the_class_of_its_operation(own: Connector) -> None:
+    assert own.class_of("GET", "/lead/lead_1") == OperationClass.READ
+    assert own.class_of("POST", "/lead/merge/") == OperationClass.DESTRUCTIVE
+    assert own.class_of("post", "/lead/merge") == OperationClass.DESTRUCTIVE
+    assert own.class_of("PUT", "/lead/lead_1/") == OperationClass.WRITE
+    assert own.class_of("GET", "/unknown/") == OperationClass.READ
+    assert own.class_of("PURGE", "/unknown/") == OperationClass.DESTRUCTIVE
+
+
 def test_schemas_stand_by_themselves(own: Connector) -> None:
     for one in own.operations:
         for schema in (one.input_schema, one.output_schema):
             assert jsonschema_rs.meta.is_valid(schema), one.key
             jsonschema_rs.validator_for(schema)
-    lead = own.operation("api-get-lead")
-    assert lead is not None
+    lead = operation_of(own, "api-get-lead")
     answered = jsonschema_rs.validator_for(lead.output_schema)
     assert answered.is_valid({"name": "A", "contacts": []})
     assert not answered.is_valid({"contacts": [{"name": 1}]})
 
 
 def test_an_input_becomes_a_request(own: Connector) -> None:
-    update = own.operation("api-update-lead")
-    assert update is not None
+    update = operation_of(own, "api-update-lead")
     request = request_of(
         update, {"id": "lead_a/b", "name": "N", "custom.cf_1": "x", "_fields": "id,name"}
     )

@@ -14,6 +14,7 @@ from slack_sdk.errors import SlackApiError
 from clinch.gateway.connectors.connector import Connector
 from clinch.gateway.connectors.shipped import shipped_connectors
 from clinch.gateway.errors import ActionFailed, InvalidRequest
+from clinch.resources.actor import OperationClass
 
 
 @dataclass
@@ -118,6 +119,15 @@ async def test_the_test_call_tells_good_tokens_from_bad(
     for token, good in ((BOT_TOKEN, True), ("xoxb-wrong", False)):
         base_url = workspace.ours.base_url
         assert await Connected(connector, option, base_url, {"token": token}).works() is good
+
+
+def test_a_get_is_not_thought_harmless(connector: Connector) -> None:
+    assert connector.class_of("GET", "/conversations.list") == OperationClass.READ
+    assert connector.class_of("POST", "/auth.test") == OperationClass.READ
+    # Slack takes these by GET too.
+    assert connector.class_of("GET", "/chat.delete") == OperationClass.DESTRUCTIVE
+    assert connector.class_of("GET", "/chat.postMessage") == OperationClass.WRITE
+    assert connector.class_of("GET", "/admin.conversations.delete") == OperationClass.DESTRUCTIVE
 
 
 def test_the_login_is_a_persons(connector: Connector) -> None:

@@ -12,6 +12,10 @@ from server.oauth.browser import Browser
 
 from clinch.gateway.secrets import TenantVault
 from clinch.gateway.tenants import tenant_of_user
+from clinch.identity.oauth.clients import GATEWAY
+from clinch.identity.oauth.grants import issue_grant
+from clinch.identity.scopes import Scope
+from clinch.resources.actor import OperationClass
 from clinch.vault.vault import Vault
 
 
@@ -70,6 +74,45 @@ def test_a_connection_does_not_go_beyond_the_login(organization: Organization) -
         desk, made["id"], "/custom_field/lead/", "POST", json={"name": "x", "type": "text"}
     )
     assert refused.status_code == 403
+
+
+def test_a_login_for_less_does_less_by_a_connection_for_more(organization: Organization) -> None:
+    """What one agent connected is there for the next one, who was allowed less."""
+    desk, program = user_desk(organization), organization.program
+    wide = connect(desk)["id"]
+    keyed = connect(desk, authOptionKey="api-key", input={"apiKey": organization.admin.key})["id"]
+    lead, other = (organization.admin.post("/lead/", {"name": name}) for name in ("a", "b"))
+
+    def allowed(*operations: OperationClass) -> Desk:
+        scope = Scope(frozenset(operations), offline=False)
+        actor = organization.actor()
+        granted = issue_grant(program.store.database, actor, GATEWAY, scope, actor.clock())
+        return Desk(program.url, program.run(granted).access_token)
+
+    reader, writer = (
+        allowed(OperationClass.READ),
+        allowed(OperationClass.READ, OperationClass.WRITE),
+    )
+    merge = {"source": other["id"], "destination": lead["id"]}
+    for id in (wide, keyed):
+        assert proxied(reader, id, "/lead/").json()["total_results"] == 2
+        assert proxied(reader, id, "/lead/", "POST", json={"name": "c"}).status_code == 403
+        assert proxied(writer, id, f"/lead/{lead['id']}/", "PUT", json={"name": "a"}).ok
+        assert proxied(writer, id, f"/lead/{lead['id']}/", "DELETE").status_code == 403
+        assert proxied(writer, id, "/lead/merge/", "POST", json=merge).status_code == 403
+        override = requests.post(
+            f"{desk.url}/connections/{id}/proxy/lead/{lead['id']}/",
+            json={},
+            headers={
+                "Authorization": f"Bearer {writer.token}",
+                "X-HTTP-Method-Override": "DELETE",
+            },
+            timeout=30,
+        )
+        assert override.status_code == 403
+        run = writer.ask("POST", f"/connections/{id}/actions/delete-lead/run", {"id": lead["id"]})
+        assert (run.status_code, run.json()["key"]) == (403, "access_denied")
+    assert organization.admin.get("/lead/")["total_results"] == 2
 
 
 def test_the_same_path_with_and_without_the_base(organization: Organization) -> None:
@@ -137,6 +180,15 @@ def test_what_is_over_is_renewed_by_itself(organization: Organization) -> None:
     sql(program, "update gateway_connection set expires_at = now() where id = $1 returning 1", id)
     assert proxied(desk, id, "/me/").status_code == 200
     sql(program, "delete from credential where starts_with(id, 'at_') returning 1")
+    assert proxied(desk, id, "/me/").status_code == 200
+
+
+def test_what_a_connection_holds_is_renewed_on_demand(organization: Organization) -> None:
+    desk, program = user_desk(organization), organization.program
+    id = connect(desk)["id"]
+    before = sql(program, "select version from gateway_connection where id = $1", id)
+    assert desk.ask("POST", f"/connections/{id}/refresh-credentials").status_code == 204
+    assert sql(program, "select version from gateway_connection where id = $1", id) > before
     assert proxied(desk, id, "/me/").status_code == 200
 
 

@@ -196,6 +196,7 @@ COMMANDS = (
         "connections.list_integrations",
         (option("search", "TEXT", "by name"), *_PAGE),
     ),
+    Command("mcp", "speak MCP by lines, for a program that starts it", "mcp.mcp"),
     Command("credentials", "print settings for a program", "workspaces.credentials"),
     Command(
         "token",

@@ -7,7 +7,7 @@ create table gateway_run (
     connector_key text not null,
     status text not null,
     created_at timestamp with time zone not null,
-    duration_ms integer not null,
+    duration_ms bigint not null,
     sealed_details bytea not null,
     constraint gateway_run_pkey primary key (organization_id, tenant_id, id)
 );

@@ -13,6 +13,17 @@ from clinch.gateway.connectors.placement import Placement
 from clinch.resources.actor import OperationClass
 
 Schema = dict[str, Any]
+
+CLASS_OF_METHOD = {
+    "get": OperationClass.READ,
+    "head": OperationClass.READ,
+    "post": OperationClass.WRITE,
+    "put": OperationClass.WRITE,
+    "patch": OperationClass.WRITE,
+    "delete": OperationClass.DESTRUCTIVE,
+}
+_SEVERITY = (OperationClass.READ, OperationClass.WRITE, OperationClass.DESTRUCTIVE)
+
 OptionType = Literal["this-server", "oauth2", "api-key", "basic", "none"]
 Place = Literal["path", "query", "header"]
 
@@ -140,7 +151,8 @@ class Connector(msgspec.Struct, frozen=True):
 
     `test` is asked to see whether a connection works. With `trailing_slash` every path of the API
     ends in a slash, and one that a client left away is put back. Apps that answer 200 to everything
-    say in the member `good` of their answers whether all is well.
+    say in the member `good` of their answers whether all is well. Unless `methods_tell`, a GET that
+    is no known operation may change anything.
     """
 
     id: str
@@ -157,6 +169,7 @@ class Connector(msgspec.Struct, frozen=True):
     rate_limit: RateLimit | None = None
     trailing_slash: bool = False
     good: str | None = None
+    methods_tell: bool = True
 
     def is_good(self, answer: ApiAnswer) -> bool:
         """Whether the app did what was asked."""
@@ -174,8 +187,21 @@ class Connector(msgspec.Struct, frozen=True):
             return self.options[0]
         return next((option for option in self.options if option.key == key), None)
 
-    def operation(self, key: str) -> Operation | None:
-        return next((one for one in self.operations if one.key == key), None)
+    def class_of(self, method: str, path: str) -> OperationClass:
+        """What a request does to the data: what its operation says, of several the most literal.
+
+        Where none has this method, it is the worst of what is known of the path and the method:
+        some apps take a GET for what is a POST in their documents.
+        """
+        wanted = path.strip("/").split("/")
+        there = [one for one in self.operations if _fits(one.path.strip("/").split("/"), wanted)]
+        there.sort(key=lambda one: one.path.count("{"))
+        for one in there:
+            if one.method == method.upper():
+                return one.operation_class
+        told = CLASS_OF_METHOD if self.methods_tell or there else {}
+        of_method = told.get(method.lower(), OperationClass.DESTRUCTIVE)
+        return max([of_method, *(one.operation_class for one in there)], key=_SEVERITY.index)
 
     @property
     def client_settings(self) -> tuple[str, str]:
@@ -185,3 +211,9 @@ class Connector(msgspec.Struct, frozen=True):
         """
         name = self.key.upper().replace("-", "_")
         return f"CLINCH_APP_{name}_CLIENT_ID", f"CLINCH_APP_{name}_CLIENT_SECRET"
+
+
+def _fits(template: list[str], segments: list[str]) -> bool:
+    return len(template) == len(segments) and all(
+        part == segment or "{" in part for part, segment in zip(template, segments, strict=True)
+    )

@@ -51,6 +51,7 @@ class ConnectorDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     rate_limit: RateLimit | None = None
     trailing_slash: bool = False
     good: str | None = None
+    methods_tell: bool = True
     operation_classes: dict[str, OperationClass] = {}
     operation_prefix: str = ""
     paths: dict[str, Any] = {}
@@ -96,6 +97,7 @@ def connector_of(
         document.rate_limit,
         document.trailing_slash,
         document.good,
+        document.methods_tell,
     )
     return connector, read.skipped
 

@@ -7,20 +7,19 @@ from typing import Any, cast
 
 import jsonschema_rs
 
-from clinch.gateway.connectors.connector import Body, Operation, Parameter, Place, Schema
+from clinch.gateway.connectors.connector import (
+    CLASS_OF_METHOD,
+    Body,
+    Operation,
+    Parameter,
+    Place,
+    Schema,
+)
 from clinch.gateway.connectors.references import BrokenReference, Document, References
 from clinch.resources.actor import OperationClass
 
 MOST_OPERATIONS = 2000
 
-_CLASSES = {
-    "get": OperationClass.READ,
-    "head": OperationClass.READ,
-    "post": OperationClass.WRITE,
-    "put": OperationClass.WRITE,
-    "patch": OperationClass.WRITE,
-    "delete": OperationClass.DESTRUCTIVE,
-}
 # Headers that are not an input: who asks sets them, or the gateway does.
 _OWN_HEADERS = frozenset({"accept", "content-type", "authorization", "cookie", "host"})
 _FORM = "application/x-www-form-urlencoded"
@@ -62,7 +61,7 @@ def read_operations(document: Document, naming: Naming) -> Read:
         except BrokenReference as error:
             skipped.append(f"{path}: {error}")
             continue
-        for method in filter(methods.__contains__, _CLASSES):
+        for method in filter(methods.__contains__, CLASS_OF_METHOD):
             where = f"{method.upper()} {path}"
             if len(operations) == MOST_OPERATIONS:
                 skipped.append(f"{where}: there are more than {MOST_OPERATIONS} operations")
@@ -126,7 +125,7 @@ class _Reader:
             (_text(described.get("description")) or summary)[:2000],
             self._method.upper(),
             self._path,
-            self._naming.classes.get(id, _CLASSES[self._method]),
+            self._naming.classes.get(id, CLASS_OF_METHOD[self._method]),
             input_schema,
             self._read_answer(),
             tuple(self._parameters),

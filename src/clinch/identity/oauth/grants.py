@@ -21,7 +21,7 @@ from clinch.identity.credentials import issue
 from clinch.identity.oauth.clients import Client
 from clinch.identity.oauth.errors import OAuthError, invalid_grant
 from clinch.identity.scopes import Scope, read_scope
-from clinch.resources.actor import Actor
+from clinch.resources.actor import Actor, OperationClass
 from clinch.resources.store import Store
 from clinch.resources.write.work import Work
 
@@ -183,6 +183,40 @@ async def derive_token(
             scope=rows[0]["scope"],
         )
     return text, LIFETIME
+
+
+async def narrow_token(
+    database: Database, token: str, operations: frozenset[OperationClass], now: datetime
+) -> str:
+    """An access token of the same grant for these operations alone, as long as the token lasts.
+
+    Raises OAuthError where it does not hold (any more), or covers none of them.
+    """
+    id, _, secret = token.partition(".")
+    async with database.installation() as transaction:
+        rows = await transaction.rows(
+            "select c.organization_id::text, c.user_id, c.grant_id, c.scope, c.expires_at"
+            " from credential c where c.id = $1 and c.hash = $2 and c.expires_at > $3",
+            id,
+            _hash(secret),
+            now,
+        )
+        if not rows:
+            raise OAuthError("invalid_token", "The token does not hold (any more).", 401)
+        organization_id, user_id, grant_id, scope, expires_at = rows[0]
+        narrow = read_scope(scope).within(operations)
+        if not narrow.operations:
+            raise OAuthError("invalid_scope", "The grant covers nothing of this.", 403)
+        _, text = await issue(
+            transaction,
+            ACCESS,
+            organization_id,
+            user_id,
+            expires_at,
+            grant_id=grant_id,
+            scope=str(narrow),
+        )
+    return text
 
 
 async def revoke_token(database: Database, client: Client, token: str) -> None:

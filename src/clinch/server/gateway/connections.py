@@ -82,6 +82,10 @@ def connection_routes(connections: Connections) -> list[GatewayRoute]:
         [id] = exchange.arguments
         return json_answer(shown(await connections.connect(exchange.caller, id, exchange.now)))
 
+    async def renew(exchange: Exchange) -> Answer:
+        await connections.renew(exchange.tenant, exchange.arguments[0])
+        return Answer(status=204)
+
     async def test(exchange: Exchange) -> Answer:
         good = await connections.test(exchange.tenant, exchange.arguments[0])
         return json_answer({"success": good})
@@ -112,7 +116,8 @@ def connection_routes(connections: Connections) -> list[GatewayRoute]:
 
     async def _send(exchange: Exchange, id: str, request: ApiRequest) -> Answer:
         connection = await connections.get(exchange.tenant, id)
-        answer = await connections.api(exchange.tenant, connection)(request)
+        api = connections.api(exchange.tenant, connection, exchange.caller.operations)
+        answer = await api(request)
         headers = [
             (name.encode("latin-1"), value.encode("latin-1"))
             for name, value in answer.headers
@@ -133,6 +138,7 @@ def connection_routes(connections: Connections) -> list[GatewayRoute]:
         GatewayRoute("POST", "connections/{}/disconnect", disconnect),
         GatewayRoute("POST", "connections/{}/reconnect", reconnect),
         GatewayRoute("POST", "connections/{}/test", test),
+        GatewayRoute("POST", "connections/{}/refresh-credentials", renew),
         GatewayRoute("POST", "connections/{}/proxy", envelope),
         *(GatewayRoute(method, "connections/{}/proxy/**", proxy) for method in methods),
     ]

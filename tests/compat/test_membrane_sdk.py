@@ -1,0 +1,87 @@
+"""The SDK by which products embed the gateway, from npm and unmodified, against a live server."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from harness import Organization
+from node import folder
+from server.gateway.desk import workspace_of
+
+HERE = Path(__file__).parent / "membrane_sdk"
+CACHE = Path(__file__).parents[2] / ".cache" / "membrane_sdk"
+
+
+@pytest.fixture(scope="session")
+def installed() -> Path:
+    """The SDK and what it needs, as the lock file has them."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    for name in ("package.json", "package-lock.json", "session.mjs"):
+        (CACHE / name).write_bytes((HERE / name).read_bytes())
+    if not (CACHE / "node_modules").is_dir():
+        _run(CACHE, "npm", "ci", "--silent", "--no-audit", "--no-fund")
+    return CACHE
+
+
+def _run(place: Path, *command: str) -> str:
+    environment = os.environ | {"PATH": f"{folder()}:{os.environ['PATH']}"}
+    done = subprocess.run(
+        command, cwd=place, env=environment, capture_output=True, text=True, timeout=110
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture
+def told(organization: Organization, installed: Path) -> dict[str, Any]:
+    """What the SDK was answered, by step, as a customer of the organization."""
+    organization.admin.post("/lead/", {"name": "Harbour"})
+    workspace = workspace_of(organization)
+    arguments = (
+        organization.program.url,
+        workspace.key,
+        workspace.secret,
+        "acme",
+        organization.admin.key,
+    )
+    found: dict[str, Any] = json.loads(_run(installed, "node", "session.mjs", *arguments))
+    return found
+
+
+def test_a_product_works_with_the_sdk(organization: Organization, told: dict[str, Any]) -> None:
+    assert told["self"]["internalId"] == "acme"
+    assert told["search"]["items"][0]["element"]["key"] == "close"
+    assert told["none"]["items"] == []
+    assert told["created"]["state"] == "READY"
+    id = told["created"]["id"]
+    assert [one["id"] for one in told["found"]["items"]] == [id]
+    assert (told["got"]["name"], told["patched"]["name"], told["put"]["name"]) == (
+        "CRM",
+        "New",
+        "Put",
+    )
+    assert told["refreshed"] in (None, "")
+    # The SDK takes the slash before the query away; the API needs it.
+    assert told["proxy"]["total_results"] == 1
+    made = organization.admin.get(f"/lead/{told['proxyPost']['id']}/")
+    assert made["name"] == "From the SDK"
+    assert told["actions"]["items"][0]["id"] == "create-contact"
+    assert told["all"] > 200
+    assert told["action"]["inputSchema"]["type"] == "object"
+    assert told["selector"] == told["action"]
+    for step in ("run", "selectorRun", "ofConnectionRun", "act"):
+        assert [one["id"] for one in told[step]["output"]["items"]] == [made["id"]], step
+    assert told["ofConnection"]["items"][0]["id"] == "list-leads"
+    assert told["integration"]["key"] == told["integrations"]["items"][0]["key"] == "close"
+    assert told["after"]["items"] == []
+
+
+def test_failures_are_those_that_the_sdk_knows(told: dict[str, Any]) -> None:
+    for step, key in (("customers", "access_denied"), ("missing", "not_found"), ("wrong", None)):
+        assert told[step]["isMembraneError"], step
+        assert told[step]["data"].get("key") == key
+    assert told["wrong"]["data"]["type"] == "action_run"
+    assert "list-leads" in told["wrong"]["data"]["data"]["hint"]
