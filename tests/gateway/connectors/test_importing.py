@@ -47,7 +47,9 @@ def test_a_document_says_what_the_app_is() -> None:
     )
     assert one.domains == ("api.boats.example",)
     assert [option.type for option in one.options] == ["none"]
-    assert [(o.key, o.method, o.path) for o in one.operations] == [("list-boats", "GET", "/boats")]
+    assert [(o.key, o.method, o.path) for o in one.operations] == [
+        ("boat-yard-list-boats", "GET", "/boats")
+    ]
 
 
 def test_who_imports_may_say_it_otherwise() -> None:
@@ -85,7 +87,7 @@ def test_yaml_is_read_as_json_is() -> None:
         b" {type: string}}}}}}}}\n"
     )
     one = import_openapi(statuses, Wanted(), "connector_1").connector.operations[0]
-    assert one.key == "get-a"
+    assert one.key == "a-get-a"
     assert one.output_schema == {"type": "string"}
 
 
@@ -264,7 +266,7 @@ def test_broken_parts_are_left_out_and_told() -> None:
     }
     parameters = {"Round": {"$ref": "#/components/parameters/Round"}}
     made = read(document(paths=paths, components={"parameters": parameters}))
-    assert [one.key for one in made.connector.operations] == ["list-boats"]
+    assert [one.key for one in made.connector.operations] == ["boat-yard-list-boats"]
     assert [line.partition(": ")[0] for line in made.skipped] == [
         "/nowhere", "GET /round", "GET /boats/{id}", "GET /again", "PUT /file", "GET /other",
         "/list", "GET /schema",

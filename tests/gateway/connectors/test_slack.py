@@ -74,40 +74,42 @@ def test_slacks_own_client_takes_the_stand_in_for_slack(workspace: Workspace) ->
 async def test_the_connector_does_what_slacks_client_does(workspace: Workspace) -> None:
     run = workspace.ours.run
     assert await workspace.ours.works()
-    assert (await run("auth-test"))["team"] == "Harbour"
-    first = await run("conversations-list", limit=3, types=["public_channel", "private_channel"])
+    assert (await run("slack-auth-test"))["team"] == "Harbour"
+    first = await run(
+        "slack-conversations-list", limit=3, types=["public_channel", "private_channel"]
+    )
     rest = await run(
-        "conversations-list", limit=3, cursor=first["response_metadata"]["next_cursor"]
+        "slack-conversations-list", limit=3, cursor=first["response_metadata"]["next_cursor"]
     )
     names = [one["name"] for one in first["channels"] + rest["channels"]]
     assert names == [f"room-{number}" for number in range(1, 6)]
     text = "Ünïcode & <@U2> = 100% ✓"
     blocks = [{"type": "section", "text": {"type": "mrkdwn", "text": "*b*"}}]
-    posted = await run("chat-post-message", channel="C2", text=text, blocks=blocks)
-    await run("chat-post-message", channel="C2", text="Reply", thread_ts=posted["ts"])
-    await run("reactions-add", channel="C2", timestamp=posted["ts"], name="eyes")
-    [kept] = (await run("conversations-history", channel="C2"))["messages"]
+    posted = await run("slack-chat-post-message", channel="C2", text=text, blocks=blocks)
+    await run("slack-chat-post-message", channel="C2", text="Reply", thread_ts=posted["ts"])
+    await run("slack-reactions-add", channel="C2", timestamp=posted["ts"], name="eyes")
+    [kept] = (await run("slack-conversations-history", channel="C2"))["messages"]
     assert (kept["text"], kept["blocks"], kept["reactions"]) == (text, blocks, ["eyes"])
-    thread = await run("conversations-replies", channel="C2", ts=posted["ts"])
+    thread = await run("slack-conversations-replies", channel="C2", ts=posted["ts"])
     assert [one["text"] for one in thread["messages"]] == [text, "Reply"]
-    made = (await run("conversations-create", name="quay", is_private=True))["channel"]
+    made = (await run("slack-conversations-create", name="quay", is_private=True))["channel"]
     assert made["is_private"] is True
-    await run("conversations-invite", channel=made["id"], users=["U1", "U2"])
-    members = await run("conversations-members", channel=made["id"])
+    await run("slack-conversations-invite", channel=made["id"], users=["U1", "U2"])
+    members = await run("slack-conversations-members", channel=made["id"])
     assert members["members"] == ["U1", "U1", "U2"]
-    found = await run("users-lookup-by-email", email="rosa@example.com")
+    found = await run("slack-users-lookup-by-email", email="rosa@example.com")
     assert found["user"]["id"] == "U1"
-    await run("chat-update", channel="C2", ts=posted["ts"], text="Changed")
-    await run("chat-delete", channel="C2", ts=posted["ts"])
+    await run("slack-chat-update", channel="C2", ts=posted["ts"], text="Changed")
+    await run("slack-chat-delete", channel="C2", ts=posted["ts"])
     assert workspace.theirs.conversations_history(channel="C2")["messages"] == []
 
 
 async def test_a_refusal_is_one_though_it_comes_with_200(workspace: Workspace) -> None:
     with pytest.raises(ActionFailed) as failed:
-        await workspace.ours.run("chat-post-message", channel="C404", text="Lost")
+        await workspace.ours.run("slack-chat-post-message", channel="C404", text="Lost")
     assert failed.value.data["answer"]["error"] == "channel_not_found"
     with pytest.raises(InvalidRequest):
-        await workspace.ours.run("chat-post-message", text="To nobody")
+        await workspace.ours.run("slack-chat-post-message", text="To nobody")
     assert workspace.slack.messages == []
 
 

@@ -53,7 +53,6 @@ class ConnectorDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     good: str | None = None
     methods_tell: bool = True
     operation_classes: dict[str, OperationClass] = {}
-    operation_prefix: str = ""
     paths: dict[str, Any] = {}
     components: dict[str, Any] = {}
 
@@ -75,7 +74,7 @@ def connector_of(
     """
     read = read_operations(
         {"paths": document.paths, "components": document.components},
-        Naming(document.operation_prefix, document.operation_classes),
+        Naming(f"{document.key}-", document.operation_classes),
     )
     if strict and read.skipped:
         raise DocumentError(f"paths: {read.skipped[0]}")

@@ -1,5 +1,6 @@
 """The connectors that an organization has imported: a document each, which never changes."""
 
+import asyncio
 import zlib
 from dataclasses import dataclass
 from datetime import datetime
@@ -111,7 +112,9 @@ class ImportedConnectors:
                 if new
                 else []
             )
-        known = known | {id: _connector(id, document) for id, document in documents}
+        for id, document in documents:
+            made = await asyncio.to_thread(_connector, id, document)
+            known = known | {id: made}
         found = {id: known[id] for (id,) in ids if id in known}
         self._read[tenant.organization_id] = found
         return list(found.values())

@@ -9,7 +9,7 @@ LARGEST = 10_000_000
 """A document's bytes, at most."""
 
 _DEEPEST = 100
-_MOST_VALUES = 1_000_000
+_MOST_VALUES = 500_000
 _TOO_DEEP = f"it is nested more than {_DEEPEST} deep"
 
 
