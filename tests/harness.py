@@ -92,8 +92,8 @@ class serve:
         url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         store = Store(self._connect(self._database_url), self._declare(url))
         self._database = store.database
-        app = application(store, Vault(SECRET_KEY), self._rate_limit)
-        self._server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off"))
+        self._app = application(store, Vault(SECRET_KEY), self._rate_limit)
+        self._server = uvicorn.Server(uvicorn.Config(self._app, log_config=None, lifespan="off"))
         self._serving = asyncio.run_coroutine_threadsafe(
             self._server.serve(sockets=[self._socket]), self._loop
         )
@@ -102,9 +102,13 @@ class serve:
     def _run(self, work: Coroutine[Any, Any, Any]) -> Any:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(60)
 
+    async def _closed(self) -> None:
+        await self._app.close()
+
     def __exit__(self, *_: object) -> None:
         self._server.should_exit = True
         self._serving.result(20)
+        self._run(self._closed())
         self._run(self._database.close())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)

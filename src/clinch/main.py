@@ -34,8 +34,10 @@ from clinch.files.sweep import sweep_files
 from clinch.gateway.access import Access
 from clinch.gateway.actions.catalog import ACTIONS
 from clinch.gateway.connections import GATEWAY_CONNECTION, Connections
-from clinch.gateway.connectors.catalog import Catalog
+from clinch.gateway.connectors.catalog import Catalogs
 from clinch.gateway.connectors.close import close
+from clinch.gateway.connectors.imported import GATEWAY_CONNECTOR, ImportedConnectors
+from clinch.gateway.connectors.shipped import SHIPPED_KEYS, shipped_connectors
 from clinch.gateway.run_logs import GATEWAY_RUN, RunLog, sweep_runs
 from clinch.gateway.running import Actions
 from clinch.gateway.secrets import TenantVault
@@ -143,6 +145,7 @@ def tables(declared: Declarations) -> list[Table]:
         ONCE,
         GATEWAY_WORKSPACE,
         GATEWAY_TENANT,
+        GATEWAY_CONNECTOR,
         GATEWAY_CONNECTION,
         GATEWAY_RUN,
         *declared.tables(),
@@ -193,7 +196,8 @@ def application(store: Store, vault: Vault, rate_limit: int = 1000) -> Applicati
             return False
 
     document = openapi(store.declared, routes, signing_in)
-    connections, doors = gateway(store, vault, authenticator, document, lambda: app)
+    client = Client(Guard(read_allowed(environ.get("CLINCH_ALLOW_PRIVATE", ""))))
+    connections, doors = gateway(store, vault, authenticator, document, client, lambda: app)
     app = Application(
         authenticator,
         {"/api/v1": Routes(routes), FILES: Routes(download_routes(store))},
@@ -202,6 +206,7 @@ def application(store: Store, vault: Vault, rate_limit: int = 1000) -> Applicati
         RateLimit(rate_limit),
         Idempotency(store.database, vault),
         store.declared.public_url,
+        client.close,
     )
     return app
 
@@ -211,22 +216,24 @@ def gateway(
     vault: Vault,
     authenticator: Authenticator,
     document: dict[str, Any],
+    client: Client,
     app: Callable[[], Asgi],
 ) -> tuple[Connections, dict[str, Asgi]]:
     """The gateway's connections, and its doors by the first segments of their paths.
 
-    `document` is our OpenAPI document, of which the app `close` is made; `app` is this server.
+    `document` is our OpenAPI document, of which the app `close` is made; `app` is this server, and
+    `client` leads to all others.
     """
     database, public_url = store.database, store.declared.public_url
     tenant_vault = TenantVault(vault)
-    catalog = Catalog([close(document, public_url)])
+    shipped = (close(document, public_url), *shipped_connectors())
+    catalogs = Catalogs(shipped, ImportedConnectors(database, SHIPPED_KEYS))
     runs = RunLog(database, tenant_vault)
-    client = Client(Guard(read_allowed(environ.get("CLINCH_ALLOW_PRIVATE", ""))))
-    connections = Connections(database, tenant_vault, catalog, app, client, public_url)
-    actions = Actions(catalog, connections, ACTIONS, runs)
+    connections = Connections(database, tenant_vault, catalogs, app, client, public_url)
+    actions = Actions(catalogs, connections, ACTIONS, runs)
     routes = [
         *customer_routes(database),
-        *app_routes(catalog),
+        *app_routes(catalogs),
         *connection_routes(connections),
         *action_routes(actions),
         *run_routes(runs),
@@ -266,6 +273,7 @@ async def web() -> None:
     try:
         await server.serve(sockets=[listening])
     finally:
+        await app.close()
         await waker.stop()
         await database.close()
 

@@ -15,8 +15,9 @@ from clinch.gateway.access import Access, Caller
 from clinch.gateway.actions.catalog import ACTIONS
 from clinch.gateway.api import ApiAnswer, ApiRequest
 from clinch.gateway.connections import Connections, Wanted
-from clinch.gateway.connectors.catalog import Catalog
+from clinch.gateway.connectors.catalog import Catalogs
 from clinch.gateway.connectors.close import close
+from clinch.gateway.connectors.imported import ImportedConnectors
 from clinch.gateway.errors import ActionFailed, ConnectionFailed, InvalidRequest
 from clinch.gateway.run_logs import RunLog
 from clinch.gateway.running import Actions, Options, Scope
@@ -53,11 +54,12 @@ def elsewhere(organization: Organization) -> Iterator[Elsewhere]:
     tenant_vault = TenantVault(vault)
     place = urlsplit(program.url)
     client = Client(Guard(read_allowed(f"{place.hostname}:{place.port}")))
-    catalog = Catalog([close(document(), "https://crm.example", f"{program.url}/api/v1")])
+    shipped = [close(document(), "https://crm.example", f"{program.url}/api/v1")]
+    catalogs = Catalogs(shipped, ImportedConnectors(database, frozenset()))
     connections = Connections(
-        database, tenant_vault, catalog, lambda: _nobody, client, "https://crm.example"
+        database, tenant_vault, catalogs, lambda: _nobody, client, "https://crm.example"
     )
-    actions = Actions(catalog, connections, ACTIONS, RunLog(database, tenant_vault))
+    actions = Actions(catalogs, connections, ACTIONS, RunLog(database, tenant_vault))
     access = Access(database, vault, Authenticator(database))
     caller = program.run(access.caller(organization.admin.key, organization.system.clock()))
     other = make_organization(program, "Their Sales")
@@ -149,7 +151,10 @@ def ask(troubled: Troubled, method: str = "GET", times: int = 1) -> list[ApiAnsw
         sender = Sender(client)
         try:
             request = ApiRequest(method, "/x", body=b"" if method == "POST" else None)
-            return [await sender.send("conn", troubled.url, request) for _ in range(times)]
+            reads = method == "GET"
+            return [
+                await sender.send("conn", troubled.url, request, reads=reads) for _ in range(times)
+            ]
         finally:
             await client.close()
 

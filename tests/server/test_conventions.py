@@ -479,8 +479,9 @@ def test_what_is_beside_the_api_is_in_the_document_or_for_people(program: Progra
     assert {(method, path.rstrip("/")) for method, path in described} < signing_in
     store = program.store
     vault, authenticator = Vault(SECRET_KEY), Authenticator(store.database)
+    app = application(store, vault)
     connections, _ = gateway(
-        store, vault, authenticator, document(), lambda: application(store, vault)
+        store, vault, authenticator, document(), Client(Guard()), lambda: app
     )
     everything = pages(store, vault, authenticator, connections, [], {}, _ready)
     others = {route.path.rstrip("/") for route in everything.routes if isinstance(route, Route)}

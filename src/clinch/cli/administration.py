@@ -4,6 +4,7 @@ Each takes the store and the arguments of its command line, prints what a person
 a program wants to know, and returns the exit code.
 """
 
+import asyncio
 import json
 import os
 import sys
@@ -16,6 +17,11 @@ from clinch.crm.beginning import first_objects
 from clinch.crm.sample.organization import create_sample
 from clinch.db.database import Tenant
 from clinch.events.seal import verify
+from clinch.gateway.connectors.connector import Connector
+from clinch.gateway.connectors.imported import ImportedConnectors
+from clinch.gateway.connectors.importing import Wanted
+from clinch.gateway.connectors.shipped import SHIPPED_KEYS
+from clinch.gateway.errors import GatewayError
 from clinch.gateway.workspace_keys import workspace_key
 from clinch.identity.api_keys import ApiKey, create_key
 from clinch.identity.authority import role_row
@@ -211,6 +217,60 @@ async def workspace_show(store: Store, arguments: Arguments) -> int:
     facts = {"workspaceKey": workspace.key, "workspaceSecret": workspace.secret}
     _tell(arguments, facts, note="Keep the secret on servers: it signs for every customer.")
     return 0
+
+
+async def connector_add(store: Store, arguments: Arguments) -> int:
+    system = await _organization(store, arguments)
+    try:
+        text = await asyncio.to_thread(Path(arguments["file"]).read_bytes)
+    except OSError as error:
+        raise CommandError(f"{arguments['file']} cannot be read: {error.strerror}") from None
+    wanted = Wanted(
+        arguments["key"], arguments["name"], tuple(arguments["domain"]), arguments["base_url"]
+    )
+    connectors = ImportedConnectors(store.database, SHIPPED_KEYS)
+    made = await connectors.add(system.tenant, text, wanted, system.clock())
+    one = made.connector
+    if arguments["json"]:
+        told = _connector(one) | {"skipped": made.skipped}
+        print(json.dumps(told))
+        return 0
+    print(f"{one.key}: {len(one.operations)} operations ({one.id})")
+    for reason in made.skipped:
+        print(f"left out: {reason}", file=sys.stderr)
+    return 0
+
+
+async def connector_list(store: Store, arguments: Arguments) -> int:
+    system = await _organization(store, arguments)
+    imported = await ImportedConnectors(store.database, SHIPPED_KEYS).of(system.tenant)
+    if arguments["json"]:
+        print(json.dumps([_connector(one) for one in imported]))
+    elif not imported:
+        print("No imported connectors yet; make one with: clinch connector add FILE")
+    for one in imported if not arguments["json"] else ():
+        print(f"{one.key:30}  {one.name:30}  {len(one.operations)} operations")
+    return 0
+
+
+async def connector_remove(store: Store, arguments: Arguments) -> int:
+    system = await _organization(store, arguments)
+    connectors = ImportedConnectors(store.database, SHIPPED_KEYS)
+    removed = await connectors.remove(system.tenant, arguments["connector"])
+    _tell(arguments, {"removed": removed.key})
+    return 0
+
+
+def _connector(one: Connector) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "key": one.key,
+        "name": one.name,
+        "domains": one.domains,
+        "baseUrl": one.base_url,
+        "options": [option.key for option in one.options],
+        "operations": len(one.operations),
+    }
 
 
 async def vault_rotate(store: Store, arguments: Arguments) -> int:
@@ -420,6 +480,9 @@ COMMANDS: dict[str, Callable[[Store, Arguments], Awaitable[int]]] = {
     "app list": app_list,
     "app revoke": app_revoke,
     "workspace key": workspace_show,
+    "connector add": connector_add,
+    "connector list": connector_list,
+    "connector remove": connector_remove,
     "vault rotate": vault_rotate,
     "vault forget": vault_forget,
     "sample": sample,
@@ -433,5 +496,7 @@ async def administer(store: Store, command: str, arguments: Arguments) -> int:
         return await COMMANDS[command](store, arguments)
     except ApiError as error:
         raise CommandError(json.dumps(error.body)) from None
+    except GatewayError as error:
+        raise CommandError(error.message) from None
     except OAuthError as error:
         raise CommandError(error.description) from None

@@ -176,6 +176,27 @@ def _workspace_key(parser: argparse.ArgumentParser) -> None:
     _in_organization(parser)
 
 
+def _connector_add(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", metavar="FILE", help="an OpenAPI 3 document, JSON or YAML")
+    parser.add_argument("--key", help="what it is called in commands, in place of its title")
+    parser.add_argument("--name", help="what people see, in place of its title")
+    parser.add_argument(
+        "--domain",
+        action="append",
+        default=[],
+        help="an internet domain of the app, in place of its address; may be repeated",
+    )
+    parser.add_argument(
+        "--base-url", metavar="URL", help="where the API is, in place of what the document says"
+    )
+    _in_organization(parser)
+
+
+def _connector_remove(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("connector", metavar="CONNECTOR", help="its key or id")
+    _in_organization(parser)
+
+
 def _vault_rotate(parser: argparse.ArgumentParser) -> None:
     _where(parser)
     _json(parser)
@@ -248,6 +269,24 @@ COMMANDS = (
         "show the key and secret that tokens of customers are signed with",
         _administer("workspace key"),
         _workspace_key,
+    ),
+    Command(
+        "connector add",
+        "make a connector of an OpenAPI document",
+        _administer("connector add"),
+        _connector_add,
+    ),
+    Command(
+        "connector list",
+        "list the connectors made of documents",
+        _administer("connector list"),
+        _in_organization,
+    ),
+    Command(
+        "connector remove",
+        "remove a connector made of a document",
+        _administer("connector remove"),
+        _connector_remove,
     ),
     Command(
         "vault rotate",

@@ -5,7 +5,6 @@ every change. A connection to this very server holds a grant like any program's,
 """
 
 import asyncio
-import base64
 import hashlib
 import time
 import uuid
@@ -24,8 +23,9 @@ from clinch.db.ids import new_id, new_secret
 from clinch.db.schema import Column, ForeignKey, Index, id_column, tenant_table
 from clinch.gateway.access import Caller
 from clinch.gateway.api import Api, ApiAnswer, ApiRequest
-from clinch.gateway.connectors.catalog import Catalog
+from clinch.gateway.connectors.catalog import Catalog, Catalogs
 from clinch.gateway.connectors.connector import AuthOption, Connector
+from clinch.gateway.connectors.placement import NotSendable
 from clinch.gateway.errors import (
     AccessDenied,
     AlreadyExists,
@@ -151,12 +151,12 @@ class Connections:
         self,
         database: Database,
         vault: TenantVault,
-        catalog: Catalog,
+        catalogs: Catalogs,
         app: Callable[[], Asgi],
         client: Client,
         public_url: str,
     ) -> None:
-        self._database, self._vault, self._catalog = database, vault, catalog
+        self._database, self._vault, self._catalogs = database, vault, catalogs
         self._narrowed: OrderedDict[tuple[str, int, frozenset[OperationClass]], str] = OrderedDict()
         self._app, self._public_url = app, public_url
         self._sender = Sender(client)
@@ -166,7 +166,8 @@ class Connections:
 
         Raises GatewayError.
         """
-        tenant, connector = _tenant(caller), self._connector(wanted.app)
+        tenant = _tenant(caller)
+        connector = _connector(await self._catalogs.of(tenant.organization), wanted.app)
         option = self._option(caller, connector, wanted)
         if not wanted.again and wanted.input is None and wanted.key is None:
             for one in await self.of_tenant(tenant):
@@ -195,7 +196,8 @@ class Connections:
         self, caller: Caller, address: str, name: str | None, now: datetime
     ) -> Connection:
         """The connection to the app at a web address, made at need; raises GatewayError."""
-        connector = self._catalog.by_domain(address) or self._catalog.get(address.strip().lower())
+        catalog = await self._catalogs.of(_tenant(caller).organization)
+        connector = catalog.by_domain(address) or catalog.get(address.strip().lower())
         if connector is None:
             raise NotFound(
                 "No app that is known here has this address.", hint="membrane search WORDS --json"
@@ -243,8 +245,8 @@ class Connections:
             needed = ", ".join(one.option.input_schema["properties"]) or "nothing"
             raise InvalidRequest(f"This way in takes {needed}.", option=one.option.key)
         held = {name: str(value) for name, value in input.items()}
-        answer = await self._send(one, held, ApiRequest("GET", one.connector.test_path or "/"))
-        if answer.status >= 400:
+        answer = await self._send(one, held, _test_request(one.connector))
+        if not one.connector.is_good(answer):
             raise InvalidRequest(f"{one.connector.name} does not take this ({answer.status}).")
         await self._keep(tenant, one, held, None, now)
         return await self.get(tenant, one.id)
@@ -286,7 +288,12 @@ class Connections:
                 f"No connection is called {id_or_key[:100]}.",
                 hint="membrane connection list --json",
             )
-        return self._connection(found[0])
+        one = _connection(await self._catalogs.of(tenant.organization), found[0])
+        if one is None:
+            raise ConfigurationError(
+                "The connector of this connection was removed.", connectionId=id_or_key[:100]
+            )
+        return one
 
     async def wait(self, tenant: GatewayTenant, id_or_key: str, seconds: int) -> Connection:
         """The connection once it is ready, or as it is after so many seconds."""
@@ -297,9 +304,9 @@ class Connections:
                 return one
             await asyncio.sleep(_POLL)
 
-    def options(self, app: str) -> tuple[AuthOption, ...]:
+    async def options(self, tenant: GatewayTenant, app: str) -> tuple[AuthOption, ...]:
         """The ways into an app; raises NotFound."""
-        return self._connector(app).options
+        return _connector(await self._catalogs.of(tenant.organization), app).offered
 
     async def of_tenant(self, tenant: GatewayTenant) -> list[Connection]:
         """All that are not archived, up to a thousand."""
@@ -316,7 +323,8 @@ class Connections:
     ) -> ConnectionPage:
         """The connections that fit, the oldest first; raises InvalidRequest."""
         at, id = read_cursor(cursor) or (None, "")
-        known = self._catalog.get(connector) if connector else None
+        catalog = await self._catalogs.of(tenant.organization)
+        known = catalog.get(connector) if connector else None
         async with tenant_rows(self._database, tenant) as rows:
             found = await rows.rows(
                 f"{_SELECT} and c.archived_at is null"
@@ -330,7 +338,8 @@ class Connections:
                 id,
                 limit + 1,
             )
-        items = [self._connection(row) for row in found[:limit]]
+        read = [_connection(catalog, row) for row in found[:limit]]
+        items = [one for one in read if one is not None]
         return ConnectionPage(items, cursor_after(items, more=len(found) > limit))
 
     async def patch(
@@ -373,9 +382,9 @@ class Connections:
         one = await self.get(tenant, id_or_key)
         if not one.is_ready:
             return False
-        asked = ApiRequest("GET", one.connector.test_path or "/")
         try:
-            return (await self.api(tenant, one, EVERY_CLASS)(asked)).status < 400
+            answer = await self.api(tenant, one, EVERY_CLASS)(_test_request(one.connector))
+            return one.connector.is_good(answer)
         except ConnectionDefunct:
             return False
 
@@ -475,7 +484,10 @@ class Connections:
     async def _send(
         self, one: Connection, held: Mapping[str, str], request: ApiRequest
     ) -> ApiAnswer:
-        proof = _proof(one.option, held)
+        try:
+            proof, in_query = one.option.placement.placed({"token": held.get("access", ""), **held})
+        except NotSendable as error:
+            raise InvalidRequest(str(error)) from None
         headers = tuple(
             (name, value)
             for name, value in request.headers
@@ -488,13 +500,15 @@ class Connections:
         asked = ApiRequest(
             request.method,
             path + mark + query,
-            request.query,
-            (*headers, (one.option.placement.header, proof)),
+            (*request.query, *in_query),
+            (*headers, *proof),
             request.body,
         )
         if one.option.here:
             return await call_this_server(self._app(), one.option.base_url, asked)
-        return await self._sender.send(one.id, one.option.base_url, asked)
+        wanted = one.connector.class_of(request.method, path)
+        reads = request.method == "GET" and wanted is OperationClass.READ
+        return await self._sender.send(one.id, one.option.base_url, asked, reads=reads)
 
     async def _held(self, tenant: GatewayTenant, one: Connection) -> Mapping[str, str] | None:
         async with tenant_rows(self._database, tenant) as rows:
@@ -565,33 +579,19 @@ class Connections:
         if taken is not None:
             raise AlreadyExists(f"Another connection has the key {key}.")
 
-    def _connector(self, app: str) -> Connector:
-        connector = self._catalog.get(app)
-        if connector is None:
-            raise NotFound(
-                "No app has this id or key.", hint="membrane search WORDS --elementType=connector"
-            )
-        return connector
-
     def _option(self, caller: Caller, connector: Connector, wanted: Wanted) -> AuthOption:
         """The way in that is meant: one that takes what was sent, or that the caller can go."""
         if wanted.option is not None:
             option = connector.option(wanted.option)
             if option is None:
-                known = ", ".join(one.key for one in connector.options)
+                known = ", ".join(one.key for one in connector.offered)
                 raise InvalidRequest(f"{connector.name} has no such way in; there are {known}.")
             return option
-        for option in connector.options:
-            of_user = option.type == "this-server"
-            if of_user == (caller.actor is not None and wanted.input is None):
+        as_oneself = caller.actor is not None and wanted.input is None
+        for option in connector.offered:
+            if option.type != "this-server" or as_oneself:
                 return option
         raise ConfigurationError(f"{connector.name} has no way in for this caller.")
-
-    def _connection(self, row: Sequence[Any]) -> Connection:
-        id, key, name, connector_key, option_key, *rest = row
-        connector = self._connector(connector_key)
-        option = connector.option(option_key) or connector.options[0]
-        return Connection(id, key, name, connector, option, *rest)
 
 
 _SELECT = (
@@ -632,13 +632,28 @@ def _below(path: str, base_url: str) -> str:
     return path
 
 
-def _proof(option: AuthOption, held: Mapping[str, str]) -> str:
-    """The header's value by which the app knows the connection."""
-    fields = {"token": held.get("access", ""), **held}
-    text = option.placement.template.format(**fields)
-    if option.placement.basic:
-        return f"Basic {base64.b64encode(text.encode()).decode()}"
-    return text
+def _test_request(connector: Connector) -> ApiRequest:
+    test = connector.test
+    return ApiRequest("GET", "/") if test is None else ApiRequest(test.method, test.path)
+
+
+def _connector(catalog: Catalog, app: str) -> Connector:
+    connector = catalog.get(app)
+    if connector is None:
+        raise NotFound(
+            "No app has this id or key.", hint="membrane search WORDS --elementType=connector"
+        )
+    return connector
+
+
+def _connection(catalog: Catalog, row: Sequence[Any]) -> Connection | None:
+    """A row as a connection; None where its connector was removed."""
+    id, key, name, connector_key, option_key, *rest = row
+    connector = catalog.get(connector_key)
+    option = connector.option(option_key) if connector is not None else None
+    if connector is None or option is None:
+        return None
+    return Connection(id, key, name, connector, option, *rest)
 
 
 def _tenant(caller: Caller) -> GatewayTenant:

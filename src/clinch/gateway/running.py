@@ -2,7 +2,8 @@
 
 import asyncio
 import secrets
-from collections.abc import Mapping
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
@@ -15,7 +16,7 @@ from clinch.gateway.actions.run import RunOptions
 from clinch.gateway.actions.runner import run_action
 from clinch.gateway.api import Api, ApiAnswer, ApiRequest
 from clinch.gateway.connectors import close
-from clinch.gateway.connectors.catalog import Catalog
+from clinch.gateway.connectors.catalog import Catalog, Catalogs
 from clinch.gateway.connectors.connector import Connector, Operation
 from clinch.gateway.errors import (
     AccessDenied,
@@ -32,6 +33,7 @@ from clinch.gateway.tenants import GatewayTenant
 from clinch.resources.actor import OperationClass
 
 _DRY_RUN = "_dry_run"
+_MOST_INDEXES = 100
 
 
 class Connected(Protocol):
@@ -117,33 +119,38 @@ class Actions:
 
     def __init__(
         self,
-        catalog: Catalog,
+        catalogs: Catalogs,
         connections: Connections,
         friendly: Mapping[str, Action],
         runs: RunLog,
     ) -> None:
-        self._catalog, self._connections = catalog, connections
+        self._catalogs, self._connections = catalogs, connections
         self._friendly, self._runs = friendly, runs
-        self._indexes: dict[str, IntentIndex] = {}
+        self._indexes: OrderedDict[tuple[str, ...], IntentIndex] = OrderedDict()
 
     async def find(
         self, tenant: GatewayTenant, scope: Scope, intent: str, limit: int, skip: int = 0
     ) -> list[Found]:
         """The actions that do what the intent says, the best first; all of them without one.
 
-        Raises GatewayError.
+        They are those of the apps that are connected, where no app is named. Raises GatewayError.
         """
         connectors, connected = await self._reach(tenant, scope)
-        found = []
-        for connector in connectors:
-            ids = tuple(one.id for one in connected if one.connector_key == connector.key)
-            if intent:
-                index = await self._index(connector)
-                keys = [one.id for one in index.search(intent, skip + limit)]
-            else:
-                keys = [action.key for action in self._of(connector)]
-            found += [Found(self._named(connector, key), connector, ids) for key in keys]
-        return found[skip : skip + limit]
+        if scope == Scope():
+            keys = {one.connector_key for one in connected}
+            connectors = [one for one in connectors if one.key in keys] or connectors[:1]
+        if intent:
+            named = await self._search(connectors, intent, skip + limit)
+        else:
+            named = [(one, action.key) for one in connectors for action in self._of(one)]
+        return [
+            Found(
+                self._named(connector, key),
+                connector,
+                tuple(one.id for one in connected if one.connector_key == connector.key),
+            )
+            for connector, key in named[skip : skip + limit]
+        ]
 
     async def get(self, tenant: GatewayTenant, scope: Scope, key: str) -> Found:
         """The action with a key; raises NotFound."""
@@ -183,10 +190,11 @@ class Actions:
             return Ran("", result.output, result.warnings, result.untrusted)
         input = dict(attempt.input)
         if attempt.options.dry_run and action.operation_class is not OperationClass.READ:
-            if not attempt.connection.is_here or _DRY_RUN not in action.query:
+            known = any(one.key == _DRY_RUN for one in action.parameters)
+            if not attempt.connection.is_here or not known:
                 raise InvalidRequest("This cannot be tried without doing it, so nothing was sent.")
             input[_DRY_RUN] = True
-        return Ran("", await run_operation(action, api, input))
+        return Ran("", await run_operation(attempt.found.connector, action, api, input))
 
     async def _logged(self, attempt: _Attempt) -> Ran:
         """Run, and keep a record of what came of it either way."""
@@ -214,21 +222,14 @@ class Actions:
         self, tenant: GatewayTenant, scope: Scope
     ) -> tuple[list[Connector], list[Connected]]:
         """The connectors that a scope comes to, and the tenant's connections to them."""
+        catalog = await self._catalogs.of(tenant.organization)
         if scope.connection is not None:
             connection = await self._connections.get(tenant, scope.connection)
-            return [self._connector(connection.connector_key)], [connection]
+            return [_connector(catalog, connection.connector_key)], [connection]
         connected: list[Connected] = await self._connections.of_tenant(tenant)
         if scope.connector is not None:
-            return [self._connector(scope.connector)], connected
-        return list(self._catalog.connectors), connected
-
-    def _connector(self, key: str) -> Connector:
-        connector = self._catalog.get(key)
-        if connector is None:
-            raise NotFound(
-                f"No app is called {key[:100]}.", hint="Find one: membrane search WORDS --json"
-            )
-        return connector
+            return [_connector(catalog, scope.connector)], connected
+        return list(catalog.connectors), connected
 
     async def _connection(self, tenant: GatewayTenant, scope: Scope, found: Found) -> Connected:
         """The connection to run by; raises GatewayError where there is none, or no one of them."""
@@ -261,23 +262,45 @@ class Actions:
     def _named(self, connector: Connector, key: str) -> Action | Operation:
         return next(action for action in self._of(connector) if action.key == key)
 
-    async def _index(self, connector: Connector) -> IntentIndex:
-        """The index of a connector's actions, made once; that takes a while, so in a thread."""
-        if connector.id not in self._indexes:
-            documents = [
-                document_of(
-                    action.key,
-                    action.name,
-                    action.description,
-                    app=connector.name,
-                    input_schema=action.input_schema,
-                    operation_class=action.operation_class,
-                    rank=0 if isinstance(action, Action) else 1,
-                )
-                for action in self._of(connector)
-            ]
-            self._indexes[connector.id] = await asyncio.to_thread(IntentIndex, documents)
-        return self._indexes[connector.id]
+    async def _search(
+        self, connectors: Sequence[Connector], intent: str, limit: int
+    ) -> list[tuple[Connector, str]]:
+        """The actions that an intent finds in all of these: the connector and the key of each."""
+        ids = tuple(one.id for one in connectors)
+        index = self._indexes.get(ids)
+        if index is None:
+            # Making one takes a while, so it is done in a thread.
+            index = await asyncio.to_thread(self._index, connectors)
+            self._indexes[ids] = index
+            if len(self._indexes) > _MOST_INDEXES:
+                self._indexes.popitem(last=False)
+        found = [one.id.partition(" ") for one in index.search(intent, limit)]
+        return [(connectors[int(place)], key) for place, _, key in found]
+
+    def _index(self, connectors: Sequence[Connector]) -> IntentIndex:
+        return IntentIndex(
+            document_of(
+                f"{place} {action.key}",
+                action.name,
+                action.description,
+                app=connector.name,
+                # A friendly action says in words what it takes; its long inputs would hide them.
+                input_schema=None if isinstance(action, Action) else action.input_schema,
+                operation_class=action.operation_class,
+                rank=0 if isinstance(action, Action) else 1,
+            )
+            for place, connector in enumerate(connectors)
+            for action in self._of(connector)
+        )
+
+
+def _connector(catalog: Catalog, key: str) -> Connector:
+    connector = catalog.get(key)
+    if connector is None:
+        raise NotFound(
+            f"No app is called {key[:100]}.", hint="Find one: membrane search WORDS --json"
+        )
+    return connector
 
 
 def _now() -> datetime:

@@ -32,10 +32,12 @@ class Sender:
         self._client = client
         self._budgets: OrderedDict[str, float] = OrderedDict()
 
-    async def send(self, connection_id: str, base_url: str, request: ApiRequest) -> ApiAnswer:
-        """The app's answer; raises ConnectionFailed where none came."""
+    async def send(
+        self, connection_id: str, base_url: str, request: ApiRequest, *, reads: bool
+    ) -> ApiAnswer:
+        """The app's answer; raises ConnectionFailed where none came. `reads` is whether the request
+        changes nothing, so that it may be sent again."""
         url = _url(base_url, request)
-        reads = request.method in ("GET", "HEAD")
         self._earn(connection_id)
         for tried in range(1, _TRIES + 1):
             failure: Unreachable | None = None

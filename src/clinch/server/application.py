@@ -58,7 +58,7 @@ class Application:
     """An ASGI application: what takes a key or a session, such as the API below `/api/v1`.
 
     All else is handed on, to the door of its first segment or else to `pages`. `routes` are those
-    below each base, which has two segments.
+    below each base, which has two segments. `close` ends what it holds open.
     """
 
     def __init__(
@@ -70,11 +70,12 @@ class Application:
         rate_limit: RateLimit,
         idempotency: Idempotency,
         public_url: str,
+        close: Callable[[], Awaitable[None]],
     ) -> None:
         self._authenticator, self._routes = authenticator, routes
         self._doors, self._pages = doors, pages
         self._rate_limit, self._idempotency = rate_limit, idempotency
-        self._public_url = public_url
+        self._public_url, self.close = public_url, close
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

@@ -1,4 +1,4 @@
-"""The app `close`: this server, and close.com, which share an API; made of our own document."""
+"""The app `close`: this server, or close.com, by the API that both have; made of our document."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,31 +6,47 @@ from typing import Any
 from clinch.gateway.connectors.connector import (
     AuthOption,
     Connector,
-    Placement,
+    OAuthServer,
+    Pagination,
+    TestCall,
 )
-from clinch.gateway.connectors.openapi import read_operations
+from clinch.gateway.connectors.openapi import Naming, read_operations
+from clinch.gateway.connectors.placement import Placement
 from clinch.resources.actor import OperationClass
 
 KEY = "close"
+CLOSE_COM = "https://api.close.com/api/v1"
 
 _API_KEY = {
     "type": "object",
-    "properties": {"apiKey": {"type": "string", "title": "API key", "writeOnly": True}},
+    "properties": {
+        "apiKey": {
+            "type": "string",
+            "title": "API key",
+            "description": "It is made in the settings, and begins with api_.",
+            "minLength": 1,
+            "writeOnly": True,
+        }
+    },
     "required": ["apiKey"],
     "additionalProperties": False,
 }
 _BASIC = Placement(template="{apiKey}:", basic=True)
-_CLASSES = {"merge_leads": OperationClass.DESTRUCTIVE}
+_BEARER = Placement()
+_OAUTH = OAuthServer(
+    authorize_url="https://app.close.com/oauth2/authorize/",
+    token_url="https://api.close.com/oauth2/token/",
+    revoke_url="https://api.close.com/oauth2/revoke/",
+    scopes=("all.full_access", "offline_access"),
+)
+# The friendly actions have the plain names, such as list-leads.
+_NAMING = Naming("api-", {"merge_leads": OperationClass.DESTRUCTIVE})
 
 
-ELSEWHERE = "https://api.close.com/api/v1"
-
-
-def close(document: Mapping[str, Any], public_url: str, elsewhere: str = ELSEWHERE) -> Connector:
+def close(document: Mapping[str, Any], public_url: str, elsewhere: str = CLOSE_COM) -> Connector:
     """The connector; `document` is our OpenAPI document, `public_url` this server's, `elsewhere`
     the address of the other one's API."""
     here = f"{public_url}/api/v1"
-
     return Connector(
         "connector_close",
         KEY,
@@ -39,13 +55,14 @@ def close(document: Mapping[str, Any], public_url: str, elsewhere: str = ELSEWHE
         " An account at close.com can be connected as well.",
         ("CRM", "Sales"),
         ("close.com", "close.io"),
+        here,
         (
             AuthOption(
                 "this-server",
                 "this-server",
                 "This server",
                 "As yourself, within what your login allows.",
-                Placement(),
+                _BEARER,
                 here,
                 here=True,
             ),
@@ -53,24 +70,40 @@ def close(document: Mapping[str, Any], public_url: str, elsewhere: str = ELSEWHE
                 "api-key",
                 "api-key",
                 "This server, by an API key",
-                "By an API key of this server.",
+                "As the user whose key it is.",
                 _BASIC,
                 here,
+                _API_KEY,
                 here=True,
-                input_schema=_API_KEY,
+            ),
+            AuthOption(
+                "close-com",
+                "oauth2",
+                "close.com",
+                "An organization at close.com, by your login there.",
+                _BEARER,
+                elsewhere,
+                oauth=_OAUTH,
             ),
             AuthOption(
                 "close-com-api-key",
                 "api-key",
                 "close.com, by an API key",
-                "Your account at close.com, by an API key of it (Settings, Developer, API keys).",
+                "An organization at close.com, as the user whose key it is.",
                 _BASIC,
                 elsewhere,
-                here=False,
-                input_schema=_API_KEY,
+                _API_KEY,
             ),
         ),
-        read_operations(document, "api-", _CLASSES),
-        "/me/",
+        read_operations(document, _NAMING).operations,
+        TestCall("GET", "/me/"),
+        Pagination(
+            style="offset",
+            position="_skip",
+            items="data",
+            has_more="has_more",
+            limit="_limit",
+            largest=100,
+        ),
         trailing_slash=True,
     )

@@ -1,55 +1,139 @@
-"""What a connector is: an app's address, the ways in, and its operations."""
+"""What a connector is: an app's address, the ways in, and its operations.
 
-from dataclasses import dataclass, field
+`document.py` reads one from its document form, which has the same names.
+"""
+
+from collections.abc import Mapping
 from typing import Any, Literal
 
+import msgspec
+
+from clinch.gateway.api import ApiAnswer
+from clinch.gateway.connectors.placement import Placement
 from clinch.resources.actor import OperationClass
 
 Schema = dict[str, Any]
 
 CLASS_OF_METHOD = {
     "get": OperationClass.READ,
+    "head": OperationClass.READ,
     "post": OperationClass.WRITE,
     "put": OperationClass.WRITE,
     "patch": OperationClass.WRITE,
     "delete": OperationClass.DESTRUCTIVE,
 }
-OptionType = Literal["this-server", "api-key"]
+_SEVERITY = (OperationClass.READ, OperationClass.WRITE, OperationClass.DESTRUCTIVE)
+
+OptionType = Literal["this-server", "oauth2", "api-key", "basic", "none"]
+Place = Literal["path", "query", "header"]
 
 
-@dataclass(frozen=True, slots=True)
-class Placement:
-    """How a credential goes on a request: a header whose template names fields of it in braces.
+def _nothing_typed() -> Schema:
+    return {"type": "object", "properties": {}, "additionalProperties": False}
 
-    With `basic` the text is encoded as HTTP Basic wants it, `user:password`.
+
+class OAuthServer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """An app's OAuth 2 server: the authorization code, with PKCE unless the app knows none.
+
+    The client that we are there is told by two settings, see `client_settings`. `scopes` go into
+    `scope_parameter`, with `scope_separator` between. `tokens_at` names the member of the token's
+    answer that has the tokens, where they are not at its top. `refresh_margin` is how many seconds
+    before its end a token is renewed; `replay_window` how many a spent refresh token is taken once
+    more, None where that ends the grant.
     """
 
-    header: str = "Authorization"
-    template: str = "Bearer {token}"
-    basic: bool = False
+    authorize_url: str
+    token_url: str
+    revoke_url: str | None = None
+    scopes: tuple[str, ...] = ()
+    scope_parameter: str = "scope"
+    scope_separator: str = " "
+    pkce: bool = True
+    client_auth: Literal["body", "basic"] = "body"
+    authorize_parameters: dict[str, str] = {}
+    tokens_at: str | None = None
+    refresh_margin: int = 300
+    replay_window: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class AuthOption:
+class AuthOption(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One way in. `input_schema` is what a person types; secrets in it have `writeOnly`. `here` is
-    whether it leads to this very server."""
+    whether it leads to this very server.
+
+    `base_url` is where the app is by this way, without a slash at its end.
+    """
 
     key: str
     type: OptionType
     title: str
-    description: str
-    placement: Placement
-    base_url: str
-    here: bool
-    input_schema: Schema = field(default_factory=lambda: {"type": "object", "properties": {}})
+    description: str = ""
+    placement: Placement = Placement()
+    base_url: str = ""
+    input_schema: Schema = msgspec.field(default_factory=_nothing_typed)
+    oauth: OAuthServer | None = None
+    here: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
+class TestCall(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A request that the app answers well if a connection works."""
+
+    method: str
+    path: str
+
+    __test__ = False  # to pytest a class with this name looks like one of tests
+
+
+class Pagination(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How the app's lists go on: `position` in the query, from `next` in the answer.
+
+    With `offset` the position is a number of objects, with `cursor` a text. `items` and `next` are
+    the names that lead into the answer, with dots between, `items` if it is the same in all lists;
+    `limit` is the parameter that says how many, `largest` the most that it takes.
+    """
+
+    style: Literal["offset", "cursor"]
+    position: str
+    items: str | None = None
+    next: str | None = None
+    has_more: str | None = None
+    limit: str | None = None
+    largest: int | None = None
+
+
+class RateLimit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """So many requests in so many seconds are welcome, for each connection."""
+
+    requests: int
+    seconds: float
+
+
+class Parameter(msgspec.Struct, frozen=True):
+    """An input that goes elsewhere than into the body: `key` in the input, `name` on the wire.
+
+    A list is repeated if it is to `explode`, else its values have commas between.
+    """
+
+    key: str
+    name: str
+    place: Place
+    explode: bool = True
+
+
+class Body(msgspec.Struct, frozen=True):
+    """The body of a request: the input named `whole`, or all that is no parameter.
+
+    `renamed` has the names on the wire of members that are called otherwise in the input.
+    """
+
+    media_type: str
+    whole: str | None = None
+    renamed: Mapping[str, str] = {}
+
+
+class Operation(msgspec.Struct, frozen=True):
     """One operation of an app's API, with its inputs in one object.
 
-    `path` has its parameters in braces; `query` are the names of those of the query; what is left
-    of the inputs is `body`, under that name.
+    `path` is below the base URL and has its parameters in braces, by their names on the wire.
     """
 
     key: str
@@ -60,16 +144,17 @@ class Operation:
     operation_class: OperationClass
     input_schema: Schema
     output_schema: Schema
-    query: tuple[str, ...] = ()
-    has_body: bool = False
+    parameters: tuple[Parameter, ...] = ()
+    body: Body | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Connector:
+class Connector(msgspec.Struct, frozen=True):
     """An app. The first of the `options` is the one that is taken if none is named.
 
-    `test_path` is asked to see whether a connection works. With `trailing_slash` every path of the
-    API ends in a slash, and one that a client left away is put back.
+    `test` is asked to see whether a connection works. With `trailing_slash` every path of the API
+    ends in a slash, and one that a client left away is put back. Apps that answer 200 to everything
+    say in the member `good` of their answers whether all is well. Unless `methods_tell`, a GET that
+    is no known operation may change anything.
     """
 
     id: str
@@ -78,28 +163,64 @@ class Connector:
     description: str
     categories: tuple[str, ...]
     domains: tuple[str, ...]
+    base_url: str
     options: tuple[AuthOption, ...]
     operations: tuple[Operation, ...]
-    test_path: str | None = None
+    test: TestCall | None = None
+    pagination: Pagination | None = None
+    rate_limit: RateLimit | None = None
     trailing_slash: bool = False
+    good: str | None = None
+    methods_tell: bool = True
+
+    def is_good(self, answer: ApiAnswer) -> bool:
+        """Whether the app did what was asked."""
+        if answer.status >= 400 or self.good is None:
+            return answer.status < 400
+        try:
+            told = msgspec.json.decode(answer.body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return False
+        return isinstance(told, dict) and told.get(self.good) is True
+
+    @property
+    def offered(self) -> tuple[AuthOption, ...]:
+        """The ways in that can be gone: a login at the app's own page is not among them yet."""
+        return tuple(option for option in self.options if option.oauth is None)
 
     def option(self, key: str | None) -> AuthOption | None:
         """The way in with a key, the first where none is named."""
         if key is None:
-            return self.options[0]
-        return next((option for option in self.options if option.key == key), None)
+            return self.offered[0]
+        return next((option for option in self.offered if option.key == key), None)
 
     def class_of(self, method: str, path: str) -> OperationClass:
-        """What a request does to the data: what its operation says, else its method."""
+        """What a request does to the data: what its operation says, of several the most literal.
+
+        Where none has this method, it is the worst of what is known of the path and the method:
+        some apps take a GET for what is a POST in their documents.
+        """
         wanted = path.strip("/").split("/")
-        for one in self.operations:
-            if one.method == method and _fits(one.path.strip("/").split("/"), wanted):
+        there = [one for one in self.operations if _fits(one.path.strip("/").split("/"), wanted)]
+        there.sort(key=lambda one: one.path.count("{"))
+        for one in there:
+            if one.method == method.upper():
                 return one.operation_class
-        return CLASS_OF_METHOD.get(method.lower(), OperationClass.DESTRUCTIVE)
+        told = CLASS_OF_METHOD if self.methods_tell or there else {}
+        of_method = told.get(method.lower(), OperationClass.DESTRUCTIVE)
+        return max([of_method, *(one.operation_class for one in there)], key=_SEVERITY.index)
+
+    @property
+    def client_settings(self) -> tuple[str, str]:
+        """The settings that hold our client id and secret at the app.
+
+        They follow from the key, so that no document can have another setting sent anywhere.
+        """
+        name = self.key.upper().replace("-", "_")
+        return f"CLINCH_APP_{name}_CLIENT_ID", f"CLINCH_APP_{name}_CLIENT_SECRET"
 
 
 def _fits(template: list[str], segments: list[str]) -> bool:
     return len(template) == len(segments) and all(
-        part == segment or part.startswith("{")
-        for part, segment in zip(template, segments, strict=True)
+        part == segment or "{" in part for part, segment in zip(template, segments, strict=True)
     )

@@ -6,32 +6,35 @@ generations of clients.
 
 from typing import Any
 
-from clinch.gateway.connectors.catalog import Catalog
+from clinch.gateway.connectors.catalog import Catalogs
 from clinch.gateway.connectors.connector import AuthOption, Connector
 from clinch.gateway.errors import InvalidRequest, NotFound
 from clinch.server.gateway.exchange import Answer, Exchange, GatewayRoute, json_answer
 
 
-def app_routes(catalog: Catalog) -> list[GatewayRoute]:
+def app_routes(catalogs: Catalogs) -> list[GatewayRoute]:
     async def search(exchange: Exchange) -> Answer:
         text = exchange.value("q") or exchange.value("query") or ""
         kind = (exchange.value("elementType") or "connector").lower()
         if kind not in ("connector", "app", "integration"):
             raise InvalidRequest("elementType is connector: actions have a search of their own.")
+        catalog = await catalogs.of(exchange.caller.organization)
         found = catalog.search(text, exchange.limit(10)) if text else []
         items = [{"elementType": kind, "element": shown(one)} for one in found]
         hint = {} if items else {"hint": f"No app is called {text[:100]!r}; try its web address."}
         return json_answer({"items": items, **hint})
 
     async def listed(exchange: Exchange) -> Answer:
+        catalog = await catalogs.of(exchange.caller.organization)
         found = catalog.search(exchange.value("search") or "", exchange.limit())
         return json_answer({"items": [shown(one) for one in found]})
 
     async def one(exchange: Exchange) -> Answer:
+        catalog = await catalogs.of(exchange.caller.organization)
         connector = catalog.get(exchange.arguments[0])
         if connector is None:
             raise NotFound("No app has this id or key.")
-        options = [option_shown(option) for option in connector.options]
+        options = [option_shown(option) for option in connector.offered]
         return json_answer(shown(connector) | {"options": options})
 
     return [

@@ -92,7 +92,8 @@ def connection_routes(connections: Connections) -> list[GatewayRoute]:
 
     async def options(exchange: Exchange) -> Answer:
         wanted = _wanted(await exchange.document())
-        return json_answer([option_shown(one) for one in connections.options(wanted.app)])
+        found = await connections.options(exchange.tenant, wanted.app)
+        return json_answer([option_shown(one) for one in found])
 
     async def proxy(exchange: Exchange) -> Answer:
         """The path form: what comes after `/proxy` goes to the app as it is."""
