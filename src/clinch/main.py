@@ -56,6 +56,8 @@ from clinch.identity.users import LOGIN
 from clinch.mcp.http import McpApplication
 from clinch.mcp.protocol import Server as McpServer
 from clinch.mcp.tools import INSTRUCTIONS, tools
+from clinch.outbound.guard import Guard, read_allowed
+from clinch.outbound.http import Client
 from clinch.resources.custom_values import CUSTOM_VALUE
 from clinch.resources.declaration import Declarations, Resource
 from clinch.resources.files import FILE, FILE_PART, FILE_USE, FILES
@@ -222,11 +224,12 @@ def gateway(
     database, public_url = store.database, store.declared.public_url
     tenant_vault = TenantVault(vault)
     own = close(document, public_url)
-    # Other servers are not called yet, so only the ways into this one are offered.
-    here = tuple(option for option in own.options if option.base_url == own.base_url)
-    catalog = Catalog([replace(own, options=here)])
+    # Nobody can log in elsewhere yet, so only the other ways are offered.
+    ways = tuple(option for option in own.options if option.oauth is None)
+    catalog = Catalog([replace(own, options=ways)])
     runs = RunLog(database, tenant_vault)
-    connections = Connections(database, tenant_vault, catalog, app, public_url)
+    client = Client(Guard(read_allowed(environ.get("CLINCH_ALLOW_PRIVATE", ""))))
+    connections = Connections(database, tenant_vault, catalog, app, client, public_url)
     actions = Actions(catalog, connections, ACTIONS, runs)
     routes = [
         *customer_routes(database),

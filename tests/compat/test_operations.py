@@ -7,6 +7,7 @@ import itertools
 import os
 from pathlib import Path
 
+import pytest
 from compat.operations import Operation, Trial, Verdict, documented
 from harness import make_organization, serve
 from recording import RecordingDatabase
@@ -37,6 +38,7 @@ only when `_fields` names it is not counted.
 """
 
 
+@pytest.mark.timeout(300)
 def test_the_page_on_compatibility_says_what_the_program_does(cluster: str) -> None:
     with serve(cluster, declarations, connect=RecordingDatabase) as program:
         trial = Trial(make_organization(program), make_organization(program).admin)

@@ -379,6 +379,11 @@ def test_it_starts_without_the_old_key_and_not_without_the_new_one(
     assert "put that key back" in lines[0]
     name = Vault(new).names[0]
     given_up = json.loads(installation.clinch("vault", "forget", name, "--yes", "--json"))
-    assert given_up == {"second_factor": "2", "gateway_workspace": "1", "gateway_tenant": "1"}
+    assert given_up == {
+        "second_factor": "2",
+        "gateway_workspace": "1",
+        "gateway_tenant": "1",
+        "once": "0",
+    }
     with installation.up():
         assert installation.facts["url"]

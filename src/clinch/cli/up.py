@@ -9,6 +9,7 @@ from typing import Any
 
 from clinch.cli.processes import Commands, Settings, run
 from clinch.db.home import default_home
+from clinch.outbound.guard import SettingError, read_allowed
 
 
 def up(arguments: dict[str, Any]) -> int:
@@ -19,6 +20,11 @@ def up(arguments: dict[str, Any]) -> int:
             " leave --host away, or --sample",
             file=sys.stderr,
         )
+        return 2
+    try:
+        read_allowed(os.environ.get("CLINCH_ALLOW_PRIVATE", ""))
+    except SettingError as error:
+        print(f"clinch: CLINCH_ALLOW_PRIVATE: {error}", file=sys.stderr)
         return 2
     home = Path(arguments["home"]) if arguments["home"] else default_home()
     settings = Settings(

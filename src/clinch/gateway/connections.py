@@ -38,6 +38,7 @@ from clinch.gateway.errors import (
 from clinch.gateway.paging import cursor_after, read_cursor
 from clinch.gateway.rows import TenantRows, tenant_rows
 from clinch.gateway.secrets import TenantVault
+from clinch.gateway.sending import Sender
 from clinch.gateway.tenants import GatewayTenant, tenant_by_id
 from clinch.gateway.this_server import Asgi, call_this_server
 from clinch.identity.oauth.clients import GATEWAY
@@ -50,6 +51,7 @@ from clinch.identity.oauth.grants import (
     revoke_token,
 )
 from clinch.identity.scopes import Scope
+from clinch.outbound.http import Client
 from clinch.resources.actor import EVERY_CLASS, OperationClass
 
 PREFIX = "conn"
@@ -116,8 +118,8 @@ class Connection:
 
     @property
     def is_here(self) -> bool:
-        """Whether it leads to this very server: every option of `close` does."""
-        return True
+        """Whether it leads to this very server."""
+        return self.option.here
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +144,8 @@ class ConnectionPage:
 
 
 class Connections:
-    """The connections of all tenants. `app` is this server as an ASGI application."""
+    """The connections of all tenants. `app` is this server as an ASGI application; `client` leads
+    to all others."""
 
     def __init__(
         self,
@@ -150,11 +153,13 @@ class Connections:
         vault: TenantVault,
         catalog: Catalog,
         app: Callable[[], Asgi],
+        client: Client,
         public_url: str,
     ) -> None:
         self._database, self._vault, self._catalog = database, vault, catalog
         self._narrowed: OrderedDict[tuple[str, int, frozenset[OperationClass]], str] = OrderedDict()
         self._app, self._public_url = app, public_url
+        self._sender = Sender(client)
 
     async def create(self, caller: Caller, wanted: Wanted, now: datetime) -> Connection:
         """A connection to an app, the one that is there unless another is asked for.
@@ -490,7 +495,9 @@ class Connections:
             (*headers, *proof),
             request.body,
         )
-        return await call_this_server(self._app(), one.option.base_url, asked)
+        if one.option.here:
+            return await call_this_server(self._app(), one.option.base_url, asked)
+        return await self._sender.send(one.id, one.option.base_url, asked)
 
     async def _held(self, tenant: GatewayTenant, one: Connection) -> Mapping[str, str] | None:
         async with tenant_rows(self._database, tenant) as rows:

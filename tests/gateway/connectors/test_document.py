@@ -55,6 +55,8 @@ def test_a_good_one_is_read() -> None:
         ({"options": []}, "options: needs at least one"),
         ({"options": [OPTION, OPTION]}, r"options\[1\]\.key: 'token' is taken"),
         ({"options": [OPTION | {"type": "magic"}]}, r"Invalid enum value .*options\[0\]\.type"),
+        ({"options": [OPTION | {"here": True}]}, r"options\[0\]: leads to this very server"),
+        ({"options": [OPTION | {"type": "this-server"}]}, r"options\[0\]: leads to this very"),
         ({"options": [OPTION | {"oauth": OAUTH}]}, r"options\[0\]\.oauth: "),
         ({"options": [LOGIN | {"oauth": None}]}, r"options\[0\]\.oauth: "),
         ({"options": [LOGIN | {"oauth": OAUTH | {"token_url": "/t"}}]}, r"oauth\.token_url: "),

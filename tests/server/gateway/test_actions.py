@@ -149,5 +149,9 @@ def test_apps_are_found(desk: Desk) -> None:
     for noun in ("connectors", "integrations", "external-apps"):
         [listed] = desk.get(f"/{noun}")["items"]
         one = desk.get(f"/{noun}/{listed['key']}")
-        assert [option["key"] for option in one["options"]] == ["this-server", "api-key"]
+        assert [option["key"] for option in one["options"]] == [
+            "this-server",
+            "api-key",
+            "close-com-api-key",
+        ]
         assert desk.ask("GET", f"/{noun}/nothing").status_code == 404

@@ -292,6 +292,18 @@ def test_the_program_is_told_what_is_wrong(app: App, query: dict[str, str], erro
     assert (browser.sent_to["error"], browser.sent_to["state"]) == (error, "s")
 
 
+def test_who_registered_themselves_gets_nobody_sent_anywhere(program: Program) -> None:
+    """An address of ours that leads elsewhere by itself would be of use to thieves."""
+    made = requests.post(
+        f"{program.url}/oauth2/register/", json={"redirect_uris": [BACK]}, timeout=30
+    ).json()
+    browser = Browser(program.url).open(
+        App(program, made["client_id"], None).authorize_url(scope="everything")
+    )
+    assert browser.page.status_code == 400
+    assert "everything" in shown_error(browser.page)
+
+
 def test_a_public_program_needs_pkce(command: App) -> None:
     browser = Browser(command.program.url).open(command.authorize_url())
     assert browser.sent_to["error"] == "invalid_request"

@@ -36,7 +36,7 @@ def connect(arguments: dict[str, Any]) -> Result:
         body = {"appUrl": arguments["app"], **_chosen(arguments, "name")}
         made = session.json("POST", "/connections/ensure", body=body)
     else:
-        body = _chosen(arguments, *_TARGETS, "name")
+        body = _chosen(arguments, *_TARGETS, "authOptionKey", "name")
         if not any(name in body for name in _TARGETS):
             raise usage("What is to be connected?", "membrane connect --connectorId=ID")
         if arguments["connectionKey"]:

@@ -110,6 +110,7 @@ COMMANDS = (
             place("app", "APP", "its web address", needed=False),
             *_TARGET,
             option("connectionKey", "KEY", "a key to name the connection by"),
+            option("authOptionKey", "KEY", "the way in, where an app has several"),
             flag("allowMultipleConnections", "also where there is one already"),
             flag("non-interactive", "print the page's address, and do not wait"),
         ),

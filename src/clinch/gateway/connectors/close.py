@@ -1,4 +1,4 @@
-"""The app `close`: this server, or close.com, by the API that both have; made of our document."""
+"""The app `close`: this server, and close.com, which share an API; made of our own document."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,7 +15,7 @@ from clinch.gateway.connectors.placement import Placement
 from clinch.resources.actor import OperationClass
 
 KEY = "close"
-CLOSE_COM = "https://api.close.com/api/v1"
+ELSEWHERE = "https://api.close.com/api/v1"
 
 _API_KEY = {
     "type": "object",
@@ -43,14 +43,16 @@ _OAUTH = OAuthServer(
 _NAMING = Naming("api-", {"merge_leads": OperationClass.DESTRUCTIVE})
 
 
-def close(document: Mapping[str, Any], public_url: str) -> Connector:
-    """The connector; `document` is our OpenAPI document, `public_url` this server's."""
+def close(document: Mapping[str, Any], public_url: str, elsewhere: str = ELSEWHERE) -> Connector:
+    """The connector; `document` is our OpenAPI document, `public_url` this server's, `elsewhere`
+    the address of the other one's API."""
     here = f"{public_url}/api/v1"
     return Connector(
         "connector_close",
         KEY,
         "Close",
-        "The CRM of this server: leads, contacts, opportunities, tasks, notes, calls and mails.",
+        "The CRM of this server: leads, contacts, opportunities, tasks, notes, calls and mails."
+        " An account at close.com can be connected as well.",
         ("CRM", "Sales"),
         ("close.com", "close.io"),
         here,
@@ -62,32 +64,34 @@ def close(document: Mapping[str, Any], public_url: str) -> Connector:
                 "As yourself, within what your login allows.",
                 _BEARER,
                 here,
+                here=True,
             ),
             AuthOption(
                 "api-key",
                 "api-key",
                 "This server, by an API key",
-                "As the user whose key it is.",
+                "By an API key of this server.",
                 _BASIC,
                 here,
                 _API_KEY,
+                here=True,
             ),
             AuthOption(
                 "close-com",
                 "oauth2",
                 "close.com",
-                "An organization at close.com, by your login there.",
+                "Your account at close.com, by your login there.",
                 _BEARER,
-                CLOSE_COM,
+                elsewhere,
                 oauth=_OAUTH,
             ),
             AuthOption(
                 "close-com-api-key",
                 "api-key",
                 "close.com, by an API key",
-                "An organization at close.com, as the user whose key it is.",
+                "Your account at close.com, by an API key of it (Settings, Developer, API keys).",
                 _BASIC,
-                CLOSE_COM,
+                elsewhere,
                 _API_KEY,
             ),
         ),

@@ -59,7 +59,8 @@ class OAuthServer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 class AuthOption(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One way in. `input_schema` is what a person types; secrets in it have `writeOnly`.
 
-    `base_url` is where the app is by this way, without a slash at its end.
+    `base_url` is where the app is by this way, without a slash at its end; `here` is whether that
+    is this very server.
     """
 
     key: str
@@ -70,6 +71,7 @@ class AuthOption(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     base_url: str = ""
     input_schema: Schema = msgspec.field(default_factory=_nothing_typed)
     oauth: OAuthServer | None = None
+    here: bool = False
 
 
 class TestCall(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -16,6 +16,9 @@ from clinch.identity.oauth.errors import OAuthError
 CODE_PAGE = "/oauth2/code/"
 """Where the last page of a login shows the code, for a program that no browser comes back to."""
 
+CALLBACK = "/callback"
+"""Where the command line waits for the browser, on its own machine."""
+
 MOST_URIS, LONGEST_URI, LONGEST_NAME = 10, 1000, 100
 # Anybody may register a program, so what nobody ever used does not stay.
 _MOST_REGISTERED = 1000
@@ -53,7 +56,8 @@ class Client:
     def allows(self, uri: str, public_url: str) -> bool:
         """Whether a browser may be sent there with a code."""
         if self == COMMAND_LINE:
-            return uri == f"{public_url}{CODE_PAGE}" or _is_loopback(uri)
+            here = _is_loopback(uri) and urlsplit(uri).path == CALLBACK
+            return here or uri == f"{public_url}{CODE_PAGE}"
         if uri in self.redirect_uris:
             return True
         # RFC 8252 7.3: a program on the person's machine takes whatever port is free.

@@ -269,15 +269,15 @@ async def end_grant(transaction: Transaction, id: str) -> None:
 
 
 def end_grants_of(work: Work, user_ids: list[str]) -> None:
-    """End, with a write, what users have granted in its organization."""
-    grants = "select g.id from oauth_grant g where g.organization_id = $1 and g.user_id = any($2)"
-    organization_id = work.actor.organization_id
-    work.also(f"delete from credential where grant_id in ({grants})", organization_id, user_ids)
-    work.also(
-        "delete from oauth_grant where organization_id = $1 and user_id = any($2)",
-        organization_id,
-        user_ids,
-    )
+    """End, with a write, what users have granted in its organization.
+
+    The grants are locked before their tokens, as a refresh does it.
+    """
+    of_users = "organization_id = $1 and user_id = any($2)"
+    for table, more in (("oauth_grant", ""), ("credential", " and grant_id is not null")):
+        work.also(
+            f"delete from {table} where {of_users}{more}", work.actor.organization_id, user_ids
+        )
 
 
 async def sweep_tokens(store: Store, now: datetime) -> bool:

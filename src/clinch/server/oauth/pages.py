@@ -142,7 +142,10 @@ class _Pages:
             )
         state = query.get("state")
 
-        def refuse(code: str, told: str) -> _Refused:
+        def refuse(code: str, told: str) -> Exception:
+            if client.organization_id is None and client != COMMAND_LINE:
+                # Who registered themselves could make any address one that we send people to.
+                return OAuthError(code, told)
             error = {"error": code, "error_description": told}
             return _Refused(self._place(redirect, state, error))
 
