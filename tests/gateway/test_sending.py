@@ -89,7 +89,7 @@ def test_what_cannot_be_tried_elsewhere_is_not_done(elsewhere: Elsewhere) -> Non
     with pytest.raises(ActionFailed, match="cannot try"):
         elsewhere.act("create-lead", {"name": "x"}, dry_run=True)
     with pytest.raises(InvalidRequest, match="cannot be tried"):
-        elsewhere.act("api-create-lead", {"body": {"name": "x"}}, dry_run=True)
+        elsewhere.act("api-create-lead", {"name": "x"}, dry_run=True)
     assert elsewhere.other.admin.get("/lead/")["total_results"] == 0
 
 

@@ -1,4 +1,4 @@
-"""The app `close`: this server, or close.com, by the API that both have; made of our document."""
+"""The app `close`: this server, and close.com, which share an API; made of our own document."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,7 +15,7 @@ from clinch.gateway.connectors.placement import Placement
 from clinch.resources.actor import OperationClass
 
 KEY = "close"
-CLOSE_COM = "https://api.close.com/api/v1"
+ELSEWHERE = "https://api.close.com/api/v1"
 
 _API_KEY = {
     "type": "object",
@@ -43,7 +43,7 @@ _OAUTH = OAuthServer(
 _NAMING = Naming("api-", {"merge_leads": OperationClass.DESTRUCTIVE})
 
 
-def close(document: Mapping[str, Any], public_url: str, elsewhere: str = CLOSE_COM) -> Connector:
+def close(document: Mapping[str, Any], public_url: str, elsewhere: str = ELSEWHERE) -> Connector:
     """The connector; `document` is our OpenAPI document, `public_url` this server's, `elsewhere`
     the address of the other one's API."""
     here = f"{public_url}/api/v1"
@@ -70,7 +70,7 @@ def close(document: Mapping[str, Any], public_url: str, elsewhere: str = CLOSE_C
                 "api-key",
                 "api-key",
                 "This server, by an API key",
-                "As the user whose key it is.",
+                "By an API key of this server.",
                 _BASIC,
                 here,
                 _API_KEY,
@@ -80,7 +80,7 @@ def close(document: Mapping[str, Any], public_url: str, elsewhere: str = CLOSE_C
                 "close-com",
                 "oauth2",
                 "close.com",
-                "An organization at close.com, by your login there.",
+                "Your account at close.com, by your login there.",
                 _BEARER,
                 elsewhere,
                 oauth=_OAUTH,
@@ -89,7 +89,7 @@ def close(document: Mapping[str, Any], public_url: str, elsewhere: str = CLOSE_C
                 "close-com-api-key",
                 "api-key",
                 "close.com, by an API key",
-                "An organization at close.com, as the user whose key it is.",
+                "Your account at close.com, by an API key of it (Settings, Developer, API keys).",
                 _BASIC,
                 elsewhere,
                 _API_KEY,

@@ -57,10 +57,10 @@ class OAuthServer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
 
 class AuthOption(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One way in. `input_schema` is what a person types; secrets in it have `writeOnly`. `here` is
-    whether it leads to this very server.
+    """One way in. `input_schema` is what a person types; secrets in it have `writeOnly`.
 
-    `base_url` is where the app is by this way, without a slash at its end.
+    `base_url` is where the app is by this way, without a slash at its end; `here` is whether that
+    is this very server.
     """
 
     key: str

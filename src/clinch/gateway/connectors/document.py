@@ -138,6 +138,8 @@ def _check_option(option: AuthOption, at: str) -> None:
         raise _wrong(f"{at}.key", "has small letters, digits and single hyphens")
     if option.base_url:
         _check_url(option.base_url, f"{at}.base_url", base=True)
+    if option.here or option.type == "this-server":
+        raise _wrong(at, "leads to this very server, as no document can")
     if (option.type == "oauth2") != (option.oauth is not None):
         raise _wrong(f"{at}.oauth", "is for the type oauth2, and needed there")
     _check_placement(option, f"{at}.placement")
@@ -161,7 +163,7 @@ def _check_placement(option: AuthOption, at: str) -> None:
         return
     typed = option.input_schema.get("properties")
     known = set(typed) if isinstance(typed, dict) else set()
-    if option.type in ("oauth2", "this-server"):
+    if option.type == "oauth2":
         known.add("token")
     if not placement.fields:
         raise _wrong(f"{at}.template", "names no field of the credential in braces")
