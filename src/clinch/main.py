@@ -19,7 +19,6 @@ from typing import Any
 
 import clinch.crm
 import clinch.identity
-from clinch.cli.administration import CommandError, administer
 from clinch.cli.sealed import CannotOpenDatabase, check_keys
 from clinch.crm.custom_values import VALUES
 from clinch.db.database import Database
@@ -355,36 +354,41 @@ async def migrate_database() -> None:
     await migrate(environ["CLINCH_DATABASE_URL"], lambda step: print(step, file=sys.stderr))
 
 
-async def prepare() -> None:
-    """Bring the database up to date, and see that all that is sealed in it can be opened."""
+async def prepare(organization: str = "") -> int:
+    """Bring the database up to date, and see that all that is sealed in it can be opened.
+
+    With `sample` make the sample organization in the home, unless it is there.
+    """
     await migrate_database()
     database = Database(environ["CLINCH_DATABASE_URL"], 1)
     try:
         await check_keys(database, open_vault(default_home()))
     finally:
         await database.close()
+    if organization != "sample":
+        return 0
+    return await administration("sample", json.dumps({"home": environ["CLINCH_HOME"]}))
 
 
 async def administration(command: str, arguments: str) -> int:
     """Run one of the commands that work on the database; `arguments` are a JSON object."""
+    from clinch.cli.administration import CommandError, administer  # of no use to the others
+
     database = Database(environ["CLINCH_DATABASE_URL"], 2)
     try:
         store = Store(database, declarations(environ.get("CLINCH_PUBLIC_URL", "").rstrip("/")))
         return await administer(store, command, json.loads(arguments))
+    except CommandError as error:
+        print(f"clinch: {error}", file=sys.stderr)
+        return 1
     finally:
         await database.close()
-
-
-async def sample() -> int:
-    """Make the sample organization in the home, unless it is there."""
-    return await administration("sample", json.dumps({"home": environ["CLINCH_HOME"]}))
 
 
 PROCESSES: dict[str, Callable[..., Coroutine[Any, Any, int | None]]] = {
     "prepare": prepare,
     "migrate": migrate_database,
     "administer": administration,
-    "sample": sample,
     "web": web,
     "worker": worker,
 }
@@ -400,7 +404,7 @@ def main(name: str, *arguments: str) -> int:
         run = uvloop.run
     try:
         return run(PROCESSES[name](*arguments)) or 0
-    except (MigrationError, CommandError, SecretKeyError, CannotOpenDatabase) as error:
+    except (MigrationError, SecretKeyError, CannotOpenDatabase) as error:
         print(f"clinch: {error}", file=sys.stderr)
         return 1
     except Exception as error:

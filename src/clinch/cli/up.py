@@ -35,12 +35,10 @@ def up(arguments: dict[str, Any]) -> int:
         processes=arguments["processes"],
         public_url=(os.environ.get("CLINCH_PUBLIC_URL") or "").rstrip("/") or None,
     )
-    prepare = [_process("prepare")]
-    if arguments["sample"]:
-        prepare.append(_process("sample"))
+    prepare = _process("prepare", "sample") if arguments["sample"] else _process("prepare")
     sample = home / "sample.json" if arguments["sample"] else None
     tell = _tell_programs if arguments["json"] else _tell_people
-    return run(settings, Commands(prepare=prepare), lambda url: tell(url, sample))
+    return run(settings, Commands(prepare=[prepare]), lambda url: tell(url, sample))
 
 
 def _process(*words: str) -> tuple[str, ...]:

@@ -1,19 +1,23 @@
 """HTTP to other machines: one request and its answer, bounded in time and size.
 
-Nothing is followed, kept or taken from the environment: no redirects, cookies or proxies.
+Nothing is followed, kept or taken from the environment: no redirects, cookies or proxies. The
+library takes a while to import, so that is left to the first request.
 """
+
+from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-import aiohttp
-from yarl import URL
+from typing import TYPE_CHECKING
 
 from clinch.outbound.guard import Guard, OutboundRefused
 
+if TYPE_CHECKING:
+    import aiohttp
+
 LARGEST_ANSWER = 30_000_000
-_TIMES = aiohttp.ClientTimeout(total=60, connect=10)
+_SECONDS, _SECONDS_TO_CONNECT = 60.0, 10.0
 
 Headers = Sequence[tuple[str, str]]
 
@@ -44,6 +48,9 @@ class Client:
 
     async def send(self, method: str, url: str, headers: Headers, body: bytes | None) -> HttpAnswer:
         """The answer to one request; raises OutboundRefused and Unreachable."""
+        import aiohttp
+        from yarl import URL
+
         if not url.startswith(("https://", "http://")):
             raise OutboundRefused
         sent = [*headers, ("Accept-Encoding", "identity")]
@@ -78,13 +85,16 @@ class Client:
             await asyncio.sleep(0)  # so that the sockets are closed, too
 
     def _opened(self) -> aiohttp.ClientSession:
+        import aiohttp
+
         if self._session is None:
+            times = aiohttp.ClientTimeout(total=_SECONDS, connect=_SECONDS_TO_CONNECT)
             connector = aiohttp.TCPConnector(
                 socket_factory=self._guard.make_socket, ttl_dns_cache=None, use_dns_cache=False
             )
             self._session = aiohttp.ClientSession(
                 connector=connector,
-                timeout=_TIMES,
+                timeout=times,
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False,
                 trust_env=False,

@@ -316,16 +316,14 @@ class Declarations:
         return [counter(resource) for resource in self if resource.counted]
 
     def _table(self, resources: "list[type[Resource]]") -> Table:
+        having = [{column.name for column in r.columns()} for r in resources if not r.variants]
+        everywhere = set.intersection(*having)
         columns: dict[str, Column] = {}
         for resource in resources:
             for column in resource.columns():
-                everywhere = all(
-                    column.name in (c.name for c in r.columns())
-                    for r in resources
-                    if not r.variants
-                )
+                lacking = column.name not in everywhere
                 columns.setdefault(
-                    column.name, column if everywhere else replace(column, nullable=True)
+                    column.name, replace(column, nullable=True) if lacking else column
                 )
         keys = dict.fromkeys(
             ForeignKey(ref.column, self[ref.target].table)
