@@ -482,8 +482,8 @@ def test_what_is_beside_the_api_is_in_the_document_or_for_people(program: Progra
     store = program.store
     vault, authenticator = Vault(SECRET_KEY), Authenticator(store.database)
     app = application(store, vault)
-    connections, _ = gateway(store, vault, authenticator, document(), Client(Guard()), lambda: app)
-    everything = pages(store, vault, authenticator, connections, [], {}, _ready)
+    entrance, _ = gateway(store, vault, authenticator, document(), Client(Guard()), lambda: app)
+    everything = pages(store, vault, authenticator, entrance, [], {}, _ready)
     others = {route.path.rstrip("/") for route in everything.routes if isinstance(route, Route)}
     assert others == {
         "",
@@ -493,6 +493,7 @@ def test_what_is_beside_the_api_is_in_the_document_or_for_people(program: Progra
         "/invitation/{link}",
         "/password/{link}",
         "/go/upload",
+        "/connect/callback",
         "/connect/{ticket}",
         "/cli",
         "/cli.tgz",

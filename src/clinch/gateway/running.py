@@ -59,6 +59,8 @@ class Connections(Protocol):
 
     async def of_tenant(self, tenant: GatewayTenant) -> list[Any]: ...
 
+
+class Calls(Protocol):
     def api(
         self, tenant: GatewayTenant, connection: Any, operations: frozenset[OperationClass]
     ) -> Api: ...
@@ -121,10 +123,11 @@ class Actions:
         self,
         catalogs: Catalogs,
         connections: Connections,
+        calls: Calls,
         friendly: Mapping[str, Action],
         runs: RunLog,
     ) -> None:
-        self._catalogs, self._connections = catalogs, connections
+        self._catalogs, self._connections, self._calls = catalogs, connections, calls
         self._friendly, self._runs = friendly, runs
         self._indexes: OrderedDict[tuple[str, ...], IntentIndex] = OrderedDict()
 
@@ -180,7 +183,7 @@ class Actions:
         return await self._logged(attempt)
 
     async def _run(self, attempt: _Attempt) -> Ran:
-        reached = self._connections.api(attempt.tenant, attempt.connection, attempt.operations)
+        reached = self._calls.api(attempt.tenant, attempt.connection, attempt.operations)
         api = _noted(reached, attempt.sent, attempt.options)
         action = attempt.found.action
         if isinstance(action, Action):

@@ -11,7 +11,8 @@ import msgspec
 
 from clinch.gateway.access import Caller
 from clinch.gateway.api import ApiRequest
-from clinch.gateway.connections import Connection, Connections, Wanted
+from clinch.gateway.connections.assembly import ConnectionRoom
+from clinch.gateway.connections.connection import Connection, Wanted
 from clinch.gateway.errors import AccessDenied, InvalidRequest
 from clinch.gateway.running import Actions, Found, Options, Ran, Scope
 from clinch.gateway.tenants import GatewayTenant
@@ -34,7 +35,9 @@ _PATH = {"type": "string", "description": "Below the app's base address, such as
 _QUERY = {"type": "object", "additionalProperties": {"type": ["string", "number", "boolean"]}}
 
 
-def tools(actions: Actions, connections: Connections) -> Sequence[Tool]:
+def tools(actions: Actions, room: ConnectionRoom) -> Sequence[Tool]:
+    connections, lifecycle = room.connections, room.lifecycle
+
     async def search(caller: Caller, given: Json) -> Any:
         found = await actions.find(
             _tenant(caller), _scope(given), given["intent"], given.get("limit", 5)
@@ -73,7 +76,7 @@ def tools(actions: Actions, connections: Connections) -> Sequence[Tool]:
     async def _send(caller: Caller, given: Json, request: ApiRequest) -> Any:
         tenant = _tenant(caller)
         connection = await _connection(tenant, given.get("connectionId"))
-        answer = await connections.api(tenant, connection, caller.operations)(request)
+        answer = await room.calls.api(tenant, connection, caller.operations)(request)
         try:
             body = msgspec.json.decode(answer.body) if answer.body else None
         except msgspec.DecodeError:
@@ -95,7 +98,7 @@ def tools(actions: Actions, connections: Connections) -> Sequence[Tool]:
 
     async def connect(caller: Caller, given: Json) -> Any:
         now = datetime.now(UTC)
-        return _connected(await connections.create(caller, Wanted(given["app"]), now))
+        return _connected(await lifecycle.create(caller, Wanted(given["app"]), now))
 
     return (
         Tool(

@@ -93,7 +93,6 @@ def test_four_ways_in(own: Connector) -> None:
         "close-com-api-key": ("api-key", "https://api.close.com/api/v1"),
     }
     assert [one.key for one in own.options if one.here] == ["this-server", "api-key"]
-    assert own.option(None) is own.options[0]
     by_key = own.option("api-key")
     assert by_key is not None
     assert by_key.placement.placed({"apiKey": "api_1"}) == (

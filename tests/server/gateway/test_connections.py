@@ -200,7 +200,7 @@ def test_what_was_ended_says_how_to_connect_again(organization: Organization) ->
     refused = proxied(desk, id, "/me/")
     told = refused.json()
     assert (refused.status_code, told["key"]) == (400, "connection_is_defunct")
-    assert told["data"]["hint"] == f"membrane connect --connectionId={id}"
+    assert told["data"]["hint"] == f"membrane connect --connectionId={id} --json"
     assert refused.headers["Clinch-Gateway-Error"] == "1"
     shown = desk.get("/connections/mine")
     assert shown["state"] == "CLIENT_ACTION_REQUIRED"

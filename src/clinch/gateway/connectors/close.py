@@ -38,6 +38,7 @@ _OAUTH = OAuthServer(
     token_url="https://api.close.com/oauth2/token/",
     revoke_url="https://api.close.com/oauth2/revoke/",
     scopes=("all.full_access", "offline_access"),
+    replay_window=30,
 )
 # The friendly actions have the plain names, such as list-leads.
 _NAMING = Naming("api-", {"merge_leads": OperationClass.DESTRUCTIVE})

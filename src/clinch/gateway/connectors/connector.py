@@ -183,16 +183,9 @@ class Connector(msgspec.Struct, frozen=True):
             return False
         return isinstance(told, dict) and told.get(self.good) is True
 
-    @property
-    def offered(self) -> tuple[AuthOption, ...]:
-        """The ways in that can be gone: a login at the app's own page is not among them yet."""
-        return tuple(option for option in self.options if option.oauth is None)
-
-    def option(self, key: str | None) -> AuthOption | None:
-        """The way in with a key, the first where none is named."""
-        if key is None:
-            return self.offered[0]
-        return next((option for option in self.offered if option.key == key), None)
+    def option(self, key: str) -> AuthOption | None:
+        """The way in with a key."""
+        return next((option for option in self.options if option.key == key), None)
 
     def class_of(self, method: str, path: str) -> OperationClass:
         """What a request does to the data: what its operation says, of several the most literal.
