@@ -234,7 +234,7 @@ def gateway(
     shipped = (close(document, public_url), *shipped_connectors())
     catalogs = Catalogs(shipped, ImportedConnectors(database, SHIPPED_KEYS))
     runs = RunLog(database, tenant_vault)
-    clients = OAuthClients(environ)
+    clients = OAuthClients(environ, SHIPPED_KEYS)
     room = connection_room(database, tenant_vault, catalogs, clients, app, client, public_url)
     actions = Actions(catalogs, room.connections, room.calls, ACTIONS, runs)
     routes = [

@@ -58,7 +58,7 @@ def elsewhere(organization: Organization) -> Iterator[Elsewhere]:
     client = Client(Guard(read_allowed(f"{place.hostname}:{place.port}")))
     shipped = [close(document(), "https://crm.example", f"{program.url}/api/v1")]
     catalogs = Catalogs(shipped, ImportedConnectors(database, frozenset()))
-    clients = OAuthClients({})
+    clients = OAuthClients({}, frozenset())
     room = connection_room(
         database, tenant_vault, catalogs, clients, lambda: _nobody, client, "https://crm.example"
     )

@@ -99,4 +99,3 @@ def test_four_ways_in(own: Connector) -> None:
         (("Authorization", "Basic YXBpXzE6"),),
         (),
     )
-    assert own.client_settings == ("CLINCH_APP_CLOSE_CLIENT_ID", "CLINCH_APP_CLOSE_CLIENT_SECRET")

@@ -121,7 +121,7 @@ def read_connection(catalog: Catalog, row: Sequence[Any]) -> Connection | None:
     return Connection(id, key, name, connector, option, *rest)
 
 
-def defunct(one: Connection, reason: str | None = None) -> ConnectionDefunct:
+def defunct(one: Connection, reason: str | None) -> ConnectionDefunct:
     """The error of a connection that a person has to make anew."""
     told = f" {reason}" if reason else ""
     return ConnectionDefunct(

@@ -68,6 +68,16 @@ class Credentials:
         async with tenant_rows(self._database, tenant) as rows:
             return await self._read(rows, tenant, id)
 
+    async def lost_by(self, tenant: GatewayTenant, id: str) -> str | None:
+        """Why a connection holds nothing any more, where it was let in before."""
+        async with tenant_rows(self._database, tenant) as rows:
+            reason: str | None = await rows.value(
+                "select c.reason from gateway_connection c"
+                " where c.organization_id = $1 and c.tenant_id = $2 and c.id = $3",
+                id,
+            )
+        return reason
+
     async def keep(self, tenant: GatewayTenant, id: str, held: Held, now: datetime) -> None:
         """Store what a person, or the app at their word, has given."""
         async with tenant_rows(self._database, tenant) as rows:

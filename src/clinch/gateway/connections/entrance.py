@@ -146,9 +146,7 @@ class Entrance:
         self, tenant: GatewayTenant, one: Connection, page: str, now: datetime
     ) -> LoginBegun:
         """Begin a login at the app, from a page; raises ConfigurationError."""
-        if one.option.oauth is None:
-            raise ConfigurationError(f"{one.option.title} is no login at the app.")
-        issuer = self._issuers.oauth(one.connector, one.option.oauth)
+        issuer = self._issuers.oauth(one)
         state, browser, verifier = (new_secret() + new_secret() for _ in range(3))
         begun = _Login(_hash(state), _hash(browser), verifier, now + TICKET_LIFE, page)
         sealed = self._vault.seal(tenant, one.id, _FIELD, 0, msgspec.json.encode(begun))
@@ -173,11 +171,8 @@ class Entrance:
             said = "".join(filter(str.isprintable, answer.get("error_description", "")))[:200]
             told = said or "It was not allowed there."
             raise LoginFailed(f"{app} is not connected. {told}", begun.page)
-        if one.option.oauth is None:
-            raise _gone()
         try:
-            issuer = self._issuers.oauth(one.connector, one.option.oauth)
-            held = await issuer.exchange(code, begun.verifier, now)
+            held = await self._issuers.oauth(one).exchange(code, begun.verifier, now)
         except (Refused, Unanswered, ConfigurationError) as error:
             raise LoginFailed(f"{app} is not connected. {error}", begun.page) from None
         await self._credentials.keep(tenant, one.id, held, now)

@@ -13,7 +13,7 @@ from clinch.db.database import Database
 from clinch.gateway.connections.connection import Connection
 from clinch.gateway.connections.credentials import Held
 from clinch.gateway.connectors.clients import OAuthClient, OAuthClients
-from clinch.gateway.connectors.connector import Connector, OAuthServer
+from clinch.gateway.connectors.connector import OAuthServer
 from clinch.gateway.errors import ConfigurationError
 from clinch.gateway.sending import retry_after
 from clinch.identity.oauth.clients import GATEWAY
@@ -28,7 +28,6 @@ from clinch.identity.oauth.grants import (
 from clinch.outbound.guard import OutboundRefused
 from clinch.outbound.http import Client, HttpAnswer, Unreachable
 
-_LONGEST_LEASE = timedelta(seconds=30)
 _LONGEST_DESCRIPTION = 200
 # What servers say of a refresh token that is good for nothing: RFC 6749, and in their own words
 # Slack, GitHub and HubSpot.
@@ -61,8 +60,8 @@ class ThisServer:
         self._database = database
 
     @property
-    def lease(self) -> timedelta:
-        return REPLAY_WINDOW / 2
+    def replay_window(self) -> timedelta | None:
+        return REPLAY_WINDOW
 
     async def renew(self, held: Held, now: datetime) -> Held:
         try:
@@ -92,11 +91,10 @@ class OAuthIssuer:
         self._redirect_url = redirect_url
 
     @property
-    def lease(self) -> timedelta:
-        """How long one may be at a renewal: where a token may be spent again for a while, the next
-        one has to come within that."""
+    def replay_window(self) -> timedelta | None:
+        """How long a spent refresh token may be spent again; None where it may not."""
         window = self._server.replay_window
-        return _LONGEST_LEASE if not window else min(_LONGEST_LEASE, timedelta(seconds=window) / 2)
+        return timedelta(seconds=window) if window else None
 
     def authorize_url(self, state: str, verifier: str) -> str:
         """The page of the app that asks its user, and leads back to us with a code."""
@@ -226,17 +224,17 @@ class Issuers:
         """
         if one.option.type == "this-server":
             return self._here
-        return None if one.option.oauth is None else self.oauth(one.connector, one.option.oauth)
+        return None if one.option.oauth is None else self.oauth(one)
 
-    def oauth(self, connector: Connector, server: OAuthServer) -> OAuthIssuer:
-        """The OAuth server of an app; raises ConfigurationError."""
-        ours = self._clients.of(connector)
-        if ours is None:
+    def oauth(self, one: Connection) -> OAuthIssuer:
+        """The OAuth server of a connection's app; raises ConfigurationError."""
+        ours = self._clients.of(one.connector, one.option)
+        if one.option.oauth is None or ours is None:
             raise ConfigurationError(
-                f"This server is no client of {connector.name}: whoever runs it sets"
-                f" {' and '.join(connector.client_settings)}."
+                f"This server is no client of {one.connector.name}: whoever runs it sets"
+                f" {', '.join(self._clients.settings(one.connector))}."
             )
-        return OAuthIssuer(self._client, server, ours, self._redirect_url)
+        return OAuthIssuer(self._client, one.option.oauth, ours, self._redirect_url)
 
 
 def held_of(told: Mapping[str, Any], refresh: str | None, margin: int, now: datetime) -> Held:

@@ -178,7 +178,7 @@ class Lifecycle:
         raise self._no_client(connector)
 
     def _no_client(self, connector: Connector) -> ConfigurationError:
-        settings = " and ".join(connector.client_settings)
+        settings = ", ".join(self._clients.settings(connector))
         return ConfigurationError(
             f"{connector.name} has no way in for this caller, unless whoever runs this server makes"
             f" it a client of {connector.name} and sets {settings}."

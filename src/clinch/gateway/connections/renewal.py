@@ -12,19 +12,26 @@ from datetime import UTC, datetime, timedelta
 from clinch.gateway.connections.connection import Connection, defunct
 from clinch.gateway.connections.credentials import Credentials, Held, Lease, Version
 from clinch.gateway.connections.issuers import Issuer, Issuers, Refused, Unanswered
-from clinch.gateway.errors import ConnectionFailed, LockTimeout
+from clinch.gateway.errors import ConnectionDefunct, ConnectionFailed, LockTimeout
 from clinch.gateway.tenants import GatewayTenant
 
 _POLL = 0.05
+_LEASE = timedelta(seconds=30)
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 300.0
 _LOST_ANSWER = "The answer to an earlier renewal was lost, and with it the new tokens."
 
 
 class Renewal:
-    """Renews what connections hold. It is used on one event loop."""
+    """Renews what connections hold. It is used on one event loop.
 
-    def __init__(self, credentials: Credentials, issuers: Issuers) -> None:
-        self._credentials, self._issuers = credentials, issuers
+    `lease` is how long one may be at it before another takes over; it is less where a spent token
+    may be spent again for a while, so that the next one comes within that.
+    """
+
+    def __init__(
+        self, credentials: Credentials, issuers: Issuers, lease: timedelta = _LEASE
+    ) -> None:
+        self._credentials, self._issuers, self._lease = credentials, issuers, lease
         self._running: dict[tuple[str, str, int], asyncio.Task[Version]] = {}
 
     async def fresh(
@@ -38,7 +45,7 @@ class Renewal:
         """
         held = await self._credentials.read(tenant, one.id)
         if held is None:
-            raise defunct(one, one.reason)
+            raise await self._defunct(tenant, one)
         now = datetime.now(UTC)
         due = held.held.renew_at is not None and held.held.renew_at <= now
         if not due and held.number != spent:
@@ -60,17 +67,19 @@ class Renewal:
         self, tenant: GatewayTenant, one: Connection, issuer: Issuer, held: Version, over: bool
     ) -> Version:
         """The version after this one, by whoever makes it; this one, where it does for now."""
-        ends = time.monotonic() + 2 * issuer.lease.total_seconds()
+        window = issuer.replay_window
+        lasts = self._lease if window is None else min(self._lease, window / 2)
+        ends = time.monotonic() + 2 * lasts.total_seconds()
         while True:
             began = time.monotonic()
-            taken = await self._credentials.lease(tenant, one.id, held.number, issuer.lease)
+            taken = await self._credentials.lease(tenant, one.id, held.number, lasts)
             if taken is None:
-                raise defunct(one)
+                raise await self._defunct(tenant, one)
             if isinstance(taken, Version):
                 return taken
             if isinstance(taken, Lease):
                 # Half of the lease is for the app's answer, the other for what is slow here.
-                limit = began + issuer.lease.total_seconds() / 2
+                limit = began + lasts.total_seconds() / 2
                 return await self._spend(tenant, one, issuer, taken, over, limit)
             if not over:
                 return held
@@ -99,7 +108,7 @@ class Renewal:
             # Somebody may have connected anew, or kept a good answer, in the meantime.
             current = await self._credentials.read(tenant, one.id)
             if current is None:
-                raise defunct(one, reason) from None
+                raise await self._defunct(tenant, one) from None
             return current
         except Unanswered as failure:
             seconds = _pause(failure, lease.failures)
@@ -111,8 +120,11 @@ class Renewal:
             raise _for_now(one, str(failure), seconds) from None
         kept = await self._credentials.renewed(tenant, one.id, lease, renewed, datetime.now(UTC))
         if kept is None:
-            raise defunct(one)
+            raise await self._defunct(tenant, one)
         return kept
+
+    async def _defunct(self, tenant: GatewayTenant, one: Connection) -> ConnectionDefunct:
+        return defunct(one, await self._credentials.lost_by(tenant, one.id))
 
 
 async def _within(issuer: Issuer, lease: Lease, limit: float) -> Held:

@@ -35,7 +35,7 @@ def _nothing_typed() -> Schema:
 class OAuthServer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """An app's OAuth 2 server: the authorization code, with PKCE unless the app knows none.
 
-    The client that we are there is told by two settings, see `client_settings`. `scopes` go into
+    The client that we are there is set by the operator, see `clients.py`. `scopes` go into
     `scope_parameter`, with `scope_separator` between. `tokens_at` names the member of the token's
     answer that has the tokens, where they are not at its top. `refresh_margin` is how many seconds
     before its end a token is renewed; `replay_window` how many a spent refresh token is taken once
@@ -202,15 +202,6 @@ class Connector(msgspec.Struct, frozen=True):
         told = CLASS_OF_METHOD if self.methods_tell or there else {}
         of_method = told.get(method.lower(), OperationClass.DESTRUCTIVE)
         return max([of_method, *(one.operation_class for one in there)], key=_SEVERITY.index)
-
-    @property
-    def client_settings(self) -> tuple[str, str]:
-        """The settings that hold our client id and secret at the app.
-
-        They follow from the key, so that no document can have another setting sent anywhere.
-        """
-        name = self.key.upper().replace("-", "_")
-        return f"CLINCH_APP_{name}_CLIENT_ID", f"CLINCH_APP_{name}_CLIENT_SECRET"
 
 
 def _fits(template: list[str], segments: list[str]) -> bool:
