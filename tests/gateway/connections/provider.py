@@ -47,7 +47,8 @@ class Refresh:
 class Provider:
     """The app. `window` is how many seconds a spent refresh token is answered again, `lifetime`
     how many an access token lives. `before` and `after` are called around a renewal: before the
-    token is spent, and when the answer is ready. `trouble` has answers that are given instead."""
+    token is spent, and when the answer is ready. `trouble` has answers that are given instead; with
+    `refuses` the API takes no token at all."""
 
     window: float | None = None
     lifetime: float | None = 3600
@@ -56,6 +57,7 @@ class Provider:
     before: Moment | None = None
     after: Moment | None = None
     denies: bool = False
+    refuses: bool = False
     keeps_refresh_token: bool = False
     revoked: list[str] = field(default_factory=list)
     asked: int = 0
@@ -68,7 +70,7 @@ class Provider:
                 Route("/authorize", self._authorize),
                 Route("/token", self._token, methods=["POST"]),
                 Route("/revoke", self._revoke, methods=["POST"]),
-                Route("/api/me", self._me),
+                Route("/api/{path:path}", self._api),
             ]
         )
 
@@ -106,7 +108,7 @@ class Provider:
         if self.trouble:
             status, told = self.trouble.pop(0)
             if status == 0:
-                await asyncio.sleep(30)
+                await asyncio.sleep(1)
             return JSONResponse(told, status)
         return await self._refreshed(text)
 
@@ -162,10 +164,11 @@ class Provider:
         self.revoked.append(str(sent["token"]))
         return Response()
 
-    async def _me(self, request: Request) -> Response:
+    async def _api(self, request: Request) -> Response:
         token = request.headers.get("authorization", "").removeprefix("Bearer ")
-        if any(token in one.access for one in self.grants):
-            return JSONResponse({"name": "Rosa Lind"})
+        if not self.refuses and any(token in one.access for one in self.grants):
+            known = request.url.path == "/api/me"
+            return JSONResponse({"name": "Rosa Lind"} if known else {}, 200 if known else 404)
         return JSONResponse({"error": "the token does not hold"}, 401)
 
 

@@ -58,6 +58,7 @@ class Yard:
     credentials: Credentials
     connections: Connections
     renewal: Renewal
+    issuers: Issuers
     calls: Calls
     client: Client
 
@@ -85,7 +86,7 @@ def open_yard(
     issuers = Issuers(database, client, clients, f"{HERE}/connect/callback")
     renewal = Renewal(credentials, issuers, timedelta(seconds=lease))
     calls = Calls(database, connections, renewal, lambda: _nobody, client)
-    return Yard(database, credentials, connections, renewal, calls, client)
+    return Yard(database, credentials, connections, renewal, issuers, calls, client)
 
 
 async def add_connection(yard: Yard, tenant: GatewayTenant, id: str) -> Connection:

@@ -80,7 +80,7 @@ class Calls:
             answer = await self.api(tenant, one, EVERY_CLASS)(_test_request(one.connector))
         except ConnectionDefunct:
             return False
-        return one.connector.is_good(answer)
+        return one.connector.lets_in(answer)
 
     async def try_out(self, one: Connection, values: Mapping[str, str]) -> ApiAnswer:
         """What the app answers to its test with these values, which are kept nowhere yet."""

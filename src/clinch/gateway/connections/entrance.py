@@ -137,7 +137,7 @@ class Entrance:
             raise InvalidRequest(f"This way in takes {needed}.", option=one.option.key)
         held = _held(one.option, input, now)
         answer = await self._calls.try_out(one, held.values)
-        if not one.connector.is_good(answer):
+        if not one.connector.lets_in(answer):
             raise InvalidRequest(f"{one.connector.name} does not take this ({answer.status}).")
         await self._credentials.keep(tenant, one.id, held, now)
         return await self._connections.get(tenant, one.id)
@@ -215,6 +215,11 @@ class Entrance:
             return tenant, await self._connections.get(tenant, parts[2]), parts[3]
         except (NotFound, ValueError):
             raise _gone() from None
+
+
+def is_tokens(input: Mapping[str, Any]) -> bool:
+    """Whether an input is what an app's OAuth server gave, and nothing that a person types."""
+    return "access_token" in input
 
 
 def _held(option: AuthOption, input: Mapping[str, Any], now: datetime) -> Held:

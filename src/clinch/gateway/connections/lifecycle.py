@@ -10,7 +10,7 @@ from clinch.db.ids import new_id
 from clinch.gateway.access import Caller
 from clinch.gateway.connections.connection import PREFIX, Connection, Wanted
 from clinch.gateway.connections.credentials import Credentials, Held
-from clinch.gateway.connections.entrance import Entrance
+from clinch.gateway.connections.entrance import Entrance, is_tokens
 from clinch.gateway.connections.issuers import Issuers, ThisServer
 from clinch.gateway.connections.records import Connections, check_key, checked_text
 from clinch.gateway.connections.renewal import Renewal
@@ -170,10 +170,12 @@ class Lifecycle:
                 raise self._no_client(connector)
             known = ", ".join(one.key for one in offered)
             raise InvalidRequest(f"{connector.name} has no such way in; there are {known}.")
-        as_oneself = caller.actor is not None and wanted.input is None
         for option in offered:
-            by_input = wanted.input is None or option.oauth is None
-            if by_input and (option.type != "this-server" or as_oneself):
+            if option.type == "this-server":
+                fits = caller.actor is not None and wanted.input is None
+            else:
+                fits = wanted.input is None or (option.oauth is not None) == is_tokens(wanted.input)
+            if fits:
                 return option
         raise self._no_client(connector)
 

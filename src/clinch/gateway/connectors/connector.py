@@ -183,6 +183,11 @@ class Connector(msgspec.Struct, frozen=True):
             return False
         return isinstance(told, dict) and told.get(self.good) is True
 
+    def lets_in(self, answer: ApiAnswer) -> bool:
+        """Whether the app takes a credential, by its answer to the test; without a test of its own
+        its front page was asked for, which need not be there."""
+        return answer.status not in (401, 403) if self.test is None else self.is_good(answer)
+
     def option(self, key: str) -> AuthOption | None:
         """The way in with a key."""
         return next((option for option in self.options if option.key == key), None)
