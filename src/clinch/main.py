@@ -37,8 +37,11 @@ from clinch.gateway.connectors.catalog import Catalogs
 from clinch.gateway.connectors.close import close
 from clinch.gateway.connectors.imported import GATEWAY_CONNECTOR, ImportedConnectors
 from clinch.gateway.connectors.shipped import SHIPPED_KEYS, shipped_connectors
+from clinch.gateway.finding import Finder
 from clinch.gateway.run_logs import GATEWAY_RUN, RunLog, sweep_runs
 from clinch.gateway.running import Actions
+from clinch.gateway.saved_actions import GATEWAY_ACTION, SavedActions
+from clinch.gateway.saving import Saving
 from clinch.gateway.secrets import TenantVault
 from clinch.gateway.tenants import GATEWAY_TENANT
 from clinch.gateway.workspace_keys import GATEWAY_WORKSPACE
@@ -147,6 +150,7 @@ def tables(declared: Declarations) -> list[Table]:
         GATEWAY_CONNECTOR,
         GATEWAY_CONNECTION,
         GATEWAY_RUN,
+        GATEWAY_ACTION,
         *declared.tables(),
     ]
 
@@ -229,18 +233,20 @@ def gateway(
     catalogs = Catalogs(shipped, ImportedConnectors(database, SHIPPED_KEYS))
     runs = RunLog(database, tenant_vault)
     connections = Connections(database, tenant_vault, catalogs, app, client, public_url)
-    actions = Actions(catalogs, connections, ACTIONS, runs)
+    saved = SavedActions(database)
+    finder = Finder(catalogs, connections, ACTIONS, saved)
+    actions = Actions(finder, connections, runs)
     routes = [
         *customer_routes(database),
         *app_routes(catalogs),
         *connection_routes(connections),
-        *action_routes(actions),
+        *action_routes(finder, actions, Saving(finder, saved)),
         *run_routes(runs),
     ]
     access = Access(database, vault, authenticator)
     rest = GatewayApplication(Routes(routes), access.caller)
     mcp = McpApplication(
-        McpServer(tools(actions, connections), INSTRUCTIONS), access.caller, public_url
+        McpServer(tools(finder, actions, connections), INSTRUCTIONS), access.caller, public_url
     )
     doors: dict[str, Asgi] = {route.path.partition("/")[0]: rest for route in routes}
     return connections, doors | {"mcp": mcp}

@@ -19,8 +19,10 @@ from clinch.gateway.connectors.catalog import Catalogs
 from clinch.gateway.connectors.close import close
 from clinch.gateway.connectors.imported import ImportedConnectors
 from clinch.gateway.errors import ActionFailed, ConnectionFailed, InvalidRequest
+from clinch.gateway.finding import Finder, Scope
 from clinch.gateway.run_logs import RunLog
-from clinch.gateway.running import Actions, Options, Scope
+from clinch.gateway.running import Actions, Options
+from clinch.gateway.saved_actions import SavedActions
 from clinch.gateway.secrets import TenantVault
 from clinch.gateway.sending import Sender
 from clinch.identity.credentials import Authenticator
@@ -59,7 +61,8 @@ def elsewhere(organization: Organization) -> Iterator[Elsewhere]:
     connections = Connections(
         database, tenant_vault, catalogs, lambda: _nobody, client, "https://crm.example"
     )
-    actions = Actions(catalogs, connections, ACTIONS, RunLog(database, tenant_vault))
+    finder = Finder(catalogs, connections, ACTIONS, SavedActions(database))
+    actions = Actions(finder, connections, RunLog(database, tenant_vault))
     access = Access(database, vault, Authenticator(database))
     caller = program.run(access.caller(organization.admin.key, organization.system.clock()))
     other = make_organization(program, "Their Sales")

@@ -62,6 +62,7 @@ _WAIT = (
 _INPUT = option("input", "JSON", "what the action is given")
 _ONCE = option("idempotencyKey", "KEY", "send the same again and it is not done again")
 _DATA = option("data", "JSON", "what changes")
+_CHANGE = (_ACTION, *_SCOPE, _DATA)
 _REQUEST = (
     _CONNECTION,
     place("path", "PATH", "below the app's base address"),
@@ -166,10 +167,32 @@ COMMANDS = (
         (_ACTION, *_SCOPE, _INPUT, flag("dry-run", "do everything, and change nothing"), _ONCE),
     ),
     Command(
+        "action create",
+        "save a request as an action",
+        "actions.create_action",
+        (
+            place("words", "INTENT", "what it is to do", needed=False),
+            option("intent", "WORDS", "what it is to do"),
+            option("key", "KEY", "what to call it by"),
+            option("name", "NAME", "its name, for people"),
+            option("description", "TEXT", "what it does, in a sentence"),
+            option("type", "TYPE", "api-request-to-external-app"),
+            option("config", "JSON", '{"request": {"method", "path", "query", "body", …}}'),
+            option("inputSchema", "JSON", "what it is given, as a JSON Schema"),
+            option("outputSchema", "JSON", "what it answers"),
+            *_SCOPE,
+        ),
+    ),
+    Command("action update", "change a saved action", "actions.update_action", _CHANGE),
+    Command("action replace", "write a saved action anew", "actions.replace_action", _CHANGE),
+    Command("action delete", "delete a saved action", "actions.delete_action", (_ACTION, *_SCOPE)),
+    Command(
         "act",
-        "run an action at once",
+        "run an action or send a request at once, with a record",
         "actions.act",
         (
+            option("api", "JSON", 'a request: {"method", "path", "query", "headers", "body"}'),
+            option("code", "JS", "not taken: no code of others is run"),
             option("key", "KEY", "an action, by its key"),
             option("id", "ID", "an action"),
             *_SCOPE,
