@@ -73,6 +73,7 @@ from clinch.server.field_associations import field_association_routes
 from clinch.server.files import download_routes, file_routes
 from clinch.server.gateway.actions import action_routes
 from clinch.server.gateway.apps import app_routes
+from clinch.server.gateway.connection_requests import connection_request_routes
 from clinch.server.gateway.connections import connection_routes
 from clinch.server.gateway.customers import customer_routes
 from clinch.server.gateway.exchange import GatewayApplication
@@ -240,6 +241,7 @@ def gateway(
         *customer_routes(database),
         *app_routes(catalogs),
         *connection_routes(connections),
+        *connection_request_routes(database, connections),
         *action_routes(finder, actions, Saving(finder, saved)),
         *run_routes(runs),
     ]

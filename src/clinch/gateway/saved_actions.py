@@ -1,6 +1,6 @@
 """Saved actions: requests of a tenant's own that are run like any other action.
 
-One that is for a connection goes with it.
+One that is for a connection ends with it, and is removed when another is saved.
 """
 
 from collections.abc import Sequence
@@ -72,7 +72,7 @@ class SavedActions:
         self._database = database
 
     async def of(self, tenant: GatewayTenant) -> list[SavedAction]:
-        """All of a tenant's, the oldest first."""
+        """All of a tenant's, the oldest first; their connections may be over."""
         async with tenant_rows(self._database, tenant) as rows:
             found = await rows.rows(f"{_SELECT} order by a.created_at, a.id")
         return [_action(row) for row in found]
@@ -203,11 +203,8 @@ class SavedActions:
 
 
 _SELECT = (
-    "select a.id, a.key, a.connector_key, a.connection_id, a.version, a.definition,"
-    " a.created_at, a.updated_at from gateway_action a left join gateway_connection c"
-    " on c.organization_id = $1 and c.tenant_id = $2 and c.id = a.connection_id"
-    " where a.organization_id = $1 and a.tenant_id = $2"
-    " and (a.connection_id is null or (c.id is not null and c.archived_at is null))"
+    "select a.id, a.key, a.connector_key, a.connection_id, a.version, a.definition, a.created_at,"
+    " a.updated_at from gateway_action a where a.organization_id = $1 and a.tenant_id = $2"
 )
 
 

@@ -149,6 +149,18 @@ COMMANDS = (
     ),
     Command("connection delete", "", "connections.archive_connection", (_CONNECTION,)),
     Command(
+        "connection-request create",
+        "ask for an app to be connected, by a page",
+        "connections.create_request",
+        (*_TARGET, option("authOptionKey", "KEY", "the way in, where an app has several")),
+    ),
+    Command(
+        "connection-request get",
+        "what became of such a request",
+        "connections.get_request",
+        (place("request", "REQUEST", "its id"),),
+    ),
+    Command(
         "action list",
         "find an action by what it is to do",
         "actions.list_actions",

@@ -37,7 +37,7 @@ def connection_routes(connections: Connections) -> list[GatewayRoute]:
         return json_answer({"items": items} | ({"cursor": page.cursor} if page.cursor else {}))
 
     async def create(exchange: Exchange) -> Answer:
-        wanted = _wanted(await exchange.document())
+        wanted = wanted_in(await exchange.document())
         return json_answer(shown(await connections.create(exchange.caller, wanted, exchange.now)))
 
     async def ensure(exchange: Exchange) -> Answer:
@@ -91,7 +91,7 @@ def connection_routes(connections: Connections) -> list[GatewayRoute]:
         return json_answer({"success": good})
 
     async def options(exchange: Exchange) -> Answer:
-        wanted = _wanted(await exchange.document())
+        wanted = wanted_in(await exchange.document())
         found = await connections.options(exchange.tenant, wanted.app)
         return json_answer([option_shown(one) for one in found])
 
@@ -189,7 +189,7 @@ def _client_action(one: Connection) -> dict[str, Any]:
     return told
 
 
-def _wanted(sent: dict[str, Any]) -> Wanted:
+def wanted_in(sent: dict[str, Any]) -> Wanted:
     names = ("connectorId", "connectorKey", "integrationId", "integrationKey", "externalAppId")
     app = next((text for name in names if (text := _text(sent, name))), None)
     if app is None:

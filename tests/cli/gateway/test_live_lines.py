@@ -1,4 +1,4 @@
-"""`action create` and its kin, and `act`: command lines against a live server."""
+"""Command lines against a live server: saved actions, `act`, connection requests."""
 
 import json
 import os
@@ -101,3 +101,19 @@ def test_words_alone_name_what_there_is(membrane: Membrane) -> None:
     assert code == 1
     assert "create-contact" in told["message"]
     assert "--config" in told["hint"]
+
+
+def test_a_connection_is_asked_for(membrane: Membrane) -> None:
+    asked = ("connection-request", "create", "--connectorKey=close")
+    code, made = membrane(*asked, "--authOptionKey=close-com-api-key", "--name=Theirs")
+    assert (code, made["status"], made["name"]) == (0, "pending", "Theirs")
+    assert "/connect/" in made["url"]
+    code, told = membrane("connection-request", "get", made["requestId"])
+    assert (code, told["status"]) == (0, "pending")
+    code, done = membrane(*asked)
+    assert (code, done["status"]) == (0, "success")
+    assert membrane("connection", "get", done["resultConnectionId"])[1]["state"] == "READY"
+    code, wrong = membrane("connection-request", "create")
+    assert (code, wrong["error"]) == (2, "usage")
+    code, gone = membrane("connection-request", "get", "creq_none")
+    assert (code, gone["error"]) == (1, "not_found")
