@@ -57,7 +57,7 @@ from clinch.identity.users import LOGIN
 from clinch.mcp.http import McpApplication
 from clinch.mcp.protocol import Server as McpServer
 from clinch.mcp.tools import INSTRUCTIONS, tools
-from clinch.outbound.guard import Guard, read_allowed
+from clinch.outbound.guard import guard_of
 from clinch.outbound.http import Client
 from clinch.resources.custom_values import CUSTOM_VALUE
 from clinch.resources.declaration import Declarations, Resource
@@ -77,6 +77,7 @@ from clinch.server.gateway.connection_requests import connection_request_routes
 from clinch.server.gateway.connections import connection_routes
 from clinch.server.gateway.customers import customer_routes
 from clinch.server.gateway.exchange import GatewayApplication
+from clinch.server.gateway.imports import import_routes
 from clinch.server.gateway.runs import run_routes
 from clinch.server.groups import group_routes
 from clinch.server.idempotency import Idempotency, forget_keys
@@ -200,7 +201,7 @@ def application(store: Store, vault: Vault, rate_limit: int = 1000) -> Applicati
             return False
 
     document = openapi(store.declared, routes, signing_in)
-    client = Client(Guard(read_allowed(environ.get("CLINCH_ALLOW_PRIVATE", ""))))
+    client = Client(guard_of(environ))
     connections, doors = gateway(store, vault, authenticator, document, client, lambda: app)
     app = Application(
         authenticator,
@@ -231,7 +232,8 @@ def gateway(
     database, public_url = store.database, store.declared.public_url
     tenant_vault = TenantVault(vault)
     shipped = (close(document, public_url), *shipped_connectors())
-    catalogs = Catalogs(shipped, ImportedConnectors(database, SHIPPED_KEYS))
+    imported = ImportedConnectors(database, SHIPPED_KEYS)
+    catalogs = Catalogs(shipped, imported)
     runs = RunLog(database, tenant_vault)
     connections = Connections(database, tenant_vault, catalogs, app, client, public_url)
     saved = SavedActions(database)
@@ -240,6 +242,7 @@ def gateway(
     routes = [
         *customer_routes(database),
         *app_routes(catalogs),
+        *import_routes(imported, client),
         *connection_routes(connections),
         *connection_request_routes(database, connections),
         *action_routes(finder, actions, Saving(finder, saved)),

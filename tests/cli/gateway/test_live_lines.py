@@ -117,3 +117,21 @@ def test_a_connection_is_asked_for(membrane: Membrane) -> None:
     assert (code, wrong["error"]) == (2, "usage")
     code, gone = membrane("connection-request", "get", "creq_none")
     assert (code, gone["error"]) == (1, "not_found")
+
+
+def test_an_app_is_added_by_its_document(membrane: Membrane, tmp_path: Path) -> None:
+    document = {
+        "openapi": "3.0.0",
+        "info": {"title": "Boat Yard"},
+        "servers": [{"url": "https://api.boats.example"}],
+        "paths": {"/boats": {"get": {"operationId": "listBoats", "responses": {}}}},
+    }
+    (tmp_path / "boats.json").write_text(json.dumps(document))
+    code, made = membrane("connector", "add", "boats.json", "--domain=boats.example")
+    assert (code, made["key"], made["operationsCount"]) == (0, "boat-yard", 1)
+    _, found = membrane("search", "boats.example")
+    assert found["items"][0]["element"]["key"] == "boat-yard"
+    code, refused = membrane("connector", "add", "https://127.0.0.1:1/boats.json")
+    assert (code, "CLINCH_ALLOW_PRIVATE" in refused["message"]) == (1, True)
+    code, missing = membrane("connector", "add", "nothing.json")
+    assert (code, missing["error"]) == (2, "usage")

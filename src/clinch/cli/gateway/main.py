@@ -232,6 +232,18 @@ COMMANDS = (
         "connections.list_integrations",
         (option("search", "TEXT", "by name"), *_PAGE),
     ),
+    Command(
+        "connector add",
+        "make a connector of an OpenAPI document, as the workspace's manager",
+        "connectors.add_connector",
+        (
+            place("source", "FILE_OR_URL", "the document, or its https address"),
+            option("key", "KEY", "what it is called in commands"),
+            option("name", "NAME", "what people see"),
+            option("domain", "DOMAIN", "a domain of the app", repeat=True),
+            option("base-url", "URL", "where the API is"),
+        ),
+    ),
     Command("mcp", "speak MCP by lines, for a program that starts it", "mcp.mcp"),
     Command("credentials", "print settings for a program", "workspaces.credentials"),
     Command(
