@@ -244,6 +244,16 @@ COMMANDS = (
             option("base-url", "URL", "where the API is"),
         ),
     ),
+    Command(
+        "skill install",
+        "put what agents read about the server where their programs look",
+        "skills.install",
+        (
+            option("agent", "NAME", "agents, claude, codex, cursor, …; all without", repeat=True),
+            option("dir", "DIR", "a folder of skills, in place of a program's"),
+            option("lang", "LANGUAGE", "en or zh, in place of the locale's"),
+        ),
+    ),
     Command("mcp", "speak MCP by lines, for a program that starts it", "mcp.mcp"),
     Command("credentials", "print settings for a program", "workspaces.credentials"),
     Command(
