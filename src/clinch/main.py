@@ -41,8 +41,11 @@ from clinch.gateway.connectors.clients import OAuthClients
 from clinch.gateway.connectors.close import close
 from clinch.gateway.connectors.imported import GATEWAY_CONNECTOR, ImportedConnectors
 from clinch.gateway.connectors.shipped import SHIPPED_KEYS, shipped_connectors
+from clinch.gateway.finding import Finder
 from clinch.gateway.run_logs import GATEWAY_RUN, RunLog, sweep_runs
 from clinch.gateway.running import Actions
+from clinch.gateway.saved_actions import GATEWAY_ACTION, SavedActions
+from clinch.gateway.saving import Saving
 from clinch.gateway.secrets import TenantVault
 from clinch.gateway.tenants import GATEWAY_TENANT
 from clinch.gateway.workspace_keys import GATEWAY_WORKSPACE
@@ -58,7 +61,7 @@ from clinch.identity.users import LOGIN
 from clinch.mcp.http import McpApplication
 from clinch.mcp.protocol import Server as McpServer
 from clinch.mcp.tools import INSTRUCTIONS, tools
-from clinch.outbound.guard import Guard, read_allowed
+from clinch.outbound.guard import guard_of
 from clinch.outbound.http import Client
 from clinch.resources.custom_values import CUSTOM_VALUE
 from clinch.resources.declaration import Declarations, Resource
@@ -74,9 +77,11 @@ from clinch.server.field_associations import field_association_routes
 from clinch.server.files import download_routes, file_routes
 from clinch.server.gateway.actions import action_routes
 from clinch.server.gateway.apps import app_routes
+from clinch.server.gateway.connection_requests import connection_request_routes
 from clinch.server.gateway.connections import connection_routes
 from clinch.server.gateway.customers import customer_routes
 from clinch.server.gateway.exchange import GatewayApplication
+from clinch.server.gateway.imports import import_routes
 from clinch.server.gateway.runs import run_routes
 from clinch.server.groups import group_routes
 from clinch.server.idempotency import Idempotency, forget_keys
@@ -153,6 +158,7 @@ def tables(declared: Declarations) -> list[Table]:
         GATEWAY_CONNECTOR,
         GATEWAY_CONNECTION,
         GATEWAY_RUN,
+        GATEWAY_ACTION,
         *declared.tables(),
     ]
 
@@ -201,7 +207,7 @@ def application(store: Store, vault: Vault, rate_limit: int = 1000) -> Applicati
             return False
 
     document = openapi(store.declared, routes, signing_in)
-    client = Client(Guard(read_allowed(environ.get("CLINCH_ALLOW_PRIVATE", ""))))
+    client = Client(guard_of(environ))
     entrance, doors = gateway(store, vault, authenticator, document, client, lambda: app)
     app = Application(
         authenticator,
@@ -232,21 +238,26 @@ def gateway(
     database, public_url = store.database, store.declared.public_url
     tenant_vault = TenantVault(vault)
     shipped = (close(document, public_url), *shipped_connectors())
-    catalogs = Catalogs(shipped, ImportedConnectors(database, SHIPPED_KEYS))
+    imported = ImportedConnectors(database, SHIPPED_KEYS)
+    catalogs = Catalogs(shipped, imported)
     runs = RunLog(database, tenant_vault)
     clients = OAuthClients(environ, SHIPPED_KEYS)
     room = connection_room(database, tenant_vault, catalogs, clients, app, client, public_url)
-    actions = Actions(catalogs, room.connections, room.calls, ACTIONS, runs)
+    saved = SavedActions(database)
+    finder = Finder(catalogs, room.connections, ACTIONS, saved)
+    actions = Actions(finder, room.calls, runs)
     routes = [
         *customer_routes(database),
         *app_routes(catalogs, clients),
+        *import_routes(imported, client, clients),
         *connection_routes(room),
-        *action_routes(actions),
+        *connection_request_routes(database, room.lifecycle),
+        *action_routes(finder, actions, Saving(finder, saved)),
         *run_routes(runs),
     ]
     access = Access(database, vault, authenticator)
     rest = GatewayApplication(Routes(routes), access.caller)
-    offered = tools(actions, room)
+    offered = tools(finder, actions, room)
     mcp = McpApplication(McpServer(offered, INSTRUCTIONS), access.caller, public_url)
     doors: dict[str, Asgi] = {route.path.partition("/")[0]: rest for route in routes}
     return room.entrance, doors | {"mcp": mcp}

@@ -21,8 +21,10 @@ from clinch.gateway.connectors.clients import OAuthClients
 from clinch.gateway.connectors.close import close
 from clinch.gateway.connectors.imported import ImportedConnectors
 from clinch.gateway.errors import ActionFailed, ConnectionFailed, InvalidRequest
+from clinch.gateway.finding import Finder, Scope
 from clinch.gateway.run_logs import RunLog
-from clinch.gateway.running import Actions, Options, Scope
+from clinch.gateway.running import Actions, Options
+from clinch.gateway.saved_actions import SavedActions
 from clinch.gateway.secrets import TenantVault
 from clinch.gateway.sending import Sender
 from clinch.identity.credentials import Authenticator
@@ -62,8 +64,8 @@ def elsewhere(organization: Organization) -> Iterator[Elsewhere]:
     room = connection_room(
         database, tenant_vault, catalogs, clients, lambda: _nobody, client, "https://crm.example"
     )
-    runs = RunLog(database, tenant_vault)
-    actions = Actions(catalogs, room.connections, room.calls, ACTIONS, runs)
+    finder = Finder(catalogs, room.connections, ACTIONS, SavedActions(database))
+    actions = Actions(finder, room.calls, RunLog(database, tenant_vault))
     access = Access(database, vault, Authenticator(database))
     caller = program.run(access.caller(organization.admin.key, organization.system.clock()))
     other = make_organization(program, "Their Sales")

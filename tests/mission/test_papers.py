@@ -94,6 +94,9 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installat
                 "CLINCH_API_KEY": told["api_key"],
                 "PATH": f"{folder}/.venv/bin:{os.environ['PATH']}",
                 "CURL_HOME": str(folder),
+                # What a paper writes into somebody's home is not written into the tester's.
+                **dict.fromkeys(("HOME", "CLAUDE_CONFIG_DIR", "CODEX_HOME"), str(folder)),
+                "XDG_CONFIG_HOME": str(folder),
                 "MEMBRANE_HOME": str(folder / "membrane"),
                 "PYTEST_ADDOPTS": "--collect-only -q -p no:cacheprovider -p no:schemathesis",
             }

@@ -9,7 +9,7 @@ from typing import Any
 
 from clinch.cli.processes import Commands, Settings, run
 from clinch.db.home import default_home
-from clinch.outbound.guard import SettingError, read_allowed
+from clinch.outbound.guard import VARIABLE, SettingError, guard_of
 
 
 def up(arguments: dict[str, Any]) -> int:
@@ -22,9 +22,9 @@ def up(arguments: dict[str, Any]) -> int:
         )
         return 2
     try:
-        read_allowed(os.environ.get("CLINCH_ALLOW_PRIVATE", ""))
+        guard_of(os.environ)
     except SettingError as error:
-        print(f"clinch: CLINCH_ALLOW_PRIVATE: {error}", file=sys.stderr)
+        print(f"clinch: {VARIABLE}: {error}", file=sys.stderr)
         return 2
     home = Path(arguments["home"]) if arguments["home"] else default_home()
     settings = Settings(

@@ -4,10 +4,9 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TypeVar
-from urllib.parse import unquote, urlsplit
 
 from clinch.db.database import Database
-from clinch.gateway.api import Api, ApiAnswer, ApiRequest
+from clinch.gateway.api import Api, ApiAnswer, ApiRequest, below
 from clinch.gateway.connections.connection import Connection
 from clinch.gateway.connections.credentials import Version
 from clinch.gateway.connections.records import Connections
@@ -128,7 +127,7 @@ class Calls:
             if name.lower() not in ("authorization", "cookie", "host")
         )
         path, mark, query = request.path.partition("?")
-        path = _below(path, one.option.base_url)
+        path = below(path, one.option.base_url)
         if one.connector.trailing_slash and not path.endswith("/"):
             path += "/"
         asked = ApiRequest(
@@ -153,27 +152,13 @@ def _check_class(
     for name, value in request.headers:
         if name.lower() == "x-http-method-override":
             method = value.strip().upper()
-    path = _below(request.path.partition("?")[0], one.option.base_url)
+    path = below(request.path.partition("?")[0], one.option.base_url)
     wanted = one.connector.class_of(method, path)
     if wanted not in operations:
         raise AccessDenied(
             f"Your login does not cover this: it is {wanted}.",
             hint="Log in again and allow it: membrane login --tenant",
         )
-
-
-def _below(path: str, base_url: str) -> str:
-    """The path below the base address, whose own path may stand before it.
-
-    Raises InvalidRequest.
-    """
-    base = urlsplit(base_url).path.rstrip("/")
-    if path.startswith(f"{base}/"):
-        path = path.removeprefix(base)
-    decoded = unquote(path)
-    if ".." in decoded.split("/") or "\\" in decoded or path.startswith("//"):
-        raise InvalidRequest("The path goes out of the app's base address.", field="path")
-    return path
 
 
 def _test_request(connector: Connector) -> ApiRequest:

@@ -22,7 +22,7 @@ CLASS_OF_METHOD = {
     "patch": OperationClass.WRITE,
     "delete": OperationClass.DESTRUCTIVE,
 }
-_SEVERITY = (OperationClass.READ, OperationClass.WRITE, OperationClass.DESTRUCTIVE)
+SEVERITY = (OperationClass.READ, OperationClass.WRITE, OperationClass.DESTRUCTIVE)
 
 OptionType = Literal["this-server", "oauth2", "api-key", "basic", "none"]
 Place = Literal["path", "query", "header"]
@@ -192,21 +192,33 @@ class Connector(msgspec.Struct, frozen=True):
         """The way in with a key."""
         return next((option for option in self.options if option.key == key), None)
 
+    @property
+    def proofs(self) -> frozenset[str]:
+        """The headers that carry credentials of the app, in small letters."""
+        return frozenset(option.placement.header.lower() for option in self.options)
+
     def class_of(self, method: str, path: str) -> OperationClass:
         """What a request does to the data: what its operation says, of several the most literal.
 
         Where none has this method, it is the worst of what is known of the path and the method:
         some apps take a GET for what is a POST in their documents.
         """
-        wanted = path.strip("/").split("/")
-        there = [one for one in self.operations if _fits(one.path.strip("/").split("/"), wanted)]
-        there.sort(key=lambda one: one.path.count("{"))
-        for one in there:
-            if one.method == method.upper():
-                return one.operation_class
+        operation = self.operation_at(method, path)
+        if operation is not None:
+            return operation.operation_class
+        there = self._at(path)
         told = CLASS_OF_METHOD if self.methods_tell or there else {}
         of_method = told.get(method.lower(), OperationClass.DESTRUCTIVE)
-        return max([of_method, *(one.operation_class for one in there)], key=_SEVERITY.index)
+        return max([of_method, *(one.operation_class for one in there)], key=SEVERITY.index)
+
+    def operation_at(self, method: str, path: str) -> Operation | None:
+        """The operation that a request is, of several the most literal."""
+        there = (one for one in self._at(path) if one.method == method.upper())
+        return min(there, key=lambda one: one.path.count("{"), default=None)
+
+    def _at(self, path: str) -> list[Operation]:
+        wanted = path.strip("/").split("/")
+        return [one for one in self.operations if _fits(one.path.strip("/").split("/"), wanted)]
 
 
 def _fits(template: list[str], segments: list[str]) -> bool:

@@ -40,7 +40,7 @@ def connection_routes(room: ConnectionRoom) -> list[GatewayRoute]:
         return json_answer({"items": items} | ({"cursor": page.cursor} if page.cursor else {}))
 
     async def create(exchange: Exchange) -> Answer:
-        wanted = _wanted(await exchange.document())
+        wanted = wanted_in(await exchange.document())
         return json_answer(shown(await lifecycle.create(exchange.caller, wanted, exchange.now)))
 
     async def ensure(exchange: Exchange) -> Answer:
@@ -94,7 +94,7 @@ def connection_routes(room: ConnectionRoom) -> list[GatewayRoute]:
         return json_answer({"success": await room.calls.works(exchange.tenant, found)})
 
     async def options(exchange: Exchange) -> Answer:
-        wanted = _wanted(await exchange.document())
+        wanted = wanted_in(await exchange.document())
         found = await lifecycle.options(exchange.tenant, wanted.app)
         return json_answer([option_shown(one) for one in found])
 
@@ -192,7 +192,7 @@ def _client_action(one: Connection) -> dict[str, Any]:
     return told
 
 
-def _wanted(sent: dict[str, Any]) -> Wanted:
+def wanted_in(sent: dict[str, Any]) -> Wanted:
     names = ("connectorId", "connectorKey", "integrationId", "integrationKey", "externalAppId")
     app = next((text for name in names if (text := _text(sent, name))), None)
     if app is None:
