@@ -6,7 +6,7 @@ import socket
 import threading
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NoReturn
 
 import requests
 import uvicorn
@@ -18,10 +18,20 @@ from clinch.identity.credentials import Authenticator
 from clinch.identity.organizations import create_organization
 from clinch.identity.roles import PERMISSIONS
 from clinch.identity.users import NewUser, create_user
-from clinch.main import api_routes, application, declarations, sign_in_routes, tables
+from clinch.main import (
+    api_routes,
+    application,
+    declarations,
+    gateway,
+    sign_in_routes,
+    tables,
+)
+from clinch.outbound.guard import Guard
+from clinch.outbound.http import Client
 from clinch.resources.actor import Actor, Provenance
 from clinch.resources.declaration import Declarations
 from clinch.resources.store import Store
+from clinch.server.gateway.exchange import GatewayApplication
 from clinch.server.openapi import openapi
 from clinch.server.routes import Route
 from clinch.server.session import SignInRoute
@@ -60,6 +70,23 @@ def operations() -> list[tuple[str, str]]:
         for method, described in methods.items()
         if "servers" not in described
     ]
+
+
+def gateway_operations() -> set[tuple[str, str]]:
+    """The method and the path of every operation of the gateway, without a server."""
+    store, vault = _nowhere(), Vault(SECRET_KEY)
+    authenticator = Authenticator(store.database)
+    _, doors = gateway(store, vault, authenticator, document(), Client(Guard()), _nobody)
+    return {
+        operation
+        for door in doors.values()
+        if isinstance(door, GatewayApplication)
+        for operation in door.routes
+    }
+
+
+def _nobody() -> NoReturn:
+    raise AssertionError("there is no server to ask")
 
 
 @dataclass

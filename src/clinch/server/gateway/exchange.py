@@ -134,7 +134,7 @@ class GatewayApplication:
     """An ASGI application of the gateway's routes."""
 
     def __init__(self, routes: Routes[Handler], authenticate: Authenticate) -> None:
-        self._routes, self._authenticate = routes, authenticate
+        self.routes, self._authenticate = routes, authenticate
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         started, request_id = time.perf_counter(), new_id("req")
@@ -190,7 +190,7 @@ class GatewayApplication:
         if segments[:1] == ["connections"] and segments[2:3] == ["proxy"] and len(segments) > 3:
             segments[3:] = ["**"]  # what follows is the app's path, and none of ours
         try:
-            match = self._routes.find(segments)
+            match = self.routes.find(segments)
         except ApiError:
             raise NotFound("There is nothing at this address.") from None
         found.append(match.pattern)
