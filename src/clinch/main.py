@@ -54,7 +54,7 @@ from clinch.identity.users import LOGIN
 from clinch.mcp.http import McpApplication
 from clinch.mcp.protocol import Server as McpServer
 from clinch.mcp.tools import INSTRUCTIONS, tools
-from clinch.outbound.guard import Guard, read_allowed
+from clinch.outbound.guard import Guard, read_allowed, read_origin
 from clinch.outbound.http import Client
 from clinch.resources.custom_values import CUSTOM_VALUE
 from clinch.resources.declaration import Declarations, Resource
@@ -225,7 +225,8 @@ def gateway(
     """
     database, public_url = store.database, store.declared.public_url
     tenant_vault = TenantVault(vault)
-    shipped = (close(document, public_url), *shipped_connectors())
+    close_url = read_origin(environ.get("CLINCH_APP_CLOSE_URL", ""))
+    shipped = (close(document, public_url, close_url), *shipped_connectors())
     catalogs = Catalogs(shipped, ImportedConnectors(database, SHIPPED_KEYS))
     runs = RunLog(database, tenant_vault)
     connections = Connections(database, tenant_vault, catalogs, app, client, public_url)

@@ -54,7 +54,7 @@ def elsewhere(organization: Organization) -> Iterator[Elsewhere]:
     tenant_vault = TenantVault(vault)
     place = urlsplit(program.url)
     client = Client(Guard(read_allowed(f"{place.hostname}:{place.port}")))
-    shipped = [close(document(), "https://crm.example", f"{program.url}/api/v1")]
+    shipped = [close(document(), "https://crm.example", program.url)]
     catalogs = Catalogs(shipped, ImportedConnectors(database, frozenset()))
     connections = Connections(
         database, tenant_vault, catalogs, lambda: _nobody, client, "https://crm.example"
