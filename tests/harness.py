@@ -116,6 +116,9 @@ class serve:
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         self._socket = socket.create_server(("127.0.0.1", 0))
+        # As asyncio does for sockets that say what protocol they are of: else answers to who keeps
+        # a connection open wait for 40 ms.
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         store = Store(self._connect(self._database_url), self._declare(url))
         self._database = store.database
