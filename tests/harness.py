@@ -33,6 +33,7 @@ from clinch.resources.declaration import Declarations
 from clinch.resources.store import Store
 from clinch.server.gateway.exchange import GatewayApplication
 from clinch.server.openapi import openapi
+from clinch.server.rate_limit import RateLimit
 from clinch.server.routes import Route
 from clinch.server.session import SignInRoute
 from clinch.vault.vault import Vault
@@ -76,7 +77,9 @@ def gateway_operations() -> set[tuple[str, str]]:
     """The method and the path of every operation of the gateway, without a server."""
     store, vault = _nowhere(), Vault(SECRET_KEY)
     authenticator = Authenticator(store.database)
-    _, doors = gateway(store, vault, authenticator, document(), Client(Guard()), _nobody)
+    _, doors = gateway(
+        store, vault, authenticator, document(), Client(Guard()), RateLimit(1), _nobody
+    )
     return {
         operation
         for door in doors.values()

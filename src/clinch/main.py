@@ -179,7 +179,7 @@ def sign_in_routes(store: Store, vault: Vault, authenticator: Authenticator) -> 
 
 
 def application(store: Store, vault: Vault, rate_limit: int = 1000) -> Application:
-    """The HTTP door over a store; a key may make `rate_limit` requests a second."""
+    """The HTTP door over a store; who asks may do so `rate_limit` times a second."""
     authenticator = Authenticator(store.database)
     routes, signing_in = api_routes(store, vault), sign_in_routes(store, vault, authenticator)
     newest = len(migrations())
@@ -196,13 +196,14 @@ def application(store: Store, vault: Vault, rate_limit: int = 1000) -> Applicati
 
     document = openapi(store.declared, routes, signing_in)
     client = Client(Guard(read_allowed(environ.get("CLINCH_ALLOW_PRIVATE", ""))))
-    connections, doors = gateway(store, vault, authenticator, document, client, lambda: app)
+    limit = RateLimit(rate_limit)
+    connections, doors = gateway(store, vault, authenticator, document, client, limit, lambda: app)
     app = Application(
         authenticator,
         {"/api/v1": Routes(routes), FILES: Routes(download_routes(store))},
         doors,
         pages(store, vault, authenticator, connections, signing_in, document, ready),
-        RateLimit(rate_limit),
+        limit,
         Idempotency(store.database, vault),
         store.declared.public_url,
         client.close,
@@ -216,6 +217,7 @@ def gateway(
     authenticator: Authenticator,
     document: dict[str, Any],
     client: Client,
+    limit: RateLimit,
     app: Callable[[], Asgi],
 ) -> tuple[Connections, dict[str, Asgi]]:
     """The gateway's connections, and its doors by the first segments of their paths.
@@ -239,10 +241,9 @@ def gateway(
         *run_routes(runs),
     ]
     access = Access(database, vault, authenticator)
-    rest = GatewayApplication(Routes(routes), access.caller)
-    mcp = McpApplication(
-        McpServer(tools(actions, connections), INSTRUCTIONS), access.caller, public_url
-    )
+    rest = GatewayApplication(Routes(routes), access.caller, limit)
+    server = McpServer(tools(actions, connections), INSTRUCTIONS)
+    mcp = McpApplication(server, access.caller, limit, public_url)
     doors: dict[str, Asgi] = {route.path.partition("/")[0]: rest for route in routes}
     return connections, doors | {"mcp": mcp}
 
