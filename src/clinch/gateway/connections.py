@@ -247,7 +247,8 @@ class Connections:
         held = {name: str(value) for name, value in input.items()}
         answer = await self._send(one, held, _test_request(one.connector))
         if not one.connector.is_good(answer):
-            raise InvalidRequest(f"{one.connector.name} does not take this ({answer.status}).")
+            told = one.connector.refusal(answer)
+            raise InvalidRequest(f"{one.connector.name} does not take this {told}")
         await self._keep(tenant, one, held, None, now)
         return await self.get(tenant, one.id)
 

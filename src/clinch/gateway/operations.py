@@ -19,8 +19,12 @@ async def run_operation(
     answer = await api(request_of(operation, input))
     output = _document(answer.body)
     if not connector.is_good(answer):
+        words = connector.words(answer)
         raise ActionFailed(
-            f"The app refused this ({answer.status}).", status=answer.status, answer=output
+            f"{connector.name} refused this {connector.refusal(answer)}",
+            status=answer.status,
+            **({"error": words} if words else {}),
+            answer=output,
         )
     return output
 

@@ -37,8 +37,14 @@ def yard() -> Iterator[Yard]:
             body = self.rfile.read(int(self.headers.get("content-length", "0")))
             key = self.headers.get("x-key")
             noted.seen.append((self.command, self.path, key, json.loads(body) if body else None))
-            told = json.dumps({"boat": self.path, "sent": body.decode()}).encode()
-            self.send_response(200 if key == KEY else 401)
+            answer: Any = {"boat": self.path, "sent": body.decode()}
+            status = 200
+            if key != KEY:
+                answer, status = {"error": {"code": 7, "message": "This opens no gate"}}, 401
+            elif self.path.endswith("/sunk"):
+                answer, status = {"errors": [{"message": "It went down"}]}, 410
+            told = json.dumps(answer).encode()
+            self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(told)))
             self.end_headers()
@@ -147,6 +153,25 @@ def test_an_app_of_ones_own_is_connected_and_used(desk: Desk, yard: Yard) -> Non
     )
     assert tried.status_code == 400
     assert ("DELETE", "/v1/boats/7", KEY, None) not in yard.seen
+
+
+def test_the_apps_own_words_are_passed_on(desk: Desk) -> None:
+    [app] = desk.get("/search", q="boat yard")["items"]
+    wanted = {"connectorId": app["element"]["id"], "input": {"apiKey": "wrong"}}
+    [option] = desk.ask("POST", "/connection-options", wanted).json()
+    wanted["input"] = dict.fromkeys(option["inputSchema"]["properties"], "wrong")
+    refused = desk.ask("POST", "/connections", wanted)
+    assert refused.status_code == 400
+    assert refused.json()["message"] == "Boat Yard does not take this (401): This opens no gate"
+    connect(desk)
+    failed = desk.ask("POST", "/actions/boat-yard-get-boat/run", {"input": {"id": "sunk"}}).json()
+    assert failed["type"] == "action_run"
+    assert failed["message"] == "Boat Yard refused this (410): It went down"
+    assert (failed["data"]["status"], failed["data"]["error"]) == (410, "It went down")
+    arguments = {"action": "boat-yard-get-boat", "input": {"id": "sunk"}}
+    by_mcp = desk.by_mcp("tools/call", name="run_read_action", arguments=arguments)
+    assert by_mcp["isError"]
+    assert json.loads(by_mcp["content"][0]["text"])["message"] == failed["message"]
 
 
 def test_actions_of_several_apps_are_found_together(desk: Desk) -> None:

@@ -106,4 +106,5 @@ def close(document: Mapping[str, Any], public_url: str, origin: str = "") -> Con
             largest=100,
         ),
         trailing_slash=True,
+        errors=("field-errors", "errors", "error"),
     )

@@ -24,6 +24,19 @@ CLASS_OF_METHOD = {
 }
 _SEVERITY = (OperationClass.READ, OperationClass.WRITE, OperationClass.DESTRUCTIVE)
 
+USUAL_ERRORS = (
+    "error.message",
+    "errors.0.message",
+    "message",
+    "error_description",
+    "detail",
+    "error",
+    "errors",
+    "title",
+)
+"""Where most apps say what was wrong."""
+_LONGEST_ERROR = 500
+
 OptionType = Literal["this-server", "oauth2", "api-key", "basic", "none"]
 Place = Literal["path", "query", "header"]
 
@@ -153,8 +166,9 @@ class Connector(msgspec.Struct, frozen=True):
 
     `test` is asked to see whether a connection works. With `trailing_slash` every path of the API
     ends in a slash, and one that a client left away is put back. Apps that answer 200 to everything
-    say in the member `good` of their answers whether all is well. Unless `methods_tell`, a GET that
-    is no known operation may change anything.
+    say in the member `good` of their answers whether all is well. `errors` are the places where an
+    app says what was wrong, with dots between names; the first that has a text is taken. Unless
+    `methods_tell`, a GET that is no known operation may change anything.
     """
 
     id: str
@@ -172,6 +186,7 @@ class Connector(msgspec.Struct, frozen=True):
     trailing_slash: bool = False
     good: str | None = None
     methods_tell: bool = True
+    errors: tuple[str, ...] = USUAL_ERRORS
 
     def is_good(self, answer: ApiAnswer) -> bool:
         """Whether the app did what was asked."""
@@ -182,6 +197,24 @@ class Connector(msgspec.Struct, frozen=True):
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return False
         return isinstance(told, dict) and told.get(self.good) is True
+
+    def refusal(self, answer: ApiAnswer) -> str:
+        """What the app says in an answer that is not good: the status, and its own words."""
+        words = self.words(answer)
+        return f"({answer.status}): {words}" if words else f"({answer.status})."
+
+    def words(self, answer: ApiAnswer) -> str | None:
+        """The app's own words for what was wrong, on one line, if it has any."""
+        try:
+            told = msgspec.json.decode(answer.body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return None
+        for place in self.errors:
+            text = _text_in(_at(told, place))
+            if text is not None:
+                line = "".join(one if one.isprintable() else " " for one in text).strip()
+                return line if len(line) <= _LONGEST_ERROR else f"{line[: _LONGEST_ERROR - 1]}…"
+        return None
 
     @property
     def offered(self) -> tuple[AuthOption, ...]:
@@ -218,6 +251,35 @@ class Connector(msgspec.Struct, frozen=True):
         """
         name = self.key.upper().replace("-", "_")
         return f"CLINCH_APP_{name}_CLIENT_ID", f"CLINCH_APP_{name}_CLIENT_SECRET"
+
+
+def _at(value: Any, place: str) -> Any:
+    """What stands at a place in a value, None where there is no such place; a whole answer may be
+    a list of errors, of which the first counts."""
+    if isinstance(value, list) and value:
+        value = value[0]
+    for name in place.split("."):
+        if isinstance(value, list) and name.isdigit() and int(name) < len(value):
+            value = value[int(name)]
+        elif isinstance(value, dict):
+            value = value.get(name)
+        else:
+            return None
+    return value
+
+
+def _text_in(value: Any) -> str | None:
+    """The first text in a value, with the names that lead to it."""
+    if isinstance(value, str):
+        return value if value.strip() else None
+    if isinstance(value, list):
+        return next((text for one in value if (text := _text_in(one)) is not None), None)
+    if isinstance(value, dict):
+        for name, one in value.items():
+            text = _text_in(one)
+            if text is not None:
+                return f"{name}: {text}"
+    return None
 
 
 def _fits(template: list[str], segments: list[str]) -> bool:
