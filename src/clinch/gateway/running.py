@@ -28,6 +28,7 @@ from clinch.gateway.errors import (
 from clinch.gateway.intent.document import document_of
 from clinch.gateway.intent.index import IntentIndex
 from clinch.gateway.operations import run_operation
+from clinch.gateway.outside import pointers_of_answer
 from clinch.gateway.run_logs import Details, RunLog, Sent
 from clinch.gateway.tenants import GatewayTenant
 from clinch.resources.actor import OperationClass
@@ -194,7 +195,9 @@ class Actions:
             if not attempt.connection.is_here or not known:
                 raise InvalidRequest("This cannot be tried without doing it, so nothing was sent.")
             input[_DRY_RUN] = True
-        return Ran("", await run_operation(attempt.found.connector, action, api, input))
+        app = attempt.found.connector
+        output = await run_operation(app, action, api, input)
+        return Ran("", output, untrusted=pointers_of_answer(app, action.path, output))
 
     async def _logged(self, attempt: _Attempt) -> Ran:
         """Run, and keep a record of what came of it either way."""
@@ -204,9 +207,15 @@ class Actions:
             refusal = _refusal(error) if isinstance(error, ActionError) else error
             refusal.data["actionRunId"] = await self._note(attempt, None, refusal.body)
             raise refusal from None
-        return replace(ran, id=await self._note(attempt, ran.output, None))
+        return replace(ran, id=await self._note(attempt, ran.output, None, ran.untrusted))
 
-    async def _note(self, attempt: _Attempt, output: Any, error: dict[str, Any] | None) -> str:
+    async def _note(
+        self,
+        attempt: _Attempt,
+        output: Any,
+        error: dict[str, Any] | None,
+        untrusted: tuple[str, ...] = (),
+    ) -> str:
         sent = tuple(_sent(one) for one in attempt.sent)
         return await self._runs.note(
             attempt.tenant,
@@ -215,7 +224,7 @@ class Actions:
             attempt.found.connector.key,
             attempt.begun,
             int((_now() - attempt.begun) / timedelta(milliseconds=1)),
-            Details(attempt.input, output, error, attempt.options.meta, sent),
+            Details(attempt.input, output, error, attempt.options.meta, sent, untrusted),
         )
 
     async def _reach(

@@ -13,6 +13,7 @@ from clinch.gateway.access import Caller
 from clinch.gateway.api import ApiRequest
 from clinch.gateway.connections import Connection, Connections, Wanted
 from clinch.gateway.errors import AccessDenied, InvalidRequest
+from clinch.gateway.outside import pointers_of_answer
 from clinch.gateway.running import Actions, Found, Options, Ran, Scope
 from clinch.gateway.tenants import GatewayTenant
 from clinch.mcp.protocol import Json, Tool
@@ -78,7 +79,9 @@ def tools(actions: Actions, connections: Connections) -> Sequence[Tool]:
             body = msgspec.json.decode(answer.body) if answer.body else None
         except msgspec.DecodeError:
             body = answer.body.decode("utf-8", "replace")
-        return {"status": answer.status, "body": body}
+        told = {"status": answer.status, "body": body}
+        foreign = pointers_of_answer(connection.connector, request.path, body)
+        return told | ({"untrusted": [f"/body{one}" for one in foreign]} if foreign else {})
 
     async def _connection(tenant: GatewayTenant, id: str | None) -> Connection:
         if id is not None:

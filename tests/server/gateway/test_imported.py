@@ -143,6 +143,7 @@ def test_an_app_of_ones_own_is_connected_and_used(desk: Desk, yard: Yard) -> Non
     assert (found["id"], found["connectionId"]) == ("boat-yard-get-boat", connection["id"])
     ran = desk.ask("POST", f"/actions/{found['id']}/run", {"input": {"id": "b 1"}}).json()
     assert ran["output"]["boat"] == "/v1/boats/b%201"
+    assert ran["untrusted"] == [""]
     launched = desk.ask("POST", "/actions/boat-yard-launch-boat/run", {"input": {"name": "Ada"}})
     assert launched.status_code == 200
     assert yard.seen[-1] == ("POST", "/v1/boats", KEY, {"name": "Ada"})
@@ -157,10 +158,10 @@ def test_an_app_of_ones_own_is_connected_and_used(desk: Desk, yard: Yard) -> Non
 
 def test_the_apps_own_words_are_passed_on(desk: Desk) -> None:
     [app] = desk.get("/search", q="boat yard")["items"]
-    wanted = {"connectorId": app["element"]["id"], "input": {"apiKey": "wrong"}}
+    wanted = {"connectorId": app["element"]["id"]}
     [option] = desk.ask("POST", "/connection-options", wanted).json()
-    wanted["input"] = dict.fromkeys(option["inputSchema"]["properties"], "wrong")
-    refused = desk.ask("POST", "/connections", wanted)
+    wrong = dict.fromkeys(option["inputSchema"]["properties"], "wrong")
+    refused = desk.ask("POST", "/connections", wanted | {"input": wrong})
     assert refused.status_code == 400
     assert refused.json()["message"] == "Boat Yard does not take this (401): This opens no gate"
     connect(desk)
