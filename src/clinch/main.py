@@ -61,7 +61,7 @@ from clinch.identity.users import LOGIN
 from clinch.mcp.http import McpApplication
 from clinch.mcp.protocol import Server as McpServer
 from clinch.mcp.tools import INSTRUCTIONS, tools
-from clinch.outbound.guard import guard_of
+from clinch.outbound.guard import guard_of, read_origin
 from clinch.outbound.http import Client
 from clinch.resources.custom_values import CUSTOM_VALUE
 from clinch.resources.declaration import Declarations, Resource
@@ -191,7 +191,7 @@ def sign_in_routes(store: Store, vault: Vault, authenticator: Authenticator) -> 
 
 
 def application(store: Store, vault: Vault, rate_limit: int = 1000) -> Application:
-    """The HTTP door over a store; a key may make `rate_limit` requests a second."""
+    """The HTTP door over a store; who asks may do so `rate_limit` times a second."""
     authenticator = Authenticator(store.database)
     routes, signing_in = api_routes(store, vault), sign_in_routes(store, vault, authenticator)
     newest = len(migrations())
@@ -208,13 +208,14 @@ def application(store: Store, vault: Vault, rate_limit: int = 1000) -> Applicati
 
     document = openapi(store.declared, routes, signing_in)
     client = Client(guard_of(environ))
-    entrance, doors = gateway(store, vault, authenticator, document, client, lambda: app)
+    limit = RateLimit(rate_limit)
+    entrance, doors = gateway(store, vault, authenticator, document, client, limit, lambda: app)
     app = Application(
         authenticator,
         {"/api/v1": Routes(routes), FILES: Routes(download_routes(store))},
         doors,
         pages(store, vault, authenticator, entrance, signing_in, document, ready),
-        RateLimit(rate_limit),
+        limit,
         Idempotency(store.database, vault),
         store.declared.public_url,
         client.close,
@@ -228,6 +229,7 @@ def gateway(
     authenticator: Authenticator,
     document: dict[str, Any],
     client: Client,
+    limit: RateLimit,
     app: Callable[[], Asgi],
 ) -> tuple[Entrance, dict[str, Asgi]]:
     """How a person lets apps in, and the gateway's doors by the first segments of their paths.
@@ -237,7 +239,8 @@ def gateway(
     """
     database, public_url = store.database, store.declared.public_url
     tenant_vault = TenantVault(vault)
-    shipped = (close(document, public_url), *shipped_connectors())
+    close_url = read_origin(environ.get("CLINCH_APP_CLOSE_URL", ""))
+    shipped = (close(document, public_url, close_url), *shipped_connectors())
     imported = ImportedConnectors(database, SHIPPED_KEYS)
     catalogs = Catalogs(shipped, imported)
     runs = RunLog(database, tenant_vault)
@@ -256,9 +259,9 @@ def gateway(
         *run_routes(runs),
     ]
     access = Access(database, vault, authenticator)
-    rest = GatewayApplication(Routes(routes), access.caller)
-    offered = tools(finder, actions, room)
-    mcp = McpApplication(McpServer(offered, INSTRUCTIONS), access.caller, public_url)
+    rest = GatewayApplication(Routes(routes), access.caller, limit)
+    server = McpServer(tools(finder, actions, room), INSTRUCTIONS)
+    mcp = McpApplication(server, access.caller, limit, public_url)
     doors: dict[str, Asgi] = {route.path.partition("/")[0]: rest for route in routes}
     return room.entrance, doors | {"mcp": mcp}
 

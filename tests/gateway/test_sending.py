@@ -58,7 +58,7 @@ def elsewhere(organization: Organization) -> Iterator[Elsewhere]:
     tenant_vault = TenantVault(vault)
     place = urlsplit(program.url)
     client = Client(Guard(read_allowed(f"{place.hostname}:{place.port}")))
-    shipped = [close(document(), "https://crm.example", f"{program.url}/api/v1")]
+    shipped = [close(document(), "https://crm.example", program.url)]
     catalogs = Catalogs(shipped, ImportedConnectors(database, frozenset()))
     clients = OAuthClients({}, frozenset())
     room = connection_room(

@@ -6,6 +6,7 @@ import jsonschema_rs
 
 from clinch.gateway.api import Api, ApiRequest, Pairs
 from clinch.gateway.connectors.connector import Body, Connector, Operation, Parameter, Schema
+from clinch.gateway.connectors.refusals import refusal, words_of
 from clinch.gateway.encoding import body_bytes, document_in, header_value, segment, text_of
 from clinch.gateway.errors import ActionFailed, InvalidRequest
 
@@ -15,8 +16,12 @@ async def answer_to(request: ApiRequest, connector: Connector, api: Api) -> Any:
     answer = await api(request)
     output = document_in(answer.body)
     if not connector.is_good(answer):
+        words = words_of(connector, answer)
         raise ActionFailed(
-            f"The app refused this ({answer.status}).", status=answer.status, answer=output
+            f"{connector.name} refused this {refusal(connector, answer)}",
+            status=answer.status,
+            **({"error": words} if words else {}),
+            answer=output,
         )
     return output
 

@@ -25,6 +25,7 @@ from clinch.gateway.finding import (
     tenant_of,
 )
 from clinch.gateway.operations import answer_to, checked_input, request_of
+from clinch.gateway.outside import pointers_of_answer
 from clinch.gateway.run_logs import Details, RunLog, Sent
 from clinch.gateway.saved_actions import SavedAction
 from clinch.gateway.templates import read_template
@@ -95,14 +96,14 @@ class Actions:
         has the record's id if the request was one."""
         tenant = tenant_of(caller)
         connection = await self._finder.connection(tenant, scope)
-        app, base_url = connection.connector, connection.option.base_url
-        template = read_template(request, "api", base_url, app.proofs)
+        proofs, base_url = connection.connector.proofs, connection.option.base_url
+        template = read_template(request, "api", base_url, proofs)
         name = f"{template.method} {template.path}"
         attempt = _Attempt(name, tenant, connection, input, options, _now())
 
         async def run(api: Api) -> Ran:
             filled = template.fill(checked_input({}, input))
-            return Ran("", await answer_to(_tried(attempt, filled), app, api))
+            return await _sent_once(attempt, filled, api)
 
         return await self._logged(attempt, caller, run)
 
@@ -117,9 +118,15 @@ class Actions:
             refusal = _refusal(error) if isinstance(error, ActionError) else error
             refusal.data["actionRunId"] = await self._note(attempt, None, refusal.body)
             raise refusal from None
-        return replace(ran, id=await self._note(attempt, ran.output, None))
+        return replace(ran, id=await self._note(attempt, ran.output, None, ran.untrusted))
 
-    async def _note(self, attempt: _Attempt, output: Any, error: dict[str, Any] | None) -> str:
+    async def _note(
+        self,
+        attempt: _Attempt,
+        output: Any,
+        error: dict[str, Any] | None,
+        untrusted: tuple[str, ...] = (),
+    ) -> str:
         sent = tuple(_sent(one) for one in attempt.sent)
         return await self._runs.note(
             attempt.tenant,
@@ -128,27 +135,33 @@ class Actions:
             attempt.connection.connector.key,
             attempt.begun,
             int((_now() - attempt.begun) / timedelta(milliseconds=1)),
-            Details(attempt.input, output, error, attempt.options.meta, sent),
+            Details(attempt.input, output, error, attempt.options.meta, sent, untrusted),
         )
 
 
 async def _run(attempt: _Attempt, action: AnyAction, api: Api) -> Ran:
-    app, input = attempt.connection.connector, attempt.input
+    input = attempt.input
     if isinstance(action, Action):
         options = RunOptions(_now, attempt.options.dry_run, attempt.connection.is_here)
         result = await run_action(action, api, input, options)
         return Ran("", result.output, result.warnings, result.untrusted)
     if not isinstance(action, SavedAction):
-        request = request_of(action, input)
-        return Ran("", await answer_to(_tried(attempt, request), app, api))
+        return await _sent_once(attempt, request_of(action, input), api)
     request = action.template.fill(checked_input(action.input_schema, input))
     does = _class_of(attempt, request)
     if SEVERITY.index(does) > SEVERITY.index(action.operation_class):
         raise InvalidRequest(
             f"With this input the request would be {does}; the action is {action.operation_class}."
         )
+    ran = await _sent_once(attempt, request, api)
+    return replace(ran, warnings=_ignored(action, input))
+
+
+async def _sent_once(attempt: _Attempt, request: ApiRequest, api: Api) -> Ran:
+    """What comes of one request, in which the app's own texts are not to be trusted."""
+    app = attempt.connection.connector
     output = await answer_to(_tried(attempt, request), app, api)
-    return Ran("", output, _ignored(action, input))
+    return Ran("", output, untrusted=pointers_of_answer(app, _path(attempt, request), output))
 
 
 def _ignored(action: SavedAction, input: Mapping[str, Any]) -> tuple[str, ...]:

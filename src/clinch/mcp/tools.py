@@ -15,6 +15,7 @@ from clinch.gateway.connections.assembly import ConnectionRoom
 from clinch.gateway.connections.connection import Connection, Wanted
 from clinch.gateway.errors import InvalidRequest
 from clinch.gateway.finding import Finder, Found, Scope, tenant_of
+from clinch.gateway.outside import pointers_of_answer
 from clinch.gateway.running import Actions, Options, Ran
 from clinch.gateway.tenants import GatewayTenant
 from clinch.mcp.protocol import Json, Tool
@@ -82,7 +83,9 @@ def tools(finder: Finder, actions: Actions, room: ConnectionRoom) -> Sequence[To
             body = msgspec.json.decode(answer.body) if answer.body else None
         except msgspec.DecodeError:
             body = answer.body.decode("utf-8", "replace")
-        return {"status": answer.status, "body": body}
+        told = {"status": answer.status, "body": body}
+        foreign = pointers_of_answer(connection.connector, request.path, body)
+        return told | ({"untrusted": [f"/body{one}" for one in foreign]} if foreign else {})
 
     async def _connection(tenant: GatewayTenant, id: str | None) -> Connection:
         if id is not None:

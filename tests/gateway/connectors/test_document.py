@@ -79,6 +79,7 @@ def test_a_good_one_is_read() -> None:
         ),
         ({"test": {"method": "DELETE", "path": "/"}}, r"test\.method: "),
         ({"test": {"method": "GET", "path": "me"}}, r"test\.path: "),
+        ({"errors": ["error", "a..b"]}, r"errors\[1\]: has names with dots"),
         ({"rate_limit": {"requests": 0, "seconds": 1}}, "rate_limit: "),
         ({"paths": {"/boats/{id}": {"get": {}}}}, r"paths: GET /boats/{id}: nothing says what id"),
     ],

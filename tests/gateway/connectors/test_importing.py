@@ -7,7 +7,7 @@ import jsonschema_rs
 import msgspec
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from clinch.gateway.connectors.connector import Parameter
@@ -335,6 +335,7 @@ JSON = st.recursive(
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@example(paths={}, components={}, servers={}, info={}, item={"parameters": [{"name": []}]})
 @given(paths=JSON, components=JSON, servers=JSON, info=JSON, item=JSON)
 def test_no_document_breaks_the_reader(
     paths: Any, components: Any, servers: Any, info: Any, item: Any

@@ -39,6 +39,13 @@ class Desk:
         assert response.status_code == 200, response.text
         return response.json()
 
+    def by_mcp(self, method: str, **parameters: Any) -> Any:
+        """The result of a method of the Model Context Protocol."""
+        sent = {"jsonrpc": "2.0", "id": 1, "method": method, "params": parameters}
+        response = self.ask("POST", "/mcp", sent)
+        assert response.status_code == 200, response.text
+        return response.json()["result"]
+
 
 def workspace_of(organization: Organization) -> Workspace:
     program = organization.program

@@ -38,8 +38,14 @@ def yard() -> Iterator[Yard]:
             key = self.headers.get("x-key")
             is_json = self.headers.get("content-type") == "application/json"
             noted.seen.append((self.command, self.path, key, json.loads(body) if is_json else None))
-            told = json.dumps({"boat": self.path, "sent": body.decode()}).encode()
-            self.send_response(200 if key == KEY else 401)
+            answer: Any = {"boat": self.path, "sent": body.decode()}
+            status = 200
+            if key != KEY:
+                answer, status = {"error": {"code": 7, "message": "This opens no gate"}}, 401
+            elif self.path.endswith("/sunk"):
+                answer, status = {"errors": [{"message": "It went down"}]}, 410
+            told = json.dumps(answer).encode()
+            self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(told)))
             self.end_headers()
@@ -138,6 +144,7 @@ def test_an_app_of_ones_own_is_connected_and_used(desk: Desk, yard: Yard) -> Non
     assert (found["id"], found["connectionId"]) == ("boat-yard-get-boat", connection["id"])
     ran = desk.ask("POST", f"/actions/{found['id']}/run", {"input": {"id": "b 1"}}).json()
     assert ran["output"]["boat"] == "/v1/boats/b%201"
+    assert ran["untrusted"] == [""]
     launched = desk.ask("POST", "/actions/boat-yard-launch-boat/run", {"input": {"name": "Ada"}})
     assert launched.status_code == 200
     assert yard.seen[-1] == ("POST", "/v1/boats", KEY, {"name": "Ada"})
@@ -148,6 +155,25 @@ def test_an_app_of_ones_own_is_connected_and_used(desk: Desk, yard: Yard) -> Non
     )
     assert tried.status_code == 400
     assert ("DELETE", "/v1/boats/7", KEY, None) not in yard.seen
+
+
+def test_the_apps_own_words_are_passed_on(desk: Desk) -> None:
+    [app] = desk.get("/search", q="boat yard")["items"]
+    wanted = {"connectorId": app["element"]["id"]}
+    [option] = desk.ask("POST", "/connection-options", wanted).json()
+    wrong = dict.fromkeys(option["inputSchema"]["properties"], "wrong")
+    refused = desk.ask("POST", "/connections", wanted | {"input": wrong})
+    assert refused.status_code == 400
+    assert refused.json()["message"] == "Boat Yard does not take this (401): This opens no gate"
+    connect(desk)
+    failed = desk.ask("POST", "/actions/boat-yard-get-boat/run", {"input": {"id": "sunk"}}).json()
+    assert failed["type"] == "action_run"
+    assert failed["message"] == "Boat Yard refused this (410): It went down"
+    assert (failed["data"]["status"], failed["data"]["error"]) == (410, "It went down")
+    arguments = {"action": "boat-yard-get-boat", "input": {"id": "sunk"}}
+    by_mcp = desk.by_mcp("tools/call", name="run_read_action", arguments=arguments)
+    assert by_mcp["isError"]
+    assert json.loads(by_mcp["content"][0]["text"])["message"] == failed["message"]
 
 
 def test_actions_of_several_apps_are_found_together(desk: Desk) -> None:

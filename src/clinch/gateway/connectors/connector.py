@@ -24,6 +24,18 @@ CLASS_OF_METHOD = {
 }
 SEVERITY = (OperationClass.READ, OperationClass.WRITE, OperationClass.DESTRUCTIVE)
 
+USUAL_ERRORS = (
+    "error.message",
+    "errors.0.message",
+    "message",
+    "error_description",
+    "detail",
+    "error",
+    "errors",
+    "title",
+)
+"""Where most apps say what was wrong."""
+
 OptionType = Literal["this-server", "oauth2", "api-key", "basic", "none"]
 Place = Literal["path", "query", "header"]
 
@@ -153,8 +165,9 @@ class Connector(msgspec.Struct, frozen=True):
 
     `test` is asked to see whether a connection works. With `trailing_slash` every path of the API
     ends in a slash, and one that a client left away is put back. Apps that answer 200 to everything
-    say in the member `good` of their answers whether all is well. Unless `methods_tell`, a GET that
-    is no known operation may change anything.
+    say in the member `good` of their answers whether all is well. `errors` are the places where an
+    app says what was wrong, with dots between names; the first that has a text is taken. Unless
+    `methods_tell`, a GET that is no known operation may change anything.
     """
 
     id: str
@@ -172,6 +185,7 @@ class Connector(msgspec.Struct, frozen=True):
     trailing_slash: bool = False
     good: str | None = None
     methods_tell: bool = True
+    errors: tuple[str, ...] = USUAL_ERRORS
 
     def is_good(self, answer: ApiAnswer) -> bool:
         """Whether the app did what was asked."""
