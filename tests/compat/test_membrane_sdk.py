@@ -56,6 +56,21 @@ def test_a_product_works_with_the_sdk(organization: Organization, told: dict[str
     assert told["after"]["items"] == []
 
 
+def test_a_product_saves_actions_with_the_sdk(
+    organization: Organization, told: dict[str, Any]
+) -> None:
+    assert (told["saved"]["state"], told["saved"]["key"]) == ("READY", "lead-name")
+    assert told["savedPatch"]["name"] == "The name of a lead"
+    assert told["savedSelector"] == told["savedPatch"]
+    for step in ("savedRun", "savedOfConnection"):
+        assert told[step]["output"] == {"name": "From the SDK"}, step
+    assert told["actApi"]["output"] == {"id": organization.admin.user_id}
+    for step, key in (("savedAgain", "already_exists"), ("savedGone", "not_found")):
+        assert (told[step]["isMembraneError"], told[step]["data"]["key"]) == (True, key)
+    for step in ("savedWrong", "actCode"):
+        assert "No code of others is run here" in told[step]["failed"]
+
+
 def test_failures_are_those_that_the_sdk_knows(told: dict[str, Any]) -> None:
     for step, key in (("customers", "access_denied"), ("missing", "not_found"), ("wrong", None)):
         assert told[step]["isMembraneError"], step

@@ -9,10 +9,10 @@ from typing import Any
 
 from clinch.cli.processes import Commands, Settings, run
 from clinch.db.home import default_home
-from clinch.outbound.guard import SettingError, read_allowed, read_origin
+from clinch.outbound.guard import VARIABLE, SettingError, read_allowed, read_origin
 
 # What a web process reads of its settings, looked at before any is started.
-_READ = {"CLINCH_ALLOW_PRIVATE": read_allowed, "CLINCH_APP_CLOSE_URL": read_origin}
+_READ = {VARIABLE: read_allowed, "CLINCH_APP_CLOSE_URL": read_origin}
 
 
 def up(arguments: dict[str, Any]) -> int:

@@ -6,12 +6,15 @@ odd spelling nor a name that changes its mind leads anywhere else.
 
 import ipaddress
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 AddrInfo = tuple[int, int, int, str, tuple[object, ...]]
+
+VARIABLE = "CLINCH_ALLOW_PRIVATE"
+"""The setting with the addresses that the operator allows."""
 
 _LOCAL = ("127.0.0.1", "::1")
 # Addresses of the one kind that stand for one of the other: what they stand for decides as well.
@@ -50,6 +53,11 @@ class Guard:
             raise OutboundRefused from None
         if (address, port) not in self.allowed and not all(map(_is_public, _meant(address))):
             raise OutboundRefused
+
+
+def guard_of(environment: Mapping[str, str]) -> Guard:
+    """The guard that the settings make; raises SettingError."""
+    return Guard(read_allowed(environment.get(VARIABLE, "")))
 
 
 def read_allowed(text: str) -> frozenset[tuple[Address, int]]:

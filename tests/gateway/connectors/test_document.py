@@ -36,7 +36,6 @@ def test_a_good_one_is_read() -> None:
     assert skipped == ()
     assert [one.key for one in made.operations] == ["boats-list-boats"]
     assert [one.base_url for one in made.options] == ["https://api.boats.example"] * 2
-    assert made.client_settings[0] == "CLINCH_APP_BOATS_CLIENT_ID"
 
 
 @pytest.mark.parametrize(

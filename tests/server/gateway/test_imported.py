@@ -36,7 +36,8 @@ def yard() -> Iterator[Yard]:
         def answer(self) -> None:
             body = self.rfile.read(int(self.headers.get("content-length", "0")))
             key = self.headers.get("x-key")
-            noted.seen.append((self.command, self.path, key, json.loads(body) if body else None))
+            is_json = self.headers.get("content-type") == "application/json"
+            noted.seen.append((self.command, self.path, key, json.loads(body) if is_json else None))
             answer: Any = {"boat": self.path, "sent": body.decode()}
             status = 200
             if key != KEY:
@@ -211,3 +212,46 @@ async def _organization_of(program: Any, connection: str) -> Any:
 def test_nobody_else_has_it(desk: Desk, organization: Organization) -> None:
     assert desk.get("/search", q="boat yard")["items"]
     assert user_desk(organization).get("/search", q="boat yard")["items"] == []
+
+
+def test_a_request_of_ones_own_is_saved_for_it(desk: Desk, yard: Yard) -> None:
+    connection = connect(desk)
+    request: dict[str, Any] = {
+        "method": "POST",
+        "path": "/boats/{id}/{part}",
+        "pathParameters": {"id": {"$var": "$.input.boat.id"}},
+        "query": {"tag": {"$var": "$.input.tags"}, "note": "for {{input.who}}"},
+        "headers": {"X-Reason": "{{input.who}}", "X-Other": {"$var": "$.input.other"}},
+        "body": {
+            "parts": ["{{input.part}}", {"$var": "$.input.other"}],
+            "n": {"$var": "$.input.n"},
+        },
+    }
+    saved = {"key": "fit", "config": {"request": request}, "connectionId": connection["id"]}
+    guessed = {**request, "headers": {"x-key": "mine"}}
+    refused = desk.ask("POST", "/actions", {**saved, "config": {"request": guessed}})
+    assert "the connection has the secrets" in refused.json()["message"]
+    assert desk.ask("POST", "/actions", saved).json()["state"] == "READY"
+    input = {"boat": {"id": "b/1"}, "part": "mast", "tags": ["new", "tall"], "who": "Ada", "n": 2}
+    ran = desk.ask("POST", "/actions/fit/run", {"input": input})
+    assert ran.status_code == 200, ran.text
+    assert yard.seen[-1] == (
+        "POST",
+        "/v1/boats/b%2F1/mast?tag=new&tag=tall&note=for+Ada",
+        KEY,
+        {"parts": ["mast"], "n": 2},
+    )
+    seen = len(yard.seen)
+    tried = desk.ask("POST", "/actions/fit/run", {"input": input}, dryRun="true")
+    outside = desk.ask("POST", "/actions/fit/run", {"input": {**input, "who": "A\nB: c"}})
+    missing = desk.ask("POST", "/actions/fit/run", {"input": {**input, "boat": {}}})
+    assert [one.status_code for one in (tried, outside, missing)] == [400, 400, 400]
+    assert len(yard.seen) == seen
+    form = {
+        "method": "POST",
+        "path": "/boats",
+        "headers": {"Content-Type": "application/x-www-form-urlencoded"},
+        "body": {"name": "A b", "sizes": ["1", "2"]},
+    }
+    sent = desk.ask("POST", "/act", {"api": form}).json()["output"]["sent"]
+    assert sent == "name=A+b&sizes=1%2C2"

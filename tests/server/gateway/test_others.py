@@ -38,7 +38,8 @@ class Owner:
     @property
     def marks(self) -> set[str]:
         """What tells that an answer is about them."""
-        return {self.has[name] for name in ("connection", "name", "run", "tenant")}
+        names = ("connection", "name", "run", "tenant", "action", "action key", "request")
+        return {self.has[name] for name in names}
 
     def filled(self, value: Any) -> Any:
         if isinstance(value, str):
@@ -92,6 +93,19 @@ def by_scope(path: str, body: Any = None) -> list[Case]:
     ]
 
 
+def of_action(rest: str = "", body: Any = None) -> list[Case]:
+    """What another saved, by its id and its key."""
+    return [Case(f"/actions/<{name}>{rest}", body) for name in ("action", "action key")]
+
+
+def of_connections_action(body: Any = None) -> list[Case]:
+    return [*of_connection("/actions/list-leads", body), *of_connection("/actions/<action>", body)]
+
+
+def by_query(body: Any = None) -> list[Case]:
+    return [Case("/action?id=<action>", body), Case("/action?key=<action key>", body)]
+
+
 def of_customer(rest: str = "") -> list[Case]:
     return [
         Case(f"/customers/<tenant>{rest}", managed=True),
@@ -101,6 +115,7 @@ def of_customer(rest: str = "") -> list[Case]:
 
 RUN = {"input": {"limit": 1}}
 LEAD = {"name": "Changed"}
+SAVED = {"name": "Me", "config": {"request": {"method": "GET", "path": "/me/"}}}
 APPS = ("/connectors", "/external-apps", "/integrations")
 
 CASES: dict[tuple[str, str], list[Case]] = {
@@ -158,16 +173,47 @@ CASES: dict[tuple[str, str], list[Case]] = {
         }.items()
     },
     ("GET", "/actions"): [Case("/actions?intent=look+at+a+boat", own=True), *by_scope("/actions")],
-    ("GET", "/actions/{}"): by_scope("/actions/list-leads"),
-    ("POST", "/actions/{}/run"): by_scope("/actions/list-leads/run", RUN),
-    ("GET", "/action"): by_scope("/action?key=list-leads"),
-    ("POST", "/action/run"): by_scope("/action/run?key=list-leads", RUN),
+    ("POST", "/actions"): by_scope("/actions", SAVED),
+    ("GET", "/actions/{}"): [*by_scope("/actions/list-leads"), *of_action()],
+    ("PATCH", "/actions/{}"): of_action(body={"name": "Mine"}),
+    ("PUT", "/actions/{}"): of_action(body=SAVED),
+    ("DELETE", "/actions/{}"): of_action(),
+    ("POST", "/actions/{}/run"): [
+        *by_scope("/actions/list-leads/run", RUN),
+        *of_action("/run", {"input": {}}),
+    ],
+    ("GET", "/action"): [*by_scope("/action?key=list-leads"), *by_query()],
+    ("PATCH", "/action"): by_query({"name": "Mine"}),
+    ("PUT", "/action"): by_query(SAVED),
+    ("DELETE", "/action"): by_query(),
+    ("POST", "/action/run"): [
+        *by_scope("/action/run?key=list-leads", RUN),
+        Case("/action/run?id=<action>", {"input": {}}),
+    ],
     ("POST", "/act"): [
         Case("/act", RUN | {"key": "delete-lead", "input": {"id": "<lead>"}, name: value})
         for name, value in (("connectionId", "<connection>"), ("connectionKey", "<key>"))
+    ]
+    + [
+        Case("/act", {"id": "<action>"}),
+        Case("/act", {"api": SAVED["config"], "connectionId": "<connection>"}),
     ],
     ("GET", "/connections/{}/actions"): of_connection("/actions"),
-    ("GET", "/connections/{}/actions/{}"): of_connection("/actions/list-leads"),
+    ("POST", "/connections/{}/actions"): of_connection("/actions", SAVED),
+    ("GET", "/connections/{}/actions/{}"): of_connections_action(),
+    ("PATCH", "/connections/{}/actions/{}"): of_connections_action({"name": "Mine"}),
+    ("PUT", "/connections/{}/actions/{}"): of_connections_action(SAVED),
+    ("DELETE", "/connections/{}/actions/{}"): of_connections_action(),
+    ("POST", "/connection-requests"): [
+        Case("/connection-requests", {"connectionId": "<connection>"}),
+        Case("/connection-requests", {"connectionId": "<key>"}),
+        Case("/connection-requests", {"connectorId": "<connector>"}, shared=True),
+    ],
+    ("GET", "/connection-requests/{}"): [Case("/connection-requests/<request>")],
+    ("POST", "/connectors"): [Case("/connectors", {"document": {}}, own=True, managed=True)],
+    ("DELETE", "/connectors/{}"): [
+        Case(f"/connectors/<{name}>", managed=True) for name in ("connector", "connector key")
+    ],
     ("POST", "/connections/{}/actions/{}/run"): of_connection(
         "/actions/delete-lead/run", {"id": "<lead>"}
     ),
@@ -225,7 +271,16 @@ def hall(program: Program) -> Hall:
             for _ in range(2)
         ]
         _connected(desk, organization, allowMultipleConnections=True)
+        saved = desk.ask(
+            "POST", "/actions", SAVED | {"key": f"of-{customer}", "connectionId": made["id"]}
+        )
+        assert saved.status_code == 200, saved.text
+        asked = desk.ask("POST", "/connection-requests", {"connectionId": made["id"]})
+        assert asked.status_code == 200, asked.text
         told = {
+            "action": saved.json()["id"],
+            "action key": saved.json()["key"],
+            "request": asked.json()["id"],
             "tenant": desk.get("/self")["id"],
             "customer": customer,
             "connection": made["id"],

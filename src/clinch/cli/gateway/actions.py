@@ -1,4 +1,4 @@
-"""Finding and running actions: the `action` commands, `act` and the log of runs."""
+"""Finding, running and saving actions: the `action` commands, `act` and the log of runs."""
 
 import json
 import secrets
@@ -43,15 +43,55 @@ def run_action(arguments: dict[str, Any]) -> Result:
     return _ran(done)
 
 
+def create_action(arguments: dict[str, Any]) -> Result:
+    """Save a request as an action; the server refuses what could not run."""
+    texts = ("intent", "key", "name", "description", "type")
+    body = {name: arguments[name] for name in texts if arguments[name]}
+    if arguments["words"]:
+        body.setdefault("intent", arguments["words"])
+    body |= _objects(arguments, "config", "inputSchema", "outputSchema") | dict(_scope(arguments))
+    if not body.keys() & {"config", "intent"}:
+        raise usage(
+            "What is the action to send?",
+            '--config \'{"request": {"method": "GET", "path": "/lead/{leadId}/"}}\'',
+        )
+    one = Session(arguments).json("POST", "/actions", body=body)
+    return Result(one, f"{one['id']}  {one['key']}  {one['state']}")
+
+
+def update_action(arguments: dict[str, Any]) -> Result:
+    return _change("PATCH", arguments)
+
+
+def replace_action(arguments: dict[str, Any]) -> Result:
+    return _change("PUT", arguments)
+
+
+def _change(method: str, arguments: dict[str, Any]) -> Result:
+    change = json_object(arguments["data"], "--data")
+    session = Session(arguments)
+    path, query = _path(arguments["action"]), _scope(arguments)
+    one = session.json(method, path, query=query, body=change)
+    return Result(one, f"{one['id']}  {one['key']}  {one['state']}")
+
+
+def delete_action(arguments: dict[str, Any]) -> Result:
+    session = Session(arguments)
+    session.json("DELETE", _path(arguments["action"]), query=_scope(arguments))
+    return Result({"id": arguments["action"], "deleted": True}, "Deleted.")
+
+
 def act(arguments: dict[str, Any]) -> Result:
-    named = {name: arguments[name] for name in ("key", "id") if arguments[name]}
+    named = [name for name in ("api", "code", "key", "id") if arguments[name]]
     if len(named) != 1:
-        raise usage("Say one of --key and --id.", "membrane act --key list-leads")
-    body: dict[str, Any] = dict(named)
-    for name in ("input", "meta"):
-        if arguments[name]:
-            body[name] = json_object(arguments[name], f"--{name}")
-    body |= dict(_scope(arguments))
+        raise usage("Say one of --api, --key and --id.", "membrane act --key list-leads")
+    if named == ["code"]:
+        raise usage(
+            "No code is run for others, so --code is not taken.",
+            'membrane act --api \'{"method": "GET", "path": "/me/"}\'',
+        )
+    body = _objects(arguments, "api", "input", "meta") | dict(_scope(arguments))
+    body |= {name: arguments[name] for name in ("key", "id") if arguments[name]}
     return _ran(Session(arguments).json("POST", "/act", body=body, headers=_once(arguments)))
 
 
@@ -59,6 +99,10 @@ def get_run(arguments: dict[str, Any]) -> Result:
     path = f"/action-run-logs/{quote(arguments['run'], safe='')}"
     one = Session(arguments).json("GET", path + ("/details" if arguments["details"] else ""))
     return Result(one, json.dumps(one, indent=2, ensure_ascii=False))
+
+
+def _objects(arguments: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {name: json_object(arguments[name], f"--{name}") for name in names if arguments[name]}
 
 
 def _path(action: str) -> str:

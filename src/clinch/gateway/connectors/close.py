@@ -46,6 +46,7 @@ def close(document: Mapping[str, Any], public_url: str, origin: str = "") -> Con
         token_url=f"{origin or _CLOSE_COM}/oauth2/token/",
         revoke_url=f"{origin or _CLOSE_COM}/oauth2/revoke/",
         scopes=("all.full_access", "offline_access"),
+        replay_window=30,
     )
     return Connector(
         "connector_close",
