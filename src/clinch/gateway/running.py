@@ -153,6 +153,8 @@ async def _run(attempt: _Attempt, action: AnyAction, api: Api) -> Ran:
 
 def _ignored(action: SavedAction, input: Mapping[str, Any]) -> tuple[str, ...]:
     """What of an input means nothing."""
+    if () in action.template.places:  # all of it is used
+        return ()
     known = action.input_schema["properties"]
     return tuple(
         f"{name} is not an input of {action.key} and was ignored."

@@ -193,6 +193,11 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("key", {"key": "a/b"}, "key"),
     ("name", {"name": "n" * 101}, "name"),
     ("schema", {"inputSchema": {"type": "objekt"}}, "no JSON Schema"),
+    (
+        "slow",
+        {"inputSchema": {"properties": {"a": {"pattern": "(?=a)(a|aa)+$"}}}},
+        "no JSON Schema",
+    ),
     ("pattern", {"inputSchema": {"properties": {"a": {"pattern": "("}}}}, "no JSON Schema"),
     ("list", {"inputSchema": {"type": "array"}}, "an object"),
     ("variable", {"inputSchema": {"properties": {"leadId": {}}}}, "the request uses name"),
@@ -248,6 +253,14 @@ def test_a_request_that_is_none_is_refused(desk: Desk, request_: dict[str, Any],
     assert word in refused(desk.ask("POST", "/actions", sent))["message"]
     assert word in refused(act(desk, request_))["message"]
     refused(desk.ask("GET", "/actions/own"), 404)
+
+
+def test_all_of_an_input_can_be_the_body(organization: Organization, desk: Desk) -> None:
+    config = {"request": {"method": "POST", "path": "/lead/", "body": {"$var": "$.input"}}}
+    made = ok(desk.ask("POST", "/actions", {"key": "add", "config": config}))
+    assert made["inputSchema"] == {"type": "object", "properties": {}}
+    ran = ok(run(desk, "add", {"name": "Whole"}))
+    assert (ran["output"]["name"], "warnings" in ran) == ("Whole", False)
 
 
 def test_words_alone_make_no_action(desk: Desk) -> None:
@@ -323,6 +336,8 @@ def test_for_what_an_action_is(desk: Desk, organization: Organization, lead: str
     assert save(desk, key="narrow")["connectionId"] == first["id"]
     refused(desk.ask("POST", "/actions", {**RENAME, "key": "n", "integrationKey": "none"}), 404)
     refused(desk.ask("POST", "/actions", {**RENAME, "key": "n", "connectionId": "none"}), 404)
+    told = refused(desk.ask("POST", "/actions", {**RENAME, "key": "n", "integrationKey": "slack"}))
+    assert told["data"]["hint"] == "membrane connect --connectorKey=slack --json"
     refused(desk.ask("GET", "/actions/n"), 404)
 
 
