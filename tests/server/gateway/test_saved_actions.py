@@ -366,6 +366,28 @@ def test_who_may_save(desk: Desk, organization: Organization, lead: str) -> None
     assert name_of(organization, lead) == "Harbour"
 
 
+def test_nobody_sees_another_tenants(desk: Desk, organization: Organization) -> None:
+    made = save(desk, integrationKey="close")
+    customer = signed_desk(organization, tenantKey="acme")
+    connect(customer, input={"apiKey": organization.admin.key})
+    stranger = user_desk(make_organization(organization.program))
+    connect(stranger)
+    for other in (customer, stranger):
+        for name in (made["id"], "rename-lead"):
+            for method, path in (
+                ("GET", f"/actions/{name}"),
+                ("PATCH", f"/actions/{name}"),
+                ("PUT", f"/actions/{name}"),
+                ("DELETE", f"/actions/{name}"),
+                ("POST", f"/actions/{name}/run"),
+            ):
+                refused(other.ask(method, path, None if method == "GET" else {}), 404)
+            refused(other.ask("POST", "/act", {"key": name}), 404)
+        [first] = other.get("/actions", intent="rename a lead", limit=1)["items"]
+        assert first["key"] != "rename-lead"
+    assert desk.get("/actions/rename-lead") == made
+
+
 def test_an_input_makes_no_other_request_of_it(
     organization: Organization, desk: Desk, lead: str
 ) -> None:
