@@ -32,6 +32,7 @@ from clinch.gateway.tenants import GatewayTenant
 from clinch.resources.actor import OperationClass
 
 _DRY_RUN = "_dry_run"
+_LONGEST_NAME = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,8 @@ class Actions:
         connection = await self._finder.connection(tenant, scope)
         app, base_url = connection.connector, connection.option.base_url
         template = read_template(request, "api", base_url, app.proofs)
-        name = f"{template.method} {template.path}"
+        # What a query has may be a secret, and a name is kept as it is.
+        name = f"{template.method} {template.path.partition('?')[0]}"[:_LONGEST_NAME]
         attempt = _Attempt(name, tenant, connection, input, options, _now())
 
         async def run(api: Api) -> Ran:
