@@ -1,10 +1,15 @@
 """Letting an app in by its own login: the pages of both sides, as a browser goes through them."""
 
 import json
+import os
 import re
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from html import unescape
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -245,3 +250,43 @@ def test_an_organization_that_points_elsewhere_gets_nothing(yard: Yard) -> None:
     _import(other, "https://thief.example")
     offered = user_desk(other).ask("POST", "/connection-options", {"connectorKey": "yard"})
     assert offered.json() == []
+
+
+def test_requests_by_the_command_go_on_until_a_person_is_needed(yard: Yard, tmp_path: Path) -> None:
+    """A token that is over, and one that was revoked, are renewed with nobody acting."""
+    desk = yard.customer()
+    id = ask_for(desk)["id"]
+    yard.provider.lifetime = 1
+    connect(requests.Session(), ask_for(desk)["clientAction"]["uiUrl"])
+    [grant] = yard.provider.grants
+    told = {"name": "Rosa Lind"}
+    assert by_command(desk, tmp_path, id) == (0, told)
+    time.sleep(1)
+    grant.access.clear()
+    yard.provider.lifetime = 3600
+    assert by_command(desk, tmp_path, id) == (0, told)
+    assert grant.refreshes == 1
+    grant.access.clear()
+    assert by_command(desk, tmp_path, id) == (0, told)
+    assert grant.refreshes == 2
+    yard.provider.refuses = True
+    code, refused = by_command(desk, tmp_path, id)
+    assert (code, refused["status"]) == (1, 401)
+    assert f"membrane connect --connectionId={id}" in refused["hint"]
+
+
+def by_command(desk: Desk, home: Path, connection_id: str) -> tuple[int, Any]:
+    """The exit code of `membrane request`, and what it prints."""
+    done = subprocess.run(
+        [sys.executable, "-m", "clinch.cli.gateway.main", "request", connection_id, "/me"],
+        env={
+            "PATH": os.environ["PATH"],
+            "HOME": str(home),
+            "MEMBRANE_API_URI": desk.url,
+            "MEMBRANE_TOKEN": desk.token,
+        },
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    return done.returncode, json.loads(done.stdout or done.stderr)
