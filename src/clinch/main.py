@@ -239,8 +239,8 @@ def gateway(
     """
     database, public_url = store.database, store.declared.public_url
     tenant_vault = TenantVault(vault)
-    elsewhere = read_origin(environ.get("CLINCH_APP_CLOSE_URL", ""))
-    shipped = (close(document, public_url, elsewhere), *shipped_connectors())
+    close_url = read_origin(environ.get("CLINCH_APP_CLOSE_URL", ""))
+    shipped = (close(document, public_url, close_url), *shipped_connectors())
     imported = ImportedConnectors(database, SHIPPED_KEYS)
     catalogs = Catalogs(shipped, imported)
     runs = RunLog(database, tenant_vault)

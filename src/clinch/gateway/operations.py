@@ -6,8 +6,12 @@ import jsonschema_rs
 
 from clinch.gateway.api import Api, ApiRequest, Pairs
 from clinch.gateway.connectors.connector import Body, Connector, Operation, Parameter, Schema
+from clinch.gateway.connectors.refusals import refusal, words_of
 from clinch.gateway.encoding import body_bytes, document_in, header_value, segment, text_of
 from clinch.gateway.errors import ActionFailed, InvalidRequest
+
+# Of a pattern by somebody else so many ways are tried, which takes a millisecond.
+_PATTERNS = jsonschema_rs.FancyRegexOptions(backtrack_limit=10_000)
 
 
 async def answer_to(request: ApiRequest, connector: Connector, api: Api) -> Any:
@@ -15,9 +19,9 @@ async def answer_to(request: ApiRequest, connector: Connector, api: Api) -> Any:
     answer = await api(request)
     output = document_in(answer.body)
     if not connector.is_good(answer):
-        words = connector.words(answer)
+        words = words_of(connector, answer)
         raise ActionFailed(
-            f"{connector.name} refused this {connector.refusal(answer)}",
+            f"{connector.name} refused this {refusal(connector, answer)}",
             status=answer.status,
             **({"error": words} if words else {}),
             answer=output,
@@ -53,7 +57,8 @@ def checked_input(schema: Schema, input: Any) -> dict[str, Any]:
     """A copy of an input that fits the schema; raises InvalidRequest."""
     if not isinstance(input, dict):
         raise InvalidRequest("The input is a JSON object.", field="input")
-    wrong = next(iter(jsonschema_rs.validator_for(schema).iter_errors(input)), None)
+    valid = jsonschema_rs.validator_for(schema, pattern_options=_PATTERNS)
+    wrong = next(iter(valid.iter_errors(input)), None)
     if wrong is not None:
         place = ".".join(map(str, wrong.instance_path)) or "input"
         raise InvalidRequest(f"{place}: {wrong.message}", field=place)

@@ -33,6 +33,7 @@ from clinch.gateway.tenants import GatewayTenant
 from clinch.resources.actor import OperationClass
 
 _DRY_RUN = "_dry_run"
+_LONGEST_NAME = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +97,15 @@ class Actions:
         has the record's id if the request was one."""
         tenant = tenant_of(caller)
         connection = await self._finder.connection(tenant, scope)
-        app, base_url = connection.connector, connection.option.base_url
-        template = read_template(request, "api", base_url, app.proofs)
-        name = f"{template.method} {template.path}"
+        proofs, base_url = connection.connector.proofs, connection.option.base_url
+        template = read_template(request, "api", base_url, proofs)
+        # What a query has may be a secret, and a name is kept as it is.
+        name = f"{template.method} {template.path.partition('?')[0]}"[:_LONGEST_NAME]
         attempt = _Attempt(name, tenant, connection, input, options, _now())
 
         async def run(api: Api) -> Ran:
-            return await _answered(attempt, template.fill(checked_input({}, input)), api)
+            filled = template.fill(checked_input({}, input))
+            return await _sent_once(attempt, filled, api)
 
         return await self._logged(attempt, caller, run)
 
@@ -145,27 +148,28 @@ async def _run(attempt: _Attempt, action: AnyAction, api: Api) -> Ran:
         result = await run_action(action, api, input, options)
         return Ran("", result.output, result.warnings, result.untrusted)
     if not isinstance(action, SavedAction):
-        return await _answered(attempt, request_of(action, input), api)
+        return await _sent_once(attempt, request_of(action, input), api)
     request = action.template.fill(checked_input(action.input_schema, input))
     does = _class_of(attempt, request)
     if SEVERITY.index(does) > SEVERITY.index(action.operation_class):
         raise InvalidRequest(
             f"With this input the request would be {does}; the action is {action.operation_class}."
         )
-    return await _answered(attempt, request, api, _ignored(action, input))
+    ran = await _sent_once(attempt, request, api)
+    return replace(ran, warnings=_ignored(action, input))
 
 
-async def _answered(
-    attempt: _Attempt, request: ApiRequest, api: Api, warnings: tuple[str, ...] = ()
-) -> Ran:
-    """What the app answers to a request, and what of that came from outside."""
+async def _sent_once(attempt: _Attempt, request: ApiRequest, api: Api) -> Ran:
+    """What comes of one request, in which the app's own texts are not to be trusted."""
     app = attempt.connection.connector
     output = await answer_to(_tried(attempt, request), app, api)
-    return Ran("", output, warnings, pointers_of_answer(app, request.path, output))
+    return Ran("", output, untrusted=pointers_of_answer(app, _path(attempt, request), output))
 
 
 def _ignored(action: SavedAction, input: Mapping[str, Any]) -> tuple[str, ...]:
     """What of an input means nothing."""
+    if () in action.template.places:  # all of it is used
+        return ()
     known = action.input_schema["properties"]
     return tuple(
         f"{name} is not an input of {action.key} and was ignored."

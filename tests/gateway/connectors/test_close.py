@@ -84,7 +84,7 @@ def test_an_input_becomes_a_request(own: Connector) -> None:
     assert request.body == b'{"name":"N","custom.cf_1":"x"}'
 
 
-def test_four_ways_in(own: Connector) -> None:
+def test_four_oauth_of(own: Connector) -> None:
     ways = {one.key: (one.type, one.base_url) for one in own.options}
     assert ways == {
         "this-server": ("this-server", f"{HERE}/api/v1"),

@@ -8,6 +8,7 @@ import pytest
 from clinch.gateway.api import ApiAnswer
 from clinch.gateway.connectors.close import close
 from clinch.gateway.connectors.connector import Connector
+from clinch.gateway.connectors.refusals import refusal, words_of
 
 PLAIN = Connector("connector_1", "boats", "Boats", "", (), (), "https://boats.example", (), ())
 CRM = close({"paths": {}}, "https://crm.example")
@@ -42,20 +43,22 @@ def answer(body: Any, status: int = 400) -> ApiAnswer:
     ids=lambda value: repr(value)[:60],
 )
 def test_where_most_apps_say_it(body: Any, words: str | None) -> None:
-    assert PLAIN.words(answer(body)) == words
+    assert words_of(PLAIN, answer(body)) == words
     told = "(400)." if words is None else f"(400): {words}"
-    assert PLAIN.refusal(answer(body)) == told
+    assert refusal(PLAIN, answer(body)) == told
 
 
 def test_where_the_crm_says_it() -> None:
     refused = {"errors": [], "field-errors": {"name": "This field is required."}}
-    assert CRM.words(answer(refused)) == "name: This field is required."
-    assert CRM.words(answer({"errors": ["One.", "Two."], "field-errors": {}})) == "One."
-    assert CRM.words(answer({"error": "Not found."})) == "Not found."
+    assert words_of(CRM, answer(refused)) == "name: This field is required."
+    assert words_of(CRM, answer({"errors": ["One.", "Two."], "field-errors": {}})) == "One."
+    assert words_of(CRM, answer({"error": "Not found."})) == "Not found."
 
 
 def test_what_a_connector_says_counts() -> None:
     made = msgspec.structs.replace(PLAIN, errors=("fault.text", "fault"))
-    assert made.words(answer({"message": "x", "fault": {"code": "1", "text": "Leak"}})) == "Leak"
-    assert made.words(answer({"message": "x", "fault": "Leak"})) == "Leak"
-    assert made.words(answer({"message": "x"})) is None
+    assert (
+        words_of(made, answer({"message": "x", "fault": {"code": "1", "text": "Leak"}})) == "Leak"
+    )
+    assert words_of(made, answer({"message": "x", "fault": "Leak"})) == "Leak"
+    assert words_of(made, answer({"message": "x"})) is None

@@ -60,6 +60,7 @@ _WAIT = (
     option("timeout", "SECONDS", "how long to wait (30)"),
 )
 _INPUT = option("input", "JSON", "what the action is given")
+_DRY_RUN = flag("dry-run", "do everything, and change nothing")
 _ONCE = option("idempotencyKey", "KEY", "send the same again and it is not done again")
 _DATA = option("data", "JSON", "what changes")
 _CHANGE = (_ACTION, *_SCOPE, _DATA)
@@ -176,7 +177,7 @@ COMMANDS = (
         "action run",
         "run an action",
         "actions.run_action",
-        (_ACTION, *_SCOPE, _INPUT, flag("dry-run", "do everything, and change nothing"), _ONCE),
+        (_ACTION, *_SCOPE, _INPUT, _DRY_RUN, _ONCE),
     ),
     Command(
         "action create",
@@ -209,6 +210,7 @@ COMMANDS = (
             option("id", "ID", "an action"),
             *_SCOPE,
             _INPUT,
+            _DRY_RUN,
             option("meta", "JSON", "noted in the log"),
             _ONCE,
         ),

@@ -24,6 +24,7 @@ from clinch.gateway.connections.credentials import Credentials, Held
 from clinch.gateway.connections.issuers import Issuers, Refused, Unanswered, held_of
 from clinch.gateway.connections.records import Connections
 from clinch.gateway.connectors.connector import AuthOption
+from clinch.gateway.connectors.refusals import refusal
 from clinch.gateway.errors import (
     ConfigurationError,
     ConnectionFailed,
@@ -138,7 +139,7 @@ class Entrance:
         held = _held(one.option, input, now)
         answer = await self._calls.try_out(one, held.values)
         if not one.connector.lets_in(answer):
-            told = one.connector.refusal(answer)
+            told = refusal(one.connector, answer)
             raise InvalidRequest(f"{one.connector.name} does not take this {told}")
         await self._credentials.keep(tenant, one.id, held, now)
         return await self._connections.get(tenant, one.id)

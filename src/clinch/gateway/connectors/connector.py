@@ -35,7 +35,6 @@ USUAL_ERRORS = (
     "title",
 )
 """Where most apps say what was wrong."""
-_LONGEST_ERROR = 500
 
 OptionType = Literal["this-server", "oauth2", "api-key", "basic", "none"]
 Place = Literal["path", "query", "header"]
@@ -198,24 +197,6 @@ class Connector(msgspec.Struct, frozen=True):
             return False
         return isinstance(told, dict) and told.get(self.good) is True
 
-    def refusal(self, answer: ApiAnswer) -> str:
-        """What the app says in an answer that is not good: the status, and its own words."""
-        words = self.words(answer)
-        return f"({answer.status}): {words}" if words else f"({answer.status})."
-
-    def words(self, answer: ApiAnswer) -> str | None:
-        """The app's own words for what was wrong, on one line, if it has any."""
-        try:
-            told = msgspec.json.decode(answer.body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return None
-        for place in self.errors:
-            text = _text_in(_at(told, place))
-            if text is not None:
-                line = "".join(one if one.isprintable() else " " for one in text).strip()
-                return line if len(line) <= _LONGEST_ERROR else f"{line[: _LONGEST_ERROR - 1]}…"
-        return None
-
     def lets_in(self, answer: ApiAnswer) -> bool:
         """Whether the app takes a credential, by its answer to the test; without a test of its own
         its front page was asked for, which need not be there."""
@@ -252,35 +233,6 @@ class Connector(msgspec.Struct, frozen=True):
     def _at(self, path: str) -> list[Operation]:
         wanted = path.strip("/").split("/")
         return [one for one in self.operations if _fits(one.path.strip("/").split("/"), wanted)]
-
-
-def _at(value: Any, place: str) -> Any:
-    """What stands at a place in a value, None where there is no such place; a whole answer may be
-    a list of errors, of which the first counts."""
-    if isinstance(value, list) and value:
-        value = value[0]
-    for name in place.split("."):
-        if isinstance(value, list) and name.isdigit() and int(name) < len(value):
-            value = value[int(name)]
-        elif isinstance(value, dict):
-            value = value.get(name)
-        else:
-            return None
-    return value
-
-
-def _text_in(value: Any) -> str | None:
-    """The first text in a value, with the names that lead to it."""
-    if isinstance(value, str):
-        return value if value.strip() else None
-    if isinstance(value, list):
-        return next((text for one in value if (text := _text_in(one)) is not None), None)
-    if isinstance(value, dict):
-        for name, one in value.items():
-            text = _text_in(one)
-            if text is not None:
-                return f"{name}: {text}"
-    return None
 
 
 def _fits(template: list[str], segments: list[str]) -> bool:
