@@ -288,9 +288,13 @@ def test_what_nobody_uses_is_renewed_now_and_then(
 
     def a_round(days: int) -> int:
         """How often the connection was renewed, once it has been due for so many days."""
-        organization = yard.organization.system.organization_id
-        text = "update gateway_connection set renew_at = renew_at - $2::interval where organization_id = $1"
-        sql(program, text, organization, timedelta(days=days))
+        sql(
+            program,
+            "update gateway_connection set renew_at = renew_at - $2::interval"
+            " where organization_id = $1",
+            yard.organization.system.organization_id,
+            timedelta(days=days),
+        )
         program.run(renew_idle_connections(program.store, datetime.now(UTC)))
         return grant.refreshes
 
