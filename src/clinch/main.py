@@ -70,6 +70,7 @@ from clinch.server.field_associations import field_association_routes
 from clinch.server.files import download_routes, file_routes
 from clinch.server.gateway.actions import action_routes
 from clinch.server.gateway.apps import app_routes
+from clinch.server.gateway.connection_requests import connection_request_routes
 from clinch.server.gateway.connections import connection_routes
 from clinch.server.gateway.customers import customer_routes
 from clinch.server.gateway.exchange import GatewayApplication
@@ -234,6 +235,7 @@ def gateway(
         *customer_routes(database),
         *app_routes(catalogs),
         *connection_routes(connections),
+        *connection_request_routes(connections),
         *action_routes(actions),
         *run_routes(runs),
     ]

@@ -1,42 +1,19 @@
 """The SDK by which products embed the gateway, from npm and unmodified, against a live server."""
 
 import json
-import os
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 from harness import Organization
-from node import folder
+from node import installed, run
 from server.gateway.desk import workspace_of
 
 HERE = Path(__file__).parent / "membrane_sdk"
-CACHE = Path(__file__).parents[2] / ".cache" / "membrane_sdk"
-
-
-@pytest.fixture(scope="session")
-def installed() -> Path:
-    """The SDK and what it needs, as the lock file has them."""
-    CACHE.mkdir(parents=True, exist_ok=True)
-    for name in ("package.json", "package-lock.json", "session.mjs"):
-        (CACHE / name).write_bytes((HERE / name).read_bytes())
-    if not (CACHE / "node_modules").is_dir():
-        _run(CACHE, "npm", "ci", "--silent", "--no-audit", "--no-fund")
-    return CACHE
-
-
-def _run(place: Path, *command: str) -> str:
-    environment = os.environ | {"PATH": f"{folder()}:{os.environ['PATH']}"}
-    done = subprocess.run(
-        command, cwd=place, env=environment, capture_output=True, text=True, timeout=110
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 @pytest.fixture
-def told(organization: Organization, installed: Path) -> dict[str, Any]:
+def told(organization: Organization) -> dict[str, Any]:
     """What the SDK was answered, by step, as a customer of the organization."""
     organization.admin.post("/lead/", {"name": "Harbour"})
     workspace = workspace_of(organization)
@@ -47,7 +24,7 @@ def told(organization: Organization, installed: Path) -> dict[str, Any]:
         "acme",
         organization.admin.key,
     )
-    found: dict[str, Any] = json.loads(_run(installed, "node", "session.mjs", *arguments))
+    found: dict[str, Any] = json.loads(run(installed(HERE), "node", "session.mjs", *arguments))
     return found
 
 

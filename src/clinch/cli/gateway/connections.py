@@ -46,7 +46,7 @@ def connect(arguments: dict[str, Any]) -> Result:
         made = session.json("POST", "/connections", body=body)
     page = made.get("clientAction", {}).get("uiUrl")
     somebody = sys.stdin.isatty() and sys.stdout.isatty() and not arguments["non-interactive"]
-    if page and somebody and not arguments["json"]:
+    if page and somebody:
         made = _with_browser(session, made, page)
     return Result(_named(made), _told(made))
 
@@ -97,6 +97,23 @@ def archive_connection(arguments: dict[str, Any]) -> Result:
     session.json("DELETE", f"/connections/{_segment(arguments['connection'])}")
     told = {"id": arguments["connection"], "archived": True}
     return Result(told, "Archived: what it held is revoked and erased.")
+
+
+def create_request(arguments: dict[str, Any]) -> Result:
+    """An earlier form of `connect`, which only asks for the connection."""
+    session = Session(arguments)
+    body = _chosen(arguments, *_TARGETS, "connectionId", "name")
+    return _request(session.json("POST", "/connection-requests", body=body))
+
+
+def get_request(arguments: dict[str, Any]) -> Result:
+    path = f"/connection-requests/{_segment(arguments['request'])}"
+    return _request(Session(arguments).json("GET", path))
+
+
+def _request(one: dict[str, Any]) -> Result:
+    shown = [f"{one['requestId']}  {one['name']}  {one['status']}", one.get("url")]
+    return Result(one, "\n".join(line for line in shown if line))
 
 
 def list_apps(arguments: dict[str, Any]) -> Result:

@@ -37,8 +37,8 @@ def connection_routes(connections: Connections) -> list[GatewayRoute]:
         return json_answer({"items": items} | ({"cursor": page.cursor} if page.cursor else {}))
 
     async def create(exchange: Exchange) -> Answer:
-        wanted = _wanted(await exchange.document())
-        return json_answer(shown(await connections.create(exchange.caller, wanted, exchange.now)))
+        asked = wanted(await exchange.document())
+        return json_answer(shown(await connections.create(exchange.caller, asked, exchange.now)))
 
     async def ensure(exchange: Exchange) -> Answer:
         sent = await exchange.document()
@@ -91,8 +91,8 @@ def connection_routes(connections: Connections) -> list[GatewayRoute]:
         return json_answer({"success": good})
 
     async def options(exchange: Exchange) -> Answer:
-        wanted = _wanted(await exchange.document())
-        found = await connections.options(exchange.tenant, wanted.app)
+        asked = wanted(await exchange.document())
+        found = await connections.options(exchange.tenant, asked.app)
         return json_answer([option_shown(one) for one in found])
 
     async def proxy(exchange: Exchange) -> Answer:
@@ -189,7 +189,8 @@ def _client_action(one: Connection) -> dict[str, Any]:
     return told
 
 
-def _wanted(sent: dict[str, Any]) -> Wanted:
+def wanted(sent: dict[str, Any]) -> Wanted:
+    """What connection is asked for; raises InvalidRequest."""
     names = ("connectorId", "connectorKey", "integrationId", "integrationKey", "externalAppId")
     app = next((text for name in names if (text := _text(sent, name))), None)
     if app is None:
