@@ -62,7 +62,9 @@ def test_without_a_terminal(agent: Shell) -> None:
 
 @promise(PART, "With a terminal `connect` opens the page and waits until the connection is ready,"
          " with `--json` as well.")  # fmt: skip
-@pytest.mark.parametrize("words", ["", "--json"])
+@pytest.mark.parametrize(
+    ("browse", "words"), [("chromium", ""), ("forms", "--json")], indirect=["browse"]
+)
 def test_with_a_terminal(agent: Shell, person: User, key: str, browse: Browse, words: str) -> None:
     noted = agent.home / "opened"
     with agent.of(BROWSER=f"sh -c 'echo \"$0\" > {noted}' %s").typing(f"{BY_KEY} {words}") as typed:

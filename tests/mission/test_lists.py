@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from mission.machine import Shell
+from mission.machine import Shell, User
 from promises import promise
 
 PART = "Lists"
@@ -12,22 +12,28 @@ LIST = "membrane action list --intent='list open tasks' --json"
 
 
 @pytest.fixture
-def agent(shell: Shell) -> Shell:
-    """Somebody new, without a connection."""
+def agent(shell: Shell, person: User) -> Shell:
+    shell.log_in(person)
+    return shell
+
+
+@pytest.fixture
+def new(shell: Shell) -> Shell:
+    """The agent of somebody new, without a connection."""
     shell.log_in(shell.machine.user())
     return shell
 
 
 @promise(PART, "Every connection has `id` and `connectionId`, which are the same, `name`,"
          " `connectorKey`, `connectorName` and `state`.")  # fmt: skip
-def test_connections(agent: Shell) -> None:
-    assert agent.json("membrane connection list --json")["items"] == []
-    agent.json("membrane connect --connectorKey=close --json")
-    agent.json(
+def test_connections(new: Shell) -> None:
+    assert new.json("membrane connection list --json")["items"] == []
+    new.json("membrane connect --connectorKey=close --json")
+    new.json(
         "membrane connect --connectorKey=close --authOptionKey=api-key --name Other"
         " --allowMultipleConnections --json"
     )
-    listed = agent.json("membrane connection list --json")["items"]
+    listed = new.json("membrane connection list --json")["items"]
     assert sorted((one["name"], one["state"]) for one in listed) == [
         ("Close", "READY"),
         ("Other", "CLIENT_ACTION_REQUIRED"),
@@ -52,20 +58,20 @@ def test_search(agent: Shell) -> None:
 
 @promise(PART, "`action list --intent` works without a connection; with one it is used; with"
          " several each result says which.")  # fmt: skip
-def test_actions_by_intent(agent: Shell) -> None:
-    none = agent.json(LIST)["items"]
+def test_actions_by_intent(new: Shell) -> None:
+    none = new.json(LIST)["items"]
     assert none[0]["id"] == "list-tasks"
-    first = agent.json("membrane connect --connectorKey=close --json")["id"]
-    one = agent.json(LIST)["items"]
+    first = new.json("membrane connect --connectorKey=close --json")["id"]
+    one = new.json(LIST)["items"]
     assert {item["connectionId"] for item in one} == {first}
-    ran = agent.json("membrane action run list-tasks --json --input '{\"limit\": 2}'")
+    ran = new.json("membrane action run list-tasks --json --input '{\"limit\": 2}'")
     assert len(ran["output"]["items"]) == 2
-    second = agent.json("membrane connect --connectorKey=close --allowMultipleConnections --json")[
+    second = new.json("membrane connect --connectorKey=close --allowMultipleConnections --json")[
         "id"
     ]
-    several = agent.json(LIST)["items"]
+    several = new.json(LIST)["items"]
     assert [set(item["connectionIds"]) for item in several] == [{first, second}] * len(several)
-    which = agent.json("membrane action run list-tasks --json", 1)
+    which = new.json("membrane action run list-tasks --json", 1)
     assert set(which["data"]["connectionIds"]) == {first, second}
     assert "--connectionId" in which["hint"]
 

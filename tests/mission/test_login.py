@@ -48,6 +48,7 @@ def test_no_server(shell: Shell) -> None:
 
 @promise(PART, "With a terminal and a browser `login` opens the page and waits until it is done; no"
          " code is shown.")  # fmt: skip
+@pytest.mark.parametrize("browse", ["chromium", "forms"], indirect=True)
 def test_with_a_terminal_and_a_browser(shell: Shell, person: User, browse: Browse) -> None:
     """The browser that is opened is a program that notes the address; the test is the person."""
     noted = shell.home / "opened"
@@ -108,6 +109,7 @@ def test_denying(shell: Shell, person: User, browse: Browse) -> None:
 
 @promise(PART, "`--tenant` is for one organization: the only one, or the one that is chosen on the"
          " page.")  # fmt: skip
+@pytest.mark.parametrize("browse", ["chromium", "forms"], indirect=True)
 def test_the_tenant_is_chosen_on_the_page(shell: Shell, browse: Browse) -> None:
     person = shell.machine.user()
     begun = shell.json("membrane login --tenant")

@@ -68,6 +68,7 @@ def names(schema: Any) -> list[str]:
 
 @promise(PART, "After a session in which an API key was typed into the connect page, nothing of"
          " it is in the home of the command line, which never printed it either.")  # fmt: skip
+@pytest.mark.parametrize("browse", ["chromium"], indirect=True)
 def test_the_home_holds_nothing(shell: Shell, person: User, browse: Browse) -> None:
     key = shell.machine.key(person)
     shell.log_in(person)
