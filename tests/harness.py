@@ -6,7 +6,7 @@ import socket
 import threading
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NoReturn
 
 import requests
 import uvicorn
@@ -18,11 +18,22 @@ from clinch.identity.credentials import Authenticator
 from clinch.identity.organizations import create_organization
 from clinch.identity.roles import PERMISSIONS
 from clinch.identity.users import NewUser, create_user
-from clinch.main import api_routes, application, declarations, sign_in_routes, tables
+from clinch.main import (
+    api_routes,
+    application,
+    declarations,
+    gateway,
+    sign_in_routes,
+    tables,
+)
+from clinch.outbound.guard import Guard
+from clinch.outbound.http import Client
 from clinch.resources.actor import Actor, Provenance
 from clinch.resources.declaration import Declarations
 from clinch.resources.store import Store
+from clinch.server.gateway.exchange import GatewayApplication
 from clinch.server.openapi import openapi
+from clinch.server.rate_limit import RateLimit
 from clinch.server.routes import Route
 from clinch.server.session import SignInRoute
 from clinch.vault.vault import Vault
@@ -62,6 +73,25 @@ def operations() -> list[tuple[str, str]]:
     ]
 
 
+def gateway_operations() -> set[tuple[str, str]]:
+    """The method and the path of every operation of the gateway, without a server."""
+    store, vault = _nowhere(), Vault(SECRET_KEY)
+    authenticator = Authenticator(store.database)
+    _, doors = gateway(
+        store, vault, authenticator, document(), Client(Guard()), RateLimit(1), _nobody
+    )
+    return {
+        operation
+        for door in doors.values()
+        if isinstance(door, GatewayApplication)
+        for operation in door.routes
+    }
+
+
+def _nobody() -> NoReturn:
+    raise AssertionError("there is no server to ask")
+
+
 @dataclass
 class Program:
     """The program over one database, served over HTTP on a loop of its own."""
@@ -89,6 +119,9 @@ class serve:
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         self._socket = socket.create_server(("127.0.0.1", 0))
+        # As asyncio does for sockets that say what protocol they are of: else answers to who keeps
+        # a connection open wait for 40 ms.
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         store = Store(self._connect(self._database_url), self._declare(url))
         self._database = store.database

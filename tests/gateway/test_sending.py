@@ -14,13 +14,17 @@ from harness import SECRET_KEY, Organization, document, make_organization
 from clinch.gateway.access import Access, Caller
 from clinch.gateway.actions.catalog import ACTIONS
 from clinch.gateway.api import ApiAnswer, ApiRequest
-from clinch.gateway.connections import Connections, Wanted
+from clinch.gateway.connections.assembly import ConnectionRoom, connection_room
+from clinch.gateway.connections.connection import Wanted
 from clinch.gateway.connectors.catalog import Catalogs
+from clinch.gateway.connectors.clients import OAuthClients
 from clinch.gateway.connectors.close import close
 from clinch.gateway.connectors.imported import ImportedConnectors
 from clinch.gateway.errors import ActionFailed, ConnectionFailed, InvalidRequest
+from clinch.gateway.finding import Finder, Scope
 from clinch.gateway.run_logs import RunLog
-from clinch.gateway.running import Actions, Options, Scope
+from clinch.gateway.running import Actions, Options
+from clinch.gateway.saved_actions import SavedActions
 from clinch.gateway.secrets import TenantVault
 from clinch.gateway.sending import Sender
 from clinch.identity.credentials import Authenticator
@@ -35,7 +39,7 @@ class Elsewhere:
 
     organization: Organization
     other: Organization
-    connections: Connections
+    room: ConnectionRoom
     actions: Actions
     caller: Caller
 
@@ -54,18 +58,20 @@ def elsewhere(organization: Organization) -> Iterator[Elsewhere]:
     tenant_vault = TenantVault(vault)
     place = urlsplit(program.url)
     client = Client(Guard(read_allowed(f"{place.hostname}:{place.port}")))
-    shipped = [close(document(), "https://crm.example", f"{program.url}/api/v1")]
+    shipped = [close(document(), "https://crm.example", program.url)]
     catalogs = Catalogs(shipped, ImportedConnectors(database, frozenset()))
-    connections = Connections(
-        database, tenant_vault, catalogs, lambda: _nobody, client, "https://crm.example"
+    clients = OAuthClients({}, frozenset())
+    room = connection_room(
+        database, tenant_vault, catalogs, clients, lambda: _nobody, client, "https://crm.example"
     )
-    actions = Actions(catalogs, connections, ACTIONS, RunLog(database, tenant_vault))
+    finder = Finder(catalogs, room.connections, ACTIONS, SavedActions(database))
+    actions = Actions(finder, room.calls, RunLog(database, tenant_vault))
     access = Access(database, vault, Authenticator(database))
     caller = program.run(access.caller(organization.admin.key, organization.system.clock()))
     other = make_organization(program, "Their Sales")
-    made = Elsewhere(organization, other, connections, actions, caller)
+    made = Elsewhere(organization, other, room, actions, caller)
     wanted = Wanted("close", "close-com-api-key", input={"apiKey": other.admin.key})
-    made.run(connections.create(caller, wanted, organization.system.clock()))
+    made.run(room.lifecycle.create(caller, wanted, organization.system.clock()))
     yield made
     program.run(client.close())
 
@@ -97,9 +103,9 @@ def test_a_key_that_does_not_hold_is_not_kept(elsewhere: Elsewhere) -> None:
     wanted = Wanted("close", "close-com-api-key", input={"apiKey": "api_wrong.key"}, again=True)
     now = elsewhere.organization.system.clock()
     with pytest.raises(InvalidRequest, match="401"):
-        elsewhere.run(elsewhere.connections.create(elsewhere.caller, wanted, now))
+        elsewhere.run(elsewhere.room.lifecycle.create(elsewhere.caller, wanted, now))
     assert elsewhere.caller.tenant is not None
-    assert len(elsewhere.run(elsewhere.connections.of_tenant(elsewhere.caller.tenant))) == 1
+    assert len(elsewhere.run(elsewhere.room.connections.of_tenant(elsewhere.caller.tenant))) == 1
 
 
 @dataclass

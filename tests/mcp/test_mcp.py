@@ -125,6 +125,32 @@ def test_a_session(desk: Desk, tmp_path: Path, way: str) -> None:
     assert put == {"status": 200, "body": {"name": "Quay"}}
 
 
+def test_what_is_saved_is_an_action(desk: Desk) -> None:
+    def save(key: str, method: str, path: str) -> None:
+        config = {"request": {"method": method, "path": path, "query": {"_fields": "id"}}}
+        saved = {"key": key, "name": "Fetch the boss", "config": config}
+        assert desk.ask("POST", "/actions", saved).status_code == 200
+
+    save("boss", "GET", "/{what}/")
+    save("drop", "DELETE", "/lead/{id}/")
+
+    async def talk(client: Client) -> Any:
+        return [
+            await call(client, "search_actions", intent="fetch the boss", limit=2),
+            await call(client, "describe_action", action="boss"),
+            await call(client, "run_read_action", action="boss", input={"what": "me"}),
+            await call(client, "run_read_action", action="drop", input={"id": "lead_none"}),
+            await call(client, "run_write_action", action="drop", input={"id": "lead_none"}),
+        ]
+
+    found, described, read, refused, gone = by_http(desk, talk)
+    assert {one["inputs"][0] for one in found["actions"]} == {"what", "id"}
+    assert described["inputSchema"]["required"] == ["what"]
+    assert list(read["output"]) == ["id"]
+    assert "run_write_action" in refused["message"]
+    assert gone["data"]["status"] == 404
+
+
 def test_what_is_wrong_is_told_to_the_model(desk: Desk) -> None:
     async def talk(client: Client) -> Any:
         return [

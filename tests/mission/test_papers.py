@@ -94,6 +94,9 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installat
                 "CLINCH_API_KEY": told["api_key"],
                 "PATH": f"{folder}/.venv/bin:{os.environ['PATH']}",
                 "CURL_HOME": str(folder),
+                # What a paper writes into somebody's home is not written into the tester's.
+                **dict.fromkeys(("HOME", "CLAUDE_CONFIG_DIR", "CODEX_HOME"), str(folder)),
+                "XDG_CONFIG_HOME": str(folder),
                 "MEMBRANE_HOME": str(folder / "membrane"),
                 "PYTEST_ADDOPTS": "--collect-only -q -p no:cacheprovider -p no:schemathesis",
             }
@@ -242,7 +245,8 @@ def test_every_environment_variable_in_the_papers_is_one_of_the_program() -> Non
     for file in files:
         known |= set(re.findall(r"\bCLINCH_[A-Z_]+\b", file.read_text()))
     named = {n for paper in PAPERS for n in re.findall(r"\bCLINCH_[A-Z_]+\b", paper.read_text())}
-    assert named - known == set()
+    of_apps = "CLINCH_APP_[A-Z_]+_(CLIENT_ID|CLIENT_SECRET|TOKEN_URL)"  # see connectors/clients.py
+    assert {one for one in named - known if not re.fullmatch(of_apps, one)} == set()
     assert len(named) > 5
 
 

@@ -16,7 +16,7 @@ import pytest
 
 import clinch
 from clinch.outbound import http
-from clinch.outbound.guard import Guard, OutboundRefused, SettingError, read_allowed
+from clinch.outbound.guard import Guard, OutboundRefused, SettingError, read_allowed, read_origin
 from clinch.outbound.http import Client, HttpAnswer, Unreachable
 
 PRIVATE = [
@@ -254,3 +254,20 @@ def test_the_setting() -> None:
     for wrong in ("mail.internal:25", "127.0.0.1", "127.0.0.1:x", "127.0.0.1:0", ":80"):
         with pytest.raises(SettingError):
             read_allowed(wrong)
+
+
+def test_an_origin_is_read() -> None:
+    for text in ("https://crm.example", "http://127.0.0.1:9000", "http://[::1]:9000"):
+        assert read_origin(f" {text}/ ") == text
+    assert read_origin("") == ""
+    for wrong in (
+        *("crm.example", "ftp://crm.example", "https://", "https://crm.example/api/v1"),
+        *(
+            "https://me@crm.example",
+            "https://crm.example:x",
+            "https://crm.example?a",
+            "https://[::",
+        ),
+    ):
+        with pytest.raises(SettingError):
+            read_origin(wrong)

@@ -30,6 +30,7 @@ from clinch.main import application, declarations, gateway
 from clinch.outbound.guard import Guard
 from clinch.outbound.http import Client
 from clinch.server.pages import pages
+from clinch.server.rate_limit import RateLimit
 from clinch.vault.vault import Vault
 
 # How the official client reads the header of a 429; it matches at the start.
@@ -482,8 +483,10 @@ def test_what_is_beside_the_api_is_in_the_document_or_for_people(program: Progra
     store = program.store
     vault, authenticator = Vault(SECRET_KEY), Authenticator(store.database)
     app = application(store, vault)
-    connections, _ = gateway(store, vault, authenticator, document(), Client(Guard()), lambda: app)
-    everything = pages(store, vault, authenticator, connections, [], {}, _ready)
+    entrance, _ = gateway(
+        store, vault, authenticator, document(), Client(Guard()), RateLimit(1), lambda: app
+    )
+    everything = pages(store, vault, authenticator, entrance, [], {}, _ready)
     others = {route.path.rstrip("/") for route in everything.routes if isinstance(route, Route)}
     assert others == {
         "",
@@ -495,6 +498,7 @@ def test_what_is_beside_the_api_is_in_the_document_or_for_people(program: Progra
         "/invitation/{link}",
         "/password/{link}",
         "/go/upload",
+        "/connect/callback",
         "/connect/{ticket}",
         "/cli",
         "/cli.tgz",

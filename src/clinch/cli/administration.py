@@ -18,6 +18,7 @@ from clinch.crm.sample.organization import create_sample
 from clinch.db.database import Tenant
 from clinch.events.seal import verify
 from clinch.gateway.connectors.connector import Connector
+from clinch.gateway.connectors.fetching import fetch_document
 from clinch.gateway.connectors.imported import ImportedConnectors
 from clinch.gateway.connectors.importing import Wanted
 from clinch.gateway.connectors.shipped import SHIPPED_KEYS
@@ -41,6 +42,9 @@ from clinch.identity.passwords import new_password
 from clinch.identity.resets import make_reset_link, reset_second_factor
 from clinch.identity.roles import PERMISSIONS
 from clinch.identity.users import NewUser, create_user
+from clinch.outbound.guard import VARIABLE as ALLOWED
+from clinch.outbound.guard import SettingError, guard_of
+from clinch.outbound.http import Client
 from clinch.resources.actor import Actor, Provenance
 from clinch.resources.declaration import counter
 from clinch.resources.errors import ApiError
@@ -221,12 +225,11 @@ async def workspace_show(store: Store, arguments: Arguments) -> int:
 
 async def connector_add(store: Store, arguments: Arguments) -> int:
     system = await _organization(store, arguments)
-    try:
-        text = await asyncio.to_thread(Path(arguments["file"]).read_bytes)
-    except OSError as error:
-        raise CommandError(f"{arguments['file']} cannot be read: {error.strerror}") from None
+    source = arguments["source"]
+    at = source if "://" in source else ""
+    text = await (_fetched(at) if at else _read(source))
     wanted = Wanted(
-        arguments["key"], arguments["name"], tuple(arguments["domain"]), arguments["base_url"]
+        arguments["key"], arguments["name"], tuple(arguments["domain"]), arguments["base_url"], at
     )
     connectors = ImportedConnectors(store.database, SHIPPED_KEYS)
     made = await connectors.add(system.tenant, text, wanted, system.clock())
@@ -241,13 +244,31 @@ async def connector_add(store: Store, arguments: Arguments) -> int:
     return 0
 
 
+async def _read(path: str) -> bytes:
+    try:
+        return await asyncio.to_thread(Path(path).read_bytes)
+    except OSError as error:
+        raise CommandError(f"{path} cannot be read: {error.strerror}") from None
+
+
+async def _fetched(url: str) -> bytes:
+    try:
+        client = Client(guard_of(os.environ))
+    except SettingError as error:
+        raise CommandError(f"{ALLOWED}: {error}") from None
+    try:
+        return await fetch_document(client, url)
+    finally:
+        await client.close()
+
+
 async def connector_list(store: Store, arguments: Arguments) -> int:
     system = await _organization(store, arguments)
     imported = await ImportedConnectors(store.database, SHIPPED_KEYS).of(system.tenant)
     if arguments["json"]:
         print(json.dumps([_connector(one) for one in imported]))
     elif not imported:
-        print("No imported connectors yet; make one with: clinch connector add FILE")
+        print("No imported connectors yet; make one with: clinch connector add FILE_OR_URL")
     for one in imported if not arguments["json"] else ():
         print(f"{one.key:30}  {one.name:30}  {len(one.operations)} operations")
     return 0

@@ -177,7 +177,11 @@ def _workspace_key(parser: argparse.ArgumentParser) -> None:
 
 
 def _connector_add(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", metavar="FILE", help="an OpenAPI 3 document, JSON or YAML")
+    parser.add_argument(
+        "source",
+        metavar="FILE_OR_URL",
+        help="an OpenAPI 3 document, JSON or YAML: a file, or its https address",
+    )
     parser.add_argument("--key", help="what it is called in commands, in place of its title")
     parser.add_argument("--name", help="what people see, in place of its title")
     parser.add_argument(
@@ -326,7 +330,10 @@ def main(argv: list[str] | None = None) -> int:
 def _help(words: list[str]) -> str:
     lines = []
     shown = [(command.words, command.summary) for command in COMMANDS]
-    gateway_shown = [(one.words, one.summary) for one in gateway.COMMANDS if one.summary]
+    own = {words for words, _ in shown}
+    gateway_shown = [
+        (one.words, one.summary) for one in gateway.COMMANDS if one.summary and one.words not in own
+    ]
     if words and words[0] not in ("--help", "-h", "help"):
         lines.append(f"clinch: there is no command {words[0]!r}\n")
     lines.append("usage: clinch COMMAND [OPTION ...]\n")

@@ -9,7 +9,10 @@ from typing import Any
 
 from clinch.cli.processes import Commands, Settings, run
 from clinch.db.home import default_home
-from clinch.outbound.guard import SettingError, read_allowed
+from clinch.outbound.guard import VARIABLE, SettingError, read_allowed, read_origin
+
+# What a web process reads of its settings, looked at before any is started.
+_READ = {VARIABLE: read_allowed, "CLINCH_APP_CLOSE_URL": read_origin}
 
 
 def up(arguments: dict[str, Any]) -> int:
@@ -21,11 +24,12 @@ def up(arguments: dict[str, Any]) -> int:
             file=sys.stderr,
         )
         return 2
-    try:
-        read_allowed(os.environ.get("CLINCH_ALLOW_PRIVATE", ""))
-    except SettingError as error:
-        print(f"clinch: CLINCH_ALLOW_PRIVATE: {error}", file=sys.stderr)
-        return 2
+    for name, read in _READ.items():
+        try:
+            read(os.environ.get(name, ""))
+        except SettingError as error:
+            print(f"clinch: {name}: {error}", file=sys.stderr)
+            return 2
     home = Path(arguments["home"]) if arguments["home"] else default_home()
     settings = Settings(
         home=home,

@@ -52,6 +52,14 @@ class Caller:
     manager: bool
     operations: frozenset[OperationClass]
 
+    @property
+    def counted_as(self) -> str:
+        """By what its requests are counted: a user's credential, or whom a workspace's tokens name,
+        since there may be any number of those."""
+        if self.actor is not None:
+            return self.actor.tenant.credential_id or ""
+        return self.organization.organization_id if self.tenant is None else self.tenant.id
+
 
 class Access:
     """Turns bearer tokens into callers."""

@@ -6,6 +6,9 @@ this very server, and which credentials go along, is the callable's affair.
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from urllib.parse import unquote, urlsplit
+
+from clinch.gateway.errors import InvalidRequest
 
 Pairs = tuple[tuple[str, str], ...]
 
@@ -31,3 +34,17 @@ class ApiAnswer:
 
 
 Api = Callable[[ApiRequest], Awaitable[ApiAnswer]]
+
+
+def below(path: str, base_url: str) -> str:
+    """The path below the base address, whose own path may stand before it.
+
+    Raises InvalidRequest.
+    """
+    base = urlsplit(base_url).path.rstrip("/")
+    if path.startswith(f"{base}/"):
+        path = path.removeprefix(base)
+    decoded = unquote(path)
+    if ".." in decoded.split("/") or "\\" in decoded or path.startswith("//"):
+        raise InvalidRequest("The path goes out of the app's base address.", field="path")
+    return path

@@ -62,6 +62,13 @@ class RateLimited(GatewayError):
     status = 429
     key = "rate_limit_exceeded"
 
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"You may ask {limit:,} times a second; nothing was done.",
+            hint="Wait for as many seconds as Retry-After says, and ask again.",
+            limit=limit,
+        )
+
 
 class ConfigurationError(GatewayError):
     """A connector or a connection is set up in a way that cannot work."""

@@ -61,13 +61,14 @@ class Sent(msgspec.Struct, frozen=True):
 
 
 class Details(msgspec.Struct, frozen=True):
-    """What a record quotes."""
+    """What a record quotes. `untrusted` are the places of the output that came from outside."""
 
     input: Any
     output: Any
     error: dict[str, Any] | None
     meta: Any
     sent: tuple[Sent, ...]
+    untrusted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,10 @@
-"""Finding and running actions for a tenant, through one of their connections, with a record."""
+"""Running actions for a tenant, through one of their connections, with a record."""
 
-import asyncio
 import secrets
-from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
 from clinch.gateway.access import Caller
 from clinch.gateway.actions.action import Action
@@ -14,71 +12,28 @@ from clinch.gateway.actions.errors import ActionError
 from clinch.gateway.actions.exchange import Exchange, exchange_of
 from clinch.gateway.actions.run import RunOptions
 from clinch.gateway.actions.runner import run_action
-from clinch.gateway.api import Api, ApiAnswer, ApiRequest
-from clinch.gateway.connectors import close
-from clinch.gateway.connectors.catalog import Catalog, Catalogs
-from clinch.gateway.connectors.connector import Connector, Operation
-from clinch.gateway.errors import (
-    AccessDenied,
-    ActionFailed,
-    GatewayError,
-    InvalidRequest,
-    NotFound,
+from clinch.gateway.api import Api, ApiAnswer, ApiRequest, below
+from clinch.gateway.connections.calls import Calls
+from clinch.gateway.connections.connection import Connection
+from clinch.gateway.connectors.connector import SEVERITY
+from clinch.gateway.encoding import document_in
+from clinch.gateway.errors import AccessDenied, ActionFailed, GatewayError, InvalidRequest
+from clinch.gateway.finding import (
+    AnyAction,
+    Finder,
+    Scope,
+    tenant_of,
 )
-from clinch.gateway.intent.document import document_of
-from clinch.gateway.intent.index import IntentIndex
-from clinch.gateway.operations import run_operation
+from clinch.gateway.operations import answer_to, checked_input, request_of
+from clinch.gateway.outside import pointers_of_answer
 from clinch.gateway.run_logs import Details, RunLog, Sent
+from clinch.gateway.saved_actions import SavedAction
+from clinch.gateway.templates import read_template
 from clinch.gateway.tenants import GatewayTenant
 from clinch.resources.actor import OperationClass
 
 _DRY_RUN = "_dry_run"
-_MOST_INDEXES = 100
-
-
-class Connected(Protocol):
-    """What is needed to know of a connection."""
-
-    @property
-    def id(self) -> str: ...
-
-    @property
-    def connector_key(self) -> str: ...
-
-    @property
-    def is_ready(self) -> bool: ...
-
-    @property
-    def is_here(self) -> bool:
-        """Whether it leads to this very server."""
-        ...
-
-
-class Connections(Protocol):
-    async def get(self, tenant: GatewayTenant, id_or_key: str) -> Connected: ...
-
-    async def of_tenant(self, tenant: GatewayTenant) -> list[Any]: ...
-
-    def api(
-        self, tenant: GatewayTenant, connection: Any, operations: frozenset[OperationClass]
-    ) -> Api: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """Through what an action is found or run: a connection or an app, by id or key, or neither."""
-
-    connection: str | None = None
-    connector: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """An action as it is told; `connection_ids` are those by which the tenant can run it."""
-
-    action: Action | Operation
-    connector: Connector
-    connection_ids: tuple[str, ...]
+_LONGEST_NAME = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +57,11 @@ class Ran:
 
 @dataclass(slots=True)
 class _Attempt:
-    """One run under way."""
+    """One run under way; `name` is what its record calls it."""
 
+    name: str
     tenant: GatewayTenant
-    operations: frozenset[OperationClass]
-    found: Found
-    connection: Connected
+    connection: Connection
     input: Any
     options: Options
     begun: datetime
@@ -115,202 +69,141 @@ class _Attempt:
 
 
 class Actions:
-    """The actions of all connectors: the friendly ones of the app `close`, and every operation."""
+    """Runs what the finder finds, and single requests."""
 
-    def __init__(
-        self,
-        catalogs: Catalogs,
-        connections: Connections,
-        friendly: Mapping[str, Action],
-        runs: RunLog,
-    ) -> None:
-        self._catalogs, self._connections = catalogs, connections
-        self._friendly, self._runs = friendly, runs
-        self._indexes: OrderedDict[tuple[str, ...], IntentIndex] = OrderedDict()
-
-    async def find(
-        self, tenant: GatewayTenant, scope: Scope, intent: str, limit: int, skip: int = 0
-    ) -> list[Found]:
-        """The actions that do what the intent says, the best first; all of them without one.
-
-        They are those of the apps that are connected, where no app is named. Raises GatewayError.
-        """
-        connectors, connected = await self._reach(tenant, scope)
-        if scope == Scope():
-            keys = {one.connector_key for one in connected}
-            connectors = [one for one in connectors if one.key in keys] or connectors[:1]
-        if intent:
-            named = await self._search(connectors, intent, skip + limit)
-        else:
-            named = [(one, action.key) for one in connectors for action in self._of(one)]
-        return [
-            Found(
-                self._named(connector, key),
-                connector,
-                tuple(one.id for one in connected if one.connector_key == connector.key),
-            )
-            for connector, key in named[skip : skip + limit]
-        ]
-
-    async def get(self, tenant: GatewayTenant, scope: Scope, key: str) -> Found:
-        """The action with a key; raises NotFound."""
-        connectors, connected = await self._reach(tenant, scope)
-        for connector in connectors:
-            if any(action.key == key for action in self._of(connector)):
-                ids = tuple(one.id for one in connected if one.connector_key == connector.key)
-                return Found(self._named(connector, key), connector, ids)
-        raise NotFound(
-            f"No action is called {key[:100]}.",
-            hint='Find one: membrane action list --intent="what you want to do" --json',
-        )
+    def __init__(self, finder: Finder, calls: Calls, runs: RunLog) -> None:
+        self._finder, self._calls, self._runs = finder, calls, runs
 
     async def run(
         self, caller: Caller, scope: Scope, key: str, input: Any, options: Options
     ) -> Ran:
         """Run the action with a key; raises GatewayError, whose data has the record's id."""
-        tenant = _tenant(caller)
-        found = await self.get(tenant, scope, key)
-        if found.action.operation_class not in caller.operations:
+        tenant = tenant_of(caller)
+        found = await self._finder.get(tenant, scope, key)
+        action = found.action
+        if action.operation_class not in caller.operations:
             raise AccessDenied(
-                f"Your login does not cover this: {key} needs {found.action.operation_class}.",
+                f"Your login does not cover this: {key} needs {action.operation_class}.",
                 hint="Log in again and allow it: membrane login --tenant",
             )
-        connection = await self._connection(tenant, scope, found)
-        attempt = _Attempt(tenant, caller.operations, found, connection, input, options, _now())
-        return await self._logged(attempt)
+        connection = await self._finder.connection(tenant, scope, found)
+        attempt = _Attempt(action.key, tenant, connection, input, options, _now())
+        return await self._logged(attempt, caller, lambda api: _run(attempt, action, api))
 
-    async def _run(self, attempt: _Attempt) -> Ran:
-        reached = self._connections.api(attempt.tenant, attempt.connection, attempt.operations)
-        api = _noted(reached, attempt.sent, attempt.options)
-        action = attempt.found.action
-        if isinstance(action, Action):
-            here = attempt.connection.is_here
-            options = RunOptions(_now, attempt.options.dry_run, here)
-            result = await run_action(action, api, attempt.input, options)
-            return Ran("", result.output, result.warnings, result.untrusted)
-        input = dict(attempt.input)
-        if attempt.options.dry_run and action.operation_class is not OperationClass.READ:
-            known = any(one.key == _DRY_RUN for one in action.parameters)
-            if not attempt.connection.is_here or not known:
-                raise InvalidRequest("This cannot be tried without doing it, so nothing was sent.")
-            input[_DRY_RUN] = True
-        return Ran("", await run_operation(attempt.found.connector, action, api, input))
+    async def send(
+        self, caller: Caller, scope: Scope, request: Any, input: Any, options: Options
+    ) -> Ran:
+        """Send one request, a template as saved actions have it; raises GatewayError, whose data
+        has the record's id if the request was one."""
+        tenant = tenant_of(caller)
+        connection = await self._finder.connection(tenant, scope)
+        proofs, base_url = connection.connector.proofs, connection.option.base_url
+        template = read_template(request, "api", base_url, proofs)
+        # What a query has may be a secret, and a name is kept as it is.
+        name = f"{template.method} {template.path.partition('?')[0]}"[:_LONGEST_NAME]
+        attempt = _Attempt(name, tenant, connection, input, options, _now())
 
-    async def _logged(self, attempt: _Attempt) -> Ran:
+        async def run(api: Api) -> Ran:
+            filled = template.fill(checked_input({}, input))
+            return await _sent_once(attempt, filled, api)
+
+        return await self._logged(attempt, caller, run)
+
+    async def _logged(
+        self, attempt: _Attempt, caller: Caller, run: Callable[[Api], Awaitable[Ran]]
+    ) -> Ran:
         """Run, and keep a record of what came of it either way."""
+        reached = self._calls.api(attempt.tenant, attempt.connection, caller.operations)
         try:
-            ran = await self._run(attempt)
+            ran = await run(_noted(reached, attempt.sent, attempt.options))
         except (ActionError, GatewayError) as error:
             refusal = _refusal(error) if isinstance(error, ActionError) else error
             refusal.data["actionRunId"] = await self._note(attempt, None, refusal.body)
             raise refusal from None
-        return replace(ran, id=await self._note(attempt, ran.output, None))
+        return replace(ran, id=await self._note(attempt, ran.output, None, ran.untrusted))
 
-    async def _note(self, attempt: _Attempt, output: Any, error: dict[str, Any] | None) -> str:
+    async def _note(
+        self,
+        attempt: _Attempt,
+        output: Any,
+        error: dict[str, Any] | None,
+        untrusted: tuple[str, ...] = (),
+    ) -> str:
         sent = tuple(_sent(one) for one in attempt.sent)
         return await self._runs.note(
             attempt.tenant,
-            attempt.found.action.key,
+            attempt.name,
             attempt.connection.id,
-            attempt.found.connector.key,
+            attempt.connection.connector.key,
             attempt.begun,
             int((_now() - attempt.begun) / timedelta(milliseconds=1)),
-            Details(attempt.input, output, error, attempt.options.meta, sent),
-        )
-
-    async def _reach(
-        self, tenant: GatewayTenant, scope: Scope
-    ) -> tuple[list[Connector], list[Connected]]:
-        """The connectors that a scope comes to, and the tenant's connections to them."""
-        catalog = await self._catalogs.of(tenant.organization)
-        if scope.connection is not None:
-            connection = await self._connections.get(tenant, scope.connection)
-            return [_connector(catalog, connection.connector_key)], [connection]
-        connected: list[Connected] = await self._connections.of_tenant(tenant)
-        if scope.connector is not None:
-            return [_connector(catalog, scope.connector)], connected
-        return list(catalog.connectors), connected
-
-    async def _connection(self, tenant: GatewayTenant, scope: Scope, found: Found) -> Connected:
-        """The connection to run by; raises GatewayError where there is none, or no one of them."""
-        app = found.connector
-        if scope.connection is None and len(found.connection_ids) != 1:
-            if found.connection_ids:
-                raise InvalidRequest(
-                    f"There are several connections to {app.name}: say which.",
-                    hint="--connectionId=ID",
-                    connectionIds=list(found.connection_ids),
-                )
-            raise InvalidRequest(
-                f"{app.name} is not connected.",
-                hint=f"membrane connect --connectorKey={app.key} --json",
-            )
-        id = scope.connection or found.connection_ids[0]
-        connection = await self._connections.get(tenant, id)
-        if not connection.is_ready:
-            raise InvalidRequest(
-                f"The connection to {app.name} is not ready.",
-                hint=f"membrane connection get {connection.id} --json",
-                connectionId=connection.id,
-            )
-        return connection
-
-    def _of(self, connector: Connector) -> list[Action | Operation]:
-        friendly = list(self._friendly.values()) if connector.key == close.KEY else []
-        return [*friendly, *connector.operations]
-
-    def _named(self, connector: Connector, key: str) -> Action | Operation:
-        return next(action for action in self._of(connector) if action.key == key)
-
-    async def _search(
-        self, connectors: Sequence[Connector], intent: str, limit: int
-    ) -> list[tuple[Connector, str]]:
-        """The actions that an intent finds in all of these: the connector and the key of each."""
-        ids = tuple(one.id for one in connectors)
-        index = self._indexes.get(ids)
-        if index is None:
-            # Making one takes a while, so it is done in a thread.
-            index = await asyncio.to_thread(self._index, connectors)
-            self._indexes[ids] = index
-            if len(self._indexes) > _MOST_INDEXES:
-                self._indexes.popitem(last=False)
-        found = [one.id.partition(" ") for one in index.search(intent, limit)]
-        return [(connectors[int(place)], key) for place, _, key in found]
-
-    def _index(self, connectors: Sequence[Connector]) -> IntentIndex:
-        return IntentIndex(
-            document_of(
-                f"{place} {action.key}",
-                action.name,
-                action.description,
-                app=connector.name,
-                # A friendly action says in words what it takes; its long inputs would hide them.
-                input_schema=None if isinstance(action, Action) else action.input_schema,
-                operation_class=action.operation_class,
-                rank=0 if isinstance(action, Action) else 1,
-            )
-            for place, connector in enumerate(connectors)
-            for action in self._of(connector)
+            Details(attempt.input, output, error, attempt.options.meta, sent, untrusted),
         )
 
 
-def _connector(catalog: Catalog, key: str) -> Connector:
-    connector = catalog.get(key)
-    if connector is None:
-        raise NotFound(
-            f"No app is called {key[:100]}.", hint="Find one: membrane search WORDS --json"
+async def _run(attempt: _Attempt, action: AnyAction, api: Api) -> Ran:
+    input = attempt.input
+    if isinstance(action, Action):
+        options = RunOptions(_now, attempt.options.dry_run, attempt.connection.is_here)
+        result = await run_action(action, api, input, options)
+        return Ran("", result.output, result.warnings, result.untrusted)
+    if not isinstance(action, SavedAction):
+        return await _sent_once(attempt, request_of(action, input), api)
+    request = action.template.fill(checked_input(action.input_schema, input))
+    does = _class_of(attempt, request)
+    if SEVERITY.index(does) > SEVERITY.index(action.operation_class):
+        raise InvalidRequest(
+            f"With this input the request would be {does}; the action is {action.operation_class}."
         )
-    return connector
+    ran = await _sent_once(attempt, request, api)
+    return replace(ran, warnings=_ignored(action, input))
+
+
+async def _sent_once(attempt: _Attempt, request: ApiRequest, api: Api) -> Ran:
+    """What comes of one request, in which the app's own texts are not to be trusted."""
+    app = attempt.connection.connector
+    output = await answer_to(_tried(attempt, request), app, api)
+    return Ran("", output, untrusted=pointers_of_answer(app, _path(attempt, request), output))
+
+
+def _ignored(action: SavedAction, input: Mapping[str, Any]) -> tuple[str, ...]:
+    """What of an input means nothing."""
+    if () in action.template.places:  # all of it is used
+        return ()
+    known = action.input_schema["properties"]
+    return tuple(
+        f"{name} is not an input of {action.key} and was ignored."
+        for name in input
+        if name not in known
+    )
+
+
+def _class_of(attempt: _Attempt, request: ApiRequest) -> OperationClass:
+    return attempt.connection.connector.class_of(request.method, _path(attempt, request))
+
+
+def _path(attempt: _Attempt, request: ApiRequest) -> str:
+    return below(request.path.partition("?")[0], attempt.connection.option.base_url)
+
+
+def _tried(attempt: _Attempt, request: ApiRequest) -> ApiRequest:
+    """The request; in a dry run one that changes nothing. Raises InvalidRequest where it would."""
+    if not attempt.options.dry_run or _class_of(attempt, request) is OperationClass.READ:
+        return request
+    app = attempt.connection.connector
+    operation = app.operation_at(request.method, _path(attempt, request))
+    known = operation is not None and any(one.key == _DRY_RUN for one in operation.parameters)
+    body = document_in(request.body or b"")
+    # Parameters in the body would be taken in place of those of the query.
+    elsewhere = isinstance(body, dict) and "_params" in body
+    if not attempt.connection.is_here or not known or elsewhere:
+        raise InvalidRequest("This cannot be tried without doing it, so nothing was sent.")
+    others = tuple(pair for pair in request.query if pair[0] != _DRY_RUN)
+    return replace(request, query=(*others, (_DRY_RUN, "true")))
 
 
 def _now() -> datetime:
     return datetime.now(UTC)
-
-
-def _tenant(caller: Caller) -> GatewayTenant:
-    if caller.tenant is None:
-        raise AccessDenied("This is a tenant's own: the token has to name one (tenantKey).")
-    return caller.tenant
 
 
 def _noted(api: Api, sent: list[Exchange], options: Options) -> Api:
@@ -323,9 +216,7 @@ def _noted(api: Api, sent: list[Exchange], options: Options) -> Api:
         if request.method != "GET" and not options.dry_run:
             changes += 1
             once = (("idempotency-key", f"{key}.{changes}"),)
-            request = ApiRequest(
-                request.method, request.path, request.query, request.headers + once, request.body
-            )
+            request = replace(request, headers=request.headers + once)
         answer = None
         try:
             answer = await api(request)

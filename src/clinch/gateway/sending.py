@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlencode
 
-from clinch.gateway.api import ApiAnswer, ApiRequest
+from clinch.gateway.api import ApiAnswer, ApiRequest, Pairs
 from clinch.gateway.errors import ConnectionFailed
 from clinch.outbound.guard import OutboundRefused
 from clinch.outbound.http import Client, HttpAnswer, Unreachable
@@ -82,16 +82,16 @@ def _url(base_url: str, request: ApiRequest) -> str:
 
 def _pause(answer: HttpAnswer | None, tried: int) -> float | None:
     """How long to wait before the next try, in seconds; None where the app wants more than that."""
-    if answer is not None:
-        for name, value in answer.headers:
-            if name.lower() == "retry-after":
-                asked = _seconds(value)
-                return asked if asked is not None and asked <= _LONGEST_PAUSE else None
+    asked = retry_after(answer.headers) if answer is not None else None
+    if asked is not None:
+        return asked if asked <= _LONGEST_PAUSE else None
     return random.uniform(0, min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**tried))  # noqa: S311
 
 
-def _seconds(text: str) -> float | None:
-    """Retry-After in seconds: a number, or a date."""
+def retry_after(headers: Pairs) -> float | None:
+    """How many seconds an answer asks to wait, by a number or a date; None where it says nothing
+    that can be read."""
+    text = next((value for name, value in headers if name.lower() == "retry-after"), "")
     if text.strip().isdigit():
         return float(text)
     try:

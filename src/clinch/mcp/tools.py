@@ -11,9 +11,12 @@ import msgspec
 
 from clinch.gateway.access import Caller
 from clinch.gateway.api import ApiRequest
-from clinch.gateway.connections import Connection, Connections, Wanted
-from clinch.gateway.errors import AccessDenied, InvalidRequest
-from clinch.gateway.running import Actions, Found, Options, Ran, Scope
+from clinch.gateway.connections.assembly import ConnectionRoom
+from clinch.gateway.connections.connection import Connection, Wanted
+from clinch.gateway.errors import InvalidRequest
+from clinch.gateway.finding import Finder, Found, Scope, tenant_of
+from clinch.gateway.outside import pointers_of_answer
+from clinch.gateway.running import Actions, Options, Ran
 from clinch.gateway.tenants import GatewayTenant
 from clinch.mcp.protocol import Json, Tool
 from clinch.resources.actor import OperationClass
@@ -34,19 +37,21 @@ _PATH = {"type": "string", "description": "Below the app's base address, such as
 _QUERY = {"type": "object", "additionalProperties": {"type": ["string", "number", "boolean"]}}
 
 
-def tools(actions: Actions, connections: Connections) -> Sequence[Tool]:
+def tools(finder: Finder, actions: Actions, room: ConnectionRoom) -> Sequence[Tool]:
+    connections, lifecycle = room.connections, room.lifecycle
+
     async def search(caller: Caller, given: Json) -> Any:
-        found = await actions.find(
-            _tenant(caller), _scope(given), given["intent"], given.get("limit", 5)
+        found = await finder.find(
+            tenant_of(caller), _scope(given), given["intent"], given.get("limit", 5)
         )
         return {"actions": [_brief(one) for one in found]}
 
     async def describe(caller: Caller, given: Json) -> Any:
-        found = await actions.get(_tenant(caller), _scope(given), given["action"])
+        found = await finder.get(tenant_of(caller), _scope(given), given["action"])
         return _brief(found) | {"inputSchema": found.action.input_schema}
 
     async def run_read(caller: Caller, given: Json) -> Any:
-        found = await actions.get(_tenant(caller), _scope(given), given["action"])
+        found = await finder.get(tenant_of(caller), _scope(given), given["action"])
         if found.action.operation_class is not OperationClass.READ:
             raise InvalidRequest("This action changes data: use run_write_action.")
         return await _run(caller, given, Options())
@@ -71,14 +76,16 @@ def tools(actions: Actions, connections: Connections) -> Sequence[Tool]:
         return await _send(caller, given, request)
 
     async def _send(caller: Caller, given: Json, request: ApiRequest) -> Any:
-        tenant = _tenant(caller)
+        tenant = tenant_of(caller)
         connection = await _connection(tenant, given.get("connectionId"))
-        answer = await connections.api(tenant, connection, caller.operations)(request)
+        answer = await room.calls.api(tenant, connection, caller.operations)(request)
         try:
             body = msgspec.json.decode(answer.body) if answer.body else None
         except msgspec.DecodeError:
             body = answer.body.decode("utf-8", "replace")
-        return {"status": answer.status, "body": body}
+        told = {"status": answer.status, "body": body}
+        foreign = pointers_of_answer(connection.connector, request.path, body)
+        return told | ({"untrusted": [f"/body{one}" for one in foreign]} if foreign else {})
 
     async def _connection(tenant: GatewayTenant, id: str | None) -> Connection:
         if id is not None:
@@ -90,12 +97,12 @@ def tools(actions: Actions, connections: Connections) -> Sequence[Tool]:
         raise InvalidRequest(told, connectionIds=[one.id for one in ready])
 
     async def listed(caller: Caller, given: Json) -> Any:
-        found = await connections.of_tenant(_tenant(caller))
+        found = await connections.of_tenant(tenant_of(caller))
         return {"connections": [_connected(one) for one in found]}
 
     async def connect(caller: Caller, given: Json) -> Any:
         now = datetime.now(UTC)
-        return _connected(await connections.create(caller, Wanted(given["app"]), now))
+        return _connected(await lifecycle.create(caller, Wanted(given["app"]), now))
 
     return (
         Tool(
@@ -190,12 +197,6 @@ def _limit(most: int) -> Json:
     return {"type": "integer", "minimum": 1, "maximum": most}
 
 
-def _tenant(caller: Caller) -> GatewayTenant:
-    if caller.tenant is None:
-        raise AccessDenied("This is a tenant's own: the token has to name one (tenantKey).")
-    return caller.tenant
-
-
 def _scope(given: Json) -> Scope:
     return Scope(connection=given.get("connectionId"))
 
@@ -211,7 +212,7 @@ def _query(given: Json) -> tuple[tuple[str, str], ...]:
 def _brief(found: Found) -> Json:
     action = found.action
     return {
-        "id": action.key,
+        "id": found.id,
         "description": action.description,
         "changes": action.operation_class is not OperationClass.READ,
         "inputs": list(action.input_schema["properties"]),

@@ -6,11 +6,15 @@ odd spelling nor a name that changes its mind leads anywhere else.
 
 import ipaddress
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 AddrInfo = tuple[int, int, int, str, tuple[object, ...]]
+
+VARIABLE = "CLINCH_ALLOW_PRIVATE"
+"""The setting with the addresses that the operator allows."""
 
 _LOCAL = ("127.0.0.1", "::1")
 # Addresses of the one kind that stand for one of the other: what they stand for decides as well.
@@ -26,7 +30,7 @@ class OutboundRefused(OSError):
 
 
 class SettingError(ValueError):
-    """The setting of allowed addresses cannot be read. One line, what to do."""
+    """A setting cannot be read. One line, what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,11 @@ class Guard:
             raise OutboundRefused
 
 
+def guard_of(environment: Mapping[str, str]) -> Guard:
+    """The guard that the settings make; raises SettingError."""
+    return Guard(read_allowed(environment.get(VARIABLE, "")))
+
+
 def read_allowed(text: str) -> frozenset[tuple[Address, int]]:
     """The addresses in a setting such as `127.0.0.1:9000, [::1]:9000`; raises SettingError."""
     found: set[tuple[Address, int]] = set()
@@ -67,6 +76,21 @@ def read_allowed(text: str) -> frozenset[tuple[Address, int]]:
                     f"{host!r} is no address: names may change, so give what they lead to"
                 ) from None
     return frozenset(found)
+
+
+def read_origin(text: str) -> str:
+    """The origin in a setting such as `https://crm.example`, or nothing; raises SettingError."""
+    origin = text.strip().rstrip("/")
+    try:
+        parts = urlsplit(origin)
+        known = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        known = False
+    if origin and not (
+        known and "@" not in origin and parts.geturl() == f"{parts.scheme}://{parts.netloc}"
+    ):
+        raise SettingError(f"{text!r} is no origin, such as https://crm.example")
+    return origin
 
 
 def _meant(address: Address) -> Iterable[Address]:

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from clinch import __version__
-from clinch.gateway.connections import Connections
+from clinch.gateway.connections.entrance import Entrance
 from clinch.identity.credentials import Authenticator
 from clinch.resources.store import Store
 from clinch.server.docs.pages import Docs
@@ -36,7 +36,7 @@ def pages(
     store: Store,
     vault: Vault,
     authenticator: Authenticator,
-    connections: Connections,
+    entrance: Entrance,
     signing_in: list[SignInRoute],
     document: dict[str, Any],
     ready: Ready,
@@ -56,8 +56,8 @@ def pages(
             *upload_routes(store, vault),
             *oauth_pages(store.database, vault, authenticator, store.declared.public_url),
             *token_routes(store.database, store.declared.public_url),
-            connect_page(
-                store.database, vault, authenticator, connections, store.declared.public_url
+            *connect_page(
+                store.database, vault, authenticator, entrance, store.declared.public_url
             ),
             *handouts(store.declared.public_url),
         ],

@@ -1,4 +1,4 @@
-"""How many requests a key may make: so many a second, per key and process."""
+"""How many requests somebody may make: so many a second, per credential and process."""
 
 import time
 from collections import defaultdict
@@ -19,7 +19,7 @@ class RateLimit:
         self._used: dict[str, int] = defaultdict(int)
 
     def take(self, key: str) -> int:
-        """The requests that are left to the key in this window; below zero it must wait."""
+        """The requests that are left to a key in this window; below zero it must wait."""
         now = int(time.monotonic())
         if now != self._window:
             self._window = now
@@ -28,8 +28,10 @@ class RateLimit:
         return self.limit - self._used[key]
 
     def headers(self, remaining: int) -> list[tuple[bytes, bytes]]:
+        """What every answer says of it, and how long to wait where nothing is left."""
         limit, left = self.limit, max(remaining, 0)
         return [
+            *([(b"retry-after", b"%d" % WINDOW)] if remaining < 0 else []),
             (b"ratelimit", b"limit=%d, remaining=%d, reset=%d" % (limit, left, WINDOW)),
             (b"ratelimit-limit", b"%d" % limit),
             (b"ratelimit-remaining", b"%d" % left),
@@ -47,4 +49,4 @@ class RateLimit:
             "rate_endpoint_group": "all",
         }
         body = msgspec.json.encode(told | {"error": told})
-        return Response(body, 429, [(b"retry-after", b"%d" % WINDOW)])
+        return Response(body, 429)

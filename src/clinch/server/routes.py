@@ -1,6 +1,6 @@
 """Which handler a path leads to: a tree of dicts, so that more routes cost nothing."""
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -160,6 +160,14 @@ class Routes(Generic[H]):
             else:
                 place = place.literal.setdefault(segment, _Place(pattern))
         place.handlers[route.method] = route.handler
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        """The method and the pattern of every operation."""
+        places = [self._root]
+        while places:
+            place = places.pop()
+            places += [*place.literal.values(), *([place.any] if place.any else [])]
+            yield from ((method, place.pattern) for method in place.handlers)
 
     def find(self, segments: list[str]) -> Match[H]:
         """Where the path's non-empty, decoded segments lead; literal ones go before changing ones.

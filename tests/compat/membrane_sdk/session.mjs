@@ -25,6 +25,20 @@ await step('selectorRun', () => m.action({ key: 'list-leads', integrationKey: 'c
 await step('ofConnection', () => m.connection(id).actions.list({ intent: 'list leads' }))
 await step('ofConnectionRun', () => m.connection(id).action('list-leads').run({ limit: 1 }))
 await step('act', () => m.post('/act', { key: 'list-leads', input: { limit: 1 }, connectionId: id }))
+const spec = { key: 'lead-name', type: 'api-request-to-external-app', connectionId: id,
+  config: { request: { method: 'GET', path: '/lead/{id}/', query: { _fields: 'name' } } },
+  inputSchema: { type: 'object', properties: { id: { type: 'string' } }, required: ['id'] } }
+await step('saved', () => m.actions.create(spec))
+await step('savedPatch', () => m.action('lead-name').patch({ name: 'The name of a lead' }))
+await step('savedSelector', () => m.action({ key: 'lead-name', integrationKey: 'close' }).get())
+await step('savedRun', () => m.action('lead-name').run({ id: out.proxyPost.id }, { connectionId: id }))
+await step('savedOfConnection', () => m.connection(id).action('lead-name').run({ id: out.proxyPost.id }))
+await step('savedAgain', () => m.actions.create(spec))
+await step('savedWrong', () => m.actions.create({ ...spec, key: 'other', type: 'run-javascript' }))
+await step('actApi', () => m.post('/act', { api: { path: '/me/', query: { _fields: 'id' } }, connectionId: id }))
+await step('actCode', () => m.post('/act', { code: 'module.exports = () => 1', connectionId: id }))
+await step('savedArchive', () => m.action('lead-name').archive())
+await step('savedGone', () => m.action('lead-name').get())
 await step('integrations', () => m.integrations.find({}))
 await step('integration', () => m.integration('close').get())
 await step('customers', () => m.customers.find({}))

@@ -1,4 +1,4 @@
-"""What lists are asked for, and which records of the scene fit."""
+"""What lists are asked for and which records of the scene fit; what is refused, and how."""
 
 from typing import Any
 
@@ -98,6 +98,61 @@ CASES: list[tuple[str, dict[str, Any], set[str]]] = [
     ("list-pipelines", {}, {"second"}),
     ("list-opportunity-statuses", {"pipeline": "Sales"}, {"active", "won"}),
     ("list-opportunity-statuses", {"pipeline": "$second"}, set()),
+]  # fmt: skip
+
+REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
+    ("list-opportunities", {"status": "Wun"}, "status", "There are: Active (Sales), Won (Sales)"),
+    ("list-opportunities", {"statusType": "wonn"}, "statusType.0", "Did you mean won?"),
+    ("list-opportunities", {"dateFrom": "5 March"}, "dateFrom", "is not a day or a time"),
+    ("list-opportunities", {"dateFrom": "2026-03-02", "dateTo": "2026-03-01"}, "dateFrom", "after"),
+    ("list-opportunities", {"dateFrom": "9999-12-31"}, "dateFrom", "that nothing has"),
+    ("list-opportunities", {"timeZone": "Mars"}, "timeZone", "is not a time zone"),
+    ("list-tasks", {"view": "inboxx"}, "view", "Did you mean inbox?"),
+    ("list-tasks", {"dateField": "dateWon"}, "dateField", "none of: date, date_created"),
+    ("list-leads", {"limit": 1001}, "limit", "at most 1000"),
+    ("list-leads", {"limit": 0}, "limit", "at least 1"),
+    ("list-leads", {"fields": ["a b"]}, "fields", "has no field 'a b'"),
+    ("list-leads", {"lead_id": 1, "Limit": 5, "limit": 6}, "limit", "with different values"),
+    ("list-activities", {"type": "Calll"}, "type.0", "Did you mean Call?"),
+    ("list-activities", {"dateField": "activity_at", "dateFrom": "2026-01-01"}, "dateField",
+     "takes a leadId"),
+    ("create-lead", {"status": "Qualifed"}, "status", "Potential, Bad Fit, Qualified"),
+    ("create-lead", {"name": "x", "contacts": [{"nme": "Bo", "emails": [{}]}]},
+     "contacts.0.emails.0.email", "is missing"),
+    ("create-lead", {"name": "x", "contacts": [{"name": "Bo", "emails": ["nope"]}]},
+     "contacts.0.emails.0.email", "Invalid email address."),
+    ("create-lead", {"name": "x", "customFields": {"Industri": "Retail"}}, "customFields.Industri",
+     "Did you mean Industry?"),
+    ("create-lead", {"name": "x", "customFields": {"industry": "Food"}}, "customFields.industry",
+     "Not a valid choice."),
+    ("create-lead", {"name": "x", "url": "gopher://x"}, "url", "scheme that's not allowed"),
+    ("update-lead", {"id": "$harbour"}, "", "nothing to change"),
+    ("update-lead", {"id": "$harbour", "status": "won"}, "status", "there is no 'won'"),
+    ("update-lead", {"id": "$harbour", "customFields": {"Budget": 1}}, "customFields.Budget",
+     "has no custom field"),
+    ("create-contact", {"name": "x", "emails": "a b"}, "emails.0.email",
+     "Invalid email address."),
+    ("update-contact", {"id": "$bo", "phones": [{"type": "x"}]}, "phones.0.phone", "is missing"),
+    ("create-opportunity", {"leadId": "$harbour", "value": 12.5}, "value", "whole number of cents"),
+    ("create-opportunity", {"leadId": "$harbour", "value": "$500"}, "value", "cents"),
+    ("create-opportunity", {"leadId": "$harbour", "confidence": 101}, "confidence", "at most 100"),
+    ("create-opportunity", {"leadId": "$harbour", "valuePeriod": "daily"}, "valuePeriod",
+     "monthly"),
+    ("create-opportunity", {"leadId": "$harbour", "status": "Won"}, "status",
+     "Won (Renewals): stat_"),
+    ("create-opportunity", {"leadId": "$harbour", "dateWon": "2026-03-05T10:00:00Z"}, "dateWon",
+     "is not a day"),
+    ("create-opportunity", {"leadId": "$harbour", "pipeline": "Sale"}, "pipeline",
+     "Sales, Renewals"),
+    ("create-opportunity", {"leadId": "$harbour", "contactId": "$cy"}, "contactId", "contact"),
+    ("create-task", {"leadId": "$harbour", "text": ""}, "text", "is empty"),
+    ("create-task", {"leadId": "$harbour", "text": "x", "date": "soon"}, "date", "is not a day"),
+    ("complete-task", {"id": "$overdue", "isComplete": "maybe"}, "isComplete", "true or false"),
+    ("create-note", {"leadId": "$harbour", "note": ""}, "note", "is empty"),
+    ("update-note", {"id": "$note", "note": None}, "note", "must be a text"),
+    ("log-call", {"leadId": "$harbour", "duration": -1}, "duration", "at least 0"),
+    ("merge-leads", {"source": "$north", "destination": "$north"}, "destination", "the same lead"),
+    ("create-account", {"name": "x", "domains": ["no domain"]}, "domains.0", "Invalid domain"),
 ]  # fmt: skip
 
 

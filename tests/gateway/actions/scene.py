@@ -176,6 +176,16 @@ def answering(*answers: tuple[int, Any]) -> Api:
     return call
 
 
+def always(status: int, body: Any) -> Api:
+    """An app that answers everything with this."""
+    content = body if isinstance(body, bytes) else msgspec.json.encode(body)
+
+    async def call(request: ApiRequest) -> ApiAnswer:
+        return ApiAnswer(status, (), content)
+
+    return call
+
+
 def example(scene: Scene, action: Action, number: int = 0) -> dict[str, Any]:
     """One of the action's examples, about objects that there are."""
     there = {"lead": "harbour", "contact": "bo", "opportunity": "deal", "task": "overdue",

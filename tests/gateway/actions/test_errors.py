@@ -5,7 +5,8 @@ from os import environ
 from typing import Any
 
 import pytest
-from gateway.actions.scene import Scene, answering, example, make_scene, over_http, refused
+from gateway.actions.cases import REFUSED
+from gateway.actions.scene import Scene, always, answering, example, make_scene, over_http, refused
 from harness import Organization, Program, make_organization, rows_of
 
 from clinch.gateway.actions.action import Action
@@ -15,6 +16,15 @@ from clinch.gateway.actions.references import IdOf, UserRef
 from clinch.resources.actor import OperationClass
 
 EVERY = list(ACTIONS.values())
+IN_TROUBLE: list[tuple[int, Any, str, str]] = [
+    (429, {"error": {"message": "Too fast", "rate_reset": 1}}, "Too fast", "Wait"),
+    (500, b"x" * 5000, "The app failed.", "later"),
+    (403, {"error": "Not yours"}, "Not yours", "permission"),
+    (402, {"error": "Plan"}, "Plan", "plan"),
+    (400, {"errors": ["One.", "Two."]}, "One. Two.", ""),
+    (200, b"<html>", "did not answer with JSON", "base URL"),
+]
+"""What an app may answer besides, and the words of message and hint."""
 WRITES = [action for action in EVERY if action.operation_class is not OperationClass.READ]
 
 
@@ -82,62 +92,6 @@ def test_ids_of_nobody_and_of_something_else(steady: Scene, action: Action) -> N
             assert "list-users" in (error.hint or "")
 
 
-REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
-    ("list-opportunities", {"status": "Wun"}, "status", "There are: Active (Sales), Won (Sales)"),
-    ("list-opportunities", {"statusType": "wonn"}, "statusType.0", "Did you mean won?"),
-    ("list-opportunities", {"dateFrom": "5 March"}, "dateFrom", "is not a day or a time"),
-    ("list-opportunities", {"dateFrom": "2026-03-02", "dateTo": "2026-03-01"}, "dateFrom", "after"),
-    ("list-opportunities", {"dateFrom": "9999-12-31"}, "dateFrom", "that nothing has"),
-    ("list-opportunities", {"timeZone": "Mars"}, "timeZone", "is not a time zone"),
-    ("list-tasks", {"view": "inboxx"}, "view", "Did you mean inbox?"),
-    ("list-tasks", {"dateField": "dateWon"}, "dateField", "none of: date, date_created"),
-    ("list-leads", {"limit": 1001}, "limit", "at most 1000"),
-    ("list-leads", {"limit": 0}, "limit", "at least 1"),
-    ("list-leads", {"fields": ["a b"]}, "fields", "has no field 'a b'"),
-    ("list-leads", {"lead_id": 1, "Limit": 5, "limit": 6}, "limit", "with different values"),
-    ("list-activities", {"type": "Calll"}, "type.0", "Did you mean Call?"),
-    ("list-activities", {"dateField": "activity_at", "dateFrom": "2026-01-01"}, "dateField",
-     "takes a leadId"),
-    ("create-lead", {"status": "Qualifed"}, "status", "Potential, Bad Fit, Qualified"),
-    ("create-lead", {"name": "x", "contacts": [{"nme": "Bo", "emails": [{}]}]},
-     "contacts.0.emails.0.email", "is missing"),
-    ("create-lead", {"name": "x", "contacts": [{"name": "Bo", "emails": ["nope"]}]},
-     "contacts.0.emails.0.email", "Invalid email address."),
-    ("create-lead", {"name": "x", "customFields": {"Industri": "Retail"}}, "customFields.Industri",
-     "Did you mean Industry?"),
-    ("create-lead", {"name": "x", "customFields": {"industry": "Food"}}, "customFields.industry",
-     "Not a valid choice."),
-    ("create-lead", {"name": "x", "url": "gopher://x"}, "url", "scheme that's not allowed"),
-    ("update-lead", {"id": "$harbour"}, "", "nothing to change"),
-    ("update-lead", {"id": "$harbour", "status": "won"}, "status", "there is no 'won'"),
-    ("update-lead", {"id": "$harbour", "customFields": {"Budget": 1}}, "customFields.Budget",
-     "has no custom field"),
-    ("create-contact", {"name": "x", "emails": "a b"}, "emails.0.email",
-     "Invalid email address."),
-    ("update-contact", {"id": "$bo", "phones": [{"type": "x"}]}, "phones.0.phone", "is missing"),
-    ("create-opportunity", {"leadId": "$harbour", "value": 12.5}, "value", "whole number of cents"),
-    ("create-opportunity", {"leadId": "$harbour", "value": "$500"}, "value", "cents"),
-    ("create-opportunity", {"leadId": "$harbour", "confidence": 101}, "confidence", "at most 100"),
-    ("create-opportunity", {"leadId": "$harbour", "valuePeriod": "daily"}, "valuePeriod",
-     "monthly"),
-    ("create-opportunity", {"leadId": "$harbour", "status": "Won"}, "status",
-     "Won (Renewals): stat_"),
-    ("create-opportunity", {"leadId": "$harbour", "dateWon": "2026-03-05T10:00:00Z"}, "dateWon",
-     "is not a day"),
-    ("create-opportunity", {"leadId": "$harbour", "pipeline": "Sale"}, "pipeline",
-     "Sales, Renewals"),
-    ("create-opportunity", {"leadId": "$harbour", "contactId": "$cy"}, "contactId", "contact"),
-    ("create-task", {"leadId": "$harbour", "text": ""}, "text", "is empty"),
-    ("create-task", {"leadId": "$harbour", "text": "x", "date": "soon"}, "date", "is not a day"),
-    ("complete-task", {"id": "$overdue", "isComplete": "maybe"}, "isComplete", "true or false"),
-    ("create-note", {"leadId": "$harbour", "note": ""}, "note", "is empty"),
-    ("update-note", {"id": "$note", "note": None}, "note", "must be a text"),
-    ("log-call", {"leadId": "$harbour", "duration": -1}, "duration", "at least 0"),
-    ("merge-leads", {"source": "$north", "destination": "$north"}, "destination", "the same lead"),
-    ("create-account", {"name": "x", "domains": ["no domain"]}, "domains.0", "Invalid domain"),
-]  # fmt: skip
-
-
 @pytest.mark.parametrize(("action", "input", "field", "words"), REFUSED, ids=lambda v: str(v)[:50])
 def test_refusals(
     steady: Scene, action: str, input: dict[str, Any], field: str, words: str
@@ -160,15 +114,31 @@ def test_dry_runs_change_nothing(steady: Scene, action: Action) -> None:
     assert error.exchanges == ()
 
 
+@pytest.mark.parametrize("action", EVERY, ids=lambda action: action.key)
+def test_who_is_not_known_is_told_so(steady: Scene, action: Action) -> None:
+    stranger = type(steady.key)(steady.key.program, "api_none.none", "")
+    error = refused(over_http(stranger), action.key, example(steady, action))
+    assert error.status == 401
+    assert "Reconnect" in (error.hint or "")
+    assert "none" not in str(error.exchanges)
+
+
 def test_who_may_not_is_told_so(steady: Scene) -> None:
     error = refused(over_http(steady.guest), "delete-lead", {"id": steady.ids["harbour"]})
     assert error.status == 403
     assert "permission" in (error.hint or "")
-    stranger = type(steady.key)(steady.key.program, "api_none.none", "")
-    error = refused(over_http(stranger), "list-leads", {})
-    assert error.status == 401
-    assert "Reconnect" in (error.hint or "")
-    assert "none" not in str(error.exchanges)
+
+
+@pytest.mark.parametrize("action", EVERY, ids=lambda action: action.key)
+def test_what_an_app_in_trouble_says_is_told(steady: Scene, action: Action) -> None:
+    good = example(steady, action)
+    for status, body, message, hint in IN_TROUBLE:
+        error = refused(always(status, body), action.key, good)
+        assert message in error.message
+        assert hint in (error.hint or "")
+        assert error.status == (502 if status == 200 else status)
+        assert len(error.body or "") < 2100
+        assert {exchange.status for exchange in error.exchanges} == {status}
 
 
 def test_a_contact_of_another_lead(steady: Scene) -> None:
@@ -187,23 +157,6 @@ def test_users_of_one_name_are_told_apart(steady: Scene) -> None:
     error = refused(answering((200, page)), "list-tasks", {"userId": "jo"})
     assert "2 users are called 'jo': a@h.test (user_a), b@h.test (user_b)." in error.message
     assert (error.field, len(error.exchanges)) == ("userId", 1)
-
-
-def test_what_an_app_may_answer_besides() -> None:
-    text = "x" * 5000
-    cases = [
-        (429, {"error": {"message": "Too fast", "rate_reset": 1}}, "Too fast", "Wait"),
-        (500, text.encode(), "The app failed.", "later"),
-        (402, {"error": "Plan"}, "Plan", "plan"),
-        (400, {"errors": ["One.", "Two."]}, "One. Two.", None),
-        (200, b"<html>", "did not answer with JSON", "base URL"),
-    ]
-    for status, body, message, hint in cases:
-        error = refused(answering((status, body)), "list-leads", {})
-        assert message in error.message
-        assert (hint or "") in (error.hint or "")
-        assert len(error.body or "") < 2100
-        assert error.exchanges[0].status == status
 
 
 JUNK: list[Any] = [

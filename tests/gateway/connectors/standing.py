@@ -13,7 +13,7 @@ from starlette.types import ASGIApp
 
 from clinch.gateway.api import ApiAnswer, ApiRequest
 from clinch.gateway.connectors.connector import AuthOption, Connector, Operation
-from clinch.gateway.operations import run_operation
+from clinch.gateway.operations import answer_to, request_of
 
 
 @contextmanager
@@ -65,9 +65,8 @@ class Connected:
 
     async def run(self, key: str, **input: Any) -> Any:
         """What comes of an operation; raises GatewayError."""
-        return await run_operation(
-            self.connector, operation_of(self.connector, key), self.send, input
-        )
+        request = request_of(operation_of(self.connector, key), input)
+        return await answer_to(request, self.connector, self.send)
 
     async def works(self) -> bool:
         """Whether the app takes the credential, by the connector's own test."""

@@ -9,7 +9,7 @@ from gateway.connectors.standing import operation_of
 from clinch.db.database import Database
 from clinch.gateway.actions.catalog import ACTIONS
 from clinch.gateway.connectors.close import close
-from clinch.gateway.connectors.connector import Connector
+from clinch.gateway.connectors.connector import Connector, OAuthServer
 from clinch.gateway.operations import request_of
 from clinch.main import api_routes, declarations
 from clinch.resources.actor import OperationClass
@@ -84,7 +84,7 @@ def test_an_input_becomes_a_request(own: Connector) -> None:
     assert request.body == b'{"name":"N","custom.cf_1":"x"}'
 
 
-def test_four_ways_in(own: Connector) -> None:
+def test_four_oauth_of(own: Connector) -> None:
     ways = {one.key: (one.type, one.base_url) for one in own.options}
     assert ways == {
         "this-server": ("this-server", f"{HERE}/api/v1"),
@@ -93,11 +93,32 @@ def test_four_ways_in(own: Connector) -> None:
         "close-com-api-key": ("api-key", "https://api.close.com/api/v1"),
     }
     assert [one.key for one in own.options if one.here] == ["this-server", "api-key"]
-    assert own.option(None) is own.options[0]
     by_key = own.option("api-key")
     assert by_key is not None
     assert by_key.placement.placed({"apiKey": "api_1"}) == (
         (("Authorization", "Basic YXBpXzE6"),),
         (),
     )
-    assert own.client_settings == ("CLINCH_APP_CLOSE_CLIENT_ID", "CLINCH_APP_CLOSE_CLIENT_SECRET")
+    oauth = oauth_of(own, "close-com")
+    assert oauth.authorize_url == "https://app.close.com/oauth2/authorize/"
+    assert oauth.token_url == "https://api.close.com/oauth2/token/"
+
+
+def test_another_server_in_place_of_close_com(document: dict[str, Any]) -> None:
+    other = close(document, HERE, "https://other.example")
+    assert {one.base_url for one in other.options if one.here} == {f"{HERE}/api/v1"}
+    assert {one.base_url for one in other.options if not one.here} == {
+        "https://other.example/api/v1"
+    }
+    oauth = oauth_of(other, "close-com")
+    assert (oauth.authorize_url, oauth.token_url, oauth.revoke_url) == (
+        "https://other.example/oauth2/authorize/",
+        "https://other.example/oauth2/token/",
+        "https://other.example/oauth2/revoke/",
+    )
+
+
+def oauth_of(connector: Connector, key: str) -> OAuthServer:
+    [oauth] = [one.oauth for one in connector.options if one.key == key]
+    assert oauth is not None
+    return oauth

@@ -36,7 +36,6 @@ def test_a_good_one_is_read() -> None:
     assert skipped == ()
     assert [one.key for one in made.operations] == ["boats-list-boats"]
     assert [one.base_url for one in made.options] == ["https://api.boats.example"] * 2
-    assert made.client_settings[0] == "CLINCH_APP_BOATS_CLIENT_ID"
 
 
 @pytest.mark.parametrize(
@@ -80,6 +79,7 @@ def test_a_good_one_is_read() -> None:
         ),
         ({"test": {"method": "DELETE", "path": "/"}}, r"test\.method: "),
         ({"test": {"method": "GET", "path": "me"}}, r"test\.path: "),
+        ({"errors": ["error", "a..b"]}, r"errors\[1\]: has names with dots"),
         ({"rate_limit": {"requests": 0, "seconds": 1}}, "rate_limit: "),
         ({"paths": {"/boats/{id}": {"get": {}}}}, r"paths: GET /boats/{id}: nothing says what id"),
     ],

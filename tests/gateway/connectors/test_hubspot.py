@@ -140,6 +140,10 @@ async def test_a_refusal_changes_nothing(account: Account) -> None:
     with pytest.raises(ActionFailed) as failed:
         await run("hubspot-create-contact", properties={"email": "a@example.com"})
     assert failed.value.data["status"] == 409
+    words = failed.value.data["answer"]["message"]
+    assert words
+    assert failed.value.message == f"HubSpot refused this (409): {words}"
+    assert failed.value.data["error"] == words
     with pytest.raises(InvalidRequest, match="amount"):
         await run("hubspot-create-deal", properties={"amount": 5})
     with pytest.raises(InvalidRequest, match="no part of a path"):

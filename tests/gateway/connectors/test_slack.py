@@ -107,7 +107,8 @@ async def test_the_connector_does_what_slacks_client_does(workspace: Workspace) 
 async def test_a_refusal_is_one_though_it_comes_with_200(workspace: Workspace) -> None:
     with pytest.raises(ActionFailed) as failed:
         await workspace.ours.run("slack-chat-post-message", channel="C404", text="Lost")
-    assert failed.value.data["answer"]["error"] == "channel_not_found"
+    assert failed.value.message == "Slack refused this (200): channel_not_found"
+    assert failed.value.data["error"] == failed.value.data["answer"]["error"] == "channel_not_found"
     with pytest.raises(InvalidRequest):
         await workspace.ours.run("slack-chat-post-message", text="To nobody")
     assert workspace.slack.messages == []

@@ -10,6 +10,10 @@ from joserfc import jwt
 from joserfc.jwk import OctKey
 
 from clinch.gateway.workspace_keys import Workspace, workspace_key
+from clinch.identity.oauth.clients import GATEWAY
+from clinch.identity.oauth.grants import issue_grant
+from clinch.identity.scopes import Scope
+from clinch.resources.actor import OperationClass
 from clinch.vault.vault import Vault
 
 
@@ -35,6 +39,13 @@ class Desk:
         assert response.status_code == 200, response.text
         return response.json()
 
+    def by_mcp(self, method: str, **parameters: Any) -> Any:
+        """The result of a method of the Model Context Protocol."""
+        sent = {"jsonrpc": "2.0", "id": 1, "method": method, "params": parameters}
+        response = self.ask("POST", "/mcp", sent)
+        assert response.status_code == 200, response.text
+        return response.json()["result"]
+
 
 def workspace_of(organization: Organization) -> Workspace:
     program = organization.program
@@ -48,6 +59,14 @@ def workspace_of(organization: Organization) -> Workspace:
 def user_desk(organization: Organization) -> Desk:
     """The organization's admin, by an API key."""
     return Desk(organization.program.url, organization.admin.key)
+
+
+def limited_desk(organization: Organization, *operations: OperationClass) -> Desk:
+    """The organization's admin, by a login for these operations alone."""
+    program, actor = organization.program, organization.actor()
+    scope = Scope(frozenset(operations), offline=False)
+    granted = issue_grant(program.store.database, actor, GATEWAY, scope, actor.clock())
+    return Desk(program.url, program.run(granted).access_token)
 
 
 def signed_desk(organization: Organization, **claims: Any) -> Desk:

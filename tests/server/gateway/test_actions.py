@@ -4,9 +4,15 @@ from typing import Any
 
 import pytest
 import requests
-from harness import Organization, make_organization
+from harness import Organization, make_organization, rows_of
 from server.gateway.desk import Desk, signed_desk, user_desk
 from server.gateway.test_connections import connect
+
+from clinch.gateway.actions.catalog import ACTIONS
+from clinch.identity.oauth.clients import GATEWAY
+from clinch.identity.oauth.grants import issue_grant
+from clinch.identity.scopes import Scope
+from clinch.resources.actor import OperationClass
 
 
 @pytest.fixture
@@ -108,6 +114,21 @@ def test_what_is_wrong_says_what_to_do(organization: Organization, desk: Desk) -
     assert "action list" in unknown["data"]["hint"]
     for body in ({"key": "list-leads", "code": "x"}, {}, {"key": "a", "id": "b"}):
         assert desk.ask("POST", "/act", body).status_code == 400
+
+
+def test_a_login_that_reads_writes_nothing(organization: Organization, desk: Desk) -> None:
+    actor, program = organization.actor(), organization.program
+    scope = Scope(frozenset({OperationClass.READ}), offline=False)
+    granted = issue_grant(program.store.database, actor, GATEWAY, scope, actor.clock())
+    reader = Desk(desk.url, program.run(granted).access_token)
+    before = rows_of(organization)
+    for action in ACTIONS.values():
+        if action.operation_class is not OperationClass.READ:
+            refused = run(reader, action.key, action.examples[0], 403)
+            assert refused["key"] == "access_denied"
+            assert f"{action.key} needs {action.operation_class}" in refused["message"]
+            assert "membrane login" in refused["data"]["hint"]
+    assert rows_of(organization) == before
 
 
 def test_the_other_ways_to_run(desk: Desk) -> None:

@@ -7,14 +7,11 @@ import pytest
 import requests
 from harness import SECRET_KEY, Organization, make_organization
 from identity.people import make_person, shown_error, sql
-from server.gateway.desk import Desk, signed_desk, user_desk
+from server.gateway.desk import Desk, limited_desk, signed_desk, user_desk
 from server.oauth.browser import Browser
 
 from clinch.gateway.secrets import TenantVault
 from clinch.gateway.tenants import tenant_of_user
-from clinch.identity.oauth.clients import GATEWAY
-from clinch.identity.oauth.grants import issue_grant
-from clinch.identity.scopes import Scope
 from clinch.resources.actor import OperationClass
 from clinch.vault.vault import Vault
 
@@ -78,21 +75,13 @@ def test_a_connection_does_not_go_beyond_the_login(organization: Organization) -
 
 def test_a_login_for_less_does_less_by_a_connection_for_more(organization: Organization) -> None:
     """What one agent connected is there for the next one, who was allowed less."""
-    desk, program = user_desk(organization), organization.program
+    desk = user_desk(organization)
     wide = connect(desk)["id"]
     keyed = connect(desk, authOptionKey="api-key", input={"apiKey": organization.admin.key})["id"]
     lead, other = (organization.admin.post("/lead/", {"name": name}) for name in ("a", "b"))
 
-    def allowed(*operations: OperationClass) -> Desk:
-        scope = Scope(frozenset(operations), offline=False)
-        actor = organization.actor()
-        granted = issue_grant(program.store.database, actor, GATEWAY, scope, actor.clock())
-        return Desk(program.url, program.run(granted).access_token)
-
-    reader, writer = (
-        allowed(OperationClass.READ),
-        allowed(OperationClass.READ, OperationClass.WRITE),
-    )
+    reader = limited_desk(organization, OperationClass.READ)
+    writer = limited_desk(organization, OperationClass.READ, OperationClass.WRITE)
     merge = {"source": other["id"], "destination": lead["id"]}
     for id in (wide, keyed):
         assert proxied(reader, id, "/lead/").json()["total_results"] == 2
@@ -200,7 +189,7 @@ def test_what_was_ended_says_how_to_connect_again(organization: Organization) ->
     refused = proxied(desk, id, "/me/")
     told = refused.json()
     assert (refused.status_code, told["key"]) == (400, "connection_is_defunct")
-    assert told["data"]["hint"] == f"membrane connect --connectionId={id}"
+    assert told["data"]["hint"] == f"membrane connect --connectionId={id} --json"
     assert refused.headers["Clinch-Gateway-Error"] == "1"
     shown = desk.get("/connections/mine")
     assert shown["state"] == "CLIENT_ACTION_REQUIRED"

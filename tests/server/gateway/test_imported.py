@@ -36,9 +36,16 @@ def yard() -> Iterator[Yard]:
         def answer(self) -> None:
             body = self.rfile.read(int(self.headers.get("content-length", "0")))
             key = self.headers.get("x-key")
-            noted.seen.append((self.command, self.path, key, json.loads(body) if body else None))
-            told = json.dumps({"boat": self.path, "sent": body.decode()}).encode()
-            self.send_response(200 if key == KEY else 401)
+            is_json = self.headers.get("content-type") == "application/json"
+            noted.seen.append((self.command, self.path, key, json.loads(body) if is_json else None))
+            answer: Any = {"boat": self.path, "sent": body.decode()}
+            status = 200
+            if key != KEY:
+                answer, status = {"error": {"code": 7, "message": "This opens no gate"}}, 401
+            elif self.path.endswith("/sunk"):
+                answer, status = {"errors": [{"message": "It went down"}]}, 410
+            told = json.dumps(answer).encode()
+            self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(told)))
             self.end_headers()
@@ -137,6 +144,7 @@ def test_an_app_of_ones_own_is_connected_and_used(desk: Desk, yard: Yard) -> Non
     assert (found["id"], found["connectionId"]) == ("boat-yard-get-boat", connection["id"])
     ran = desk.ask("POST", f"/actions/{found['id']}/run", {"input": {"id": "b 1"}}).json()
     assert ran["output"]["boat"] == "/v1/boats/b%201"
+    assert ran["untrusted"] == [""]
     launched = desk.ask("POST", "/actions/boat-yard-launch-boat/run", {"input": {"name": "Ada"}})
     assert launched.status_code == 200
     assert yard.seen[-1] == ("POST", "/v1/boats", KEY, {"name": "Ada"})
@@ -147,6 +155,25 @@ def test_an_app_of_ones_own_is_connected_and_used(desk: Desk, yard: Yard) -> Non
     )
     assert tried.status_code == 400
     assert ("DELETE", "/v1/boats/7", KEY, None) not in yard.seen
+
+
+def test_the_apps_own_words_are_passed_on(desk: Desk) -> None:
+    [app] = desk.get("/search", q="boat yard")["items"]
+    wanted = {"connectorId": app["element"]["id"]}
+    [option] = desk.ask("POST", "/connection-options", wanted).json()
+    wrong = dict.fromkeys(option["inputSchema"]["properties"], "wrong")
+    refused = desk.ask("POST", "/connections", wanted | {"input": wrong})
+    assert refused.status_code == 400
+    assert refused.json()["message"] == "Boat Yard does not take this (401): This opens no gate"
+    connect(desk)
+    failed = desk.ask("POST", "/actions/boat-yard-get-boat/run", {"input": {"id": "sunk"}}).json()
+    assert failed["type"] == "action_run"
+    assert failed["message"] == "Boat Yard refused this (410): It went down"
+    assert (failed["data"]["status"], failed["data"]["error"]) == (410, "It went down")
+    arguments = {"action": "boat-yard-get-boat", "input": {"id": "sunk"}}
+    by_mcp = desk.by_mcp("tools/call", name="run_read_action", arguments=arguments)
+    assert by_mcp["isError"]
+    assert json.loads(by_mcp["content"][0]["text"])["message"] == failed["message"]
 
 
 def test_actions_of_several_apps_are_found_together(desk: Desk) -> None:
@@ -185,3 +212,46 @@ async def _organization_of(program: Any, connection: str) -> Any:
 def test_nobody_else_has_it(desk: Desk, organization: Organization) -> None:
     assert desk.get("/search", q="boat yard")["items"]
     assert user_desk(organization).get("/search", q="boat yard")["items"] == []
+
+
+def test_a_request_of_ones_own_is_saved_for_it(desk: Desk, yard: Yard) -> None:
+    connection = connect(desk)
+    request: dict[str, Any] = {
+        "method": "POST",
+        "path": "/boats/{id}/{part}",
+        "pathParameters": {"id": {"$var": "$.input.boat.id"}},
+        "query": {"tag": {"$var": "$.input.tags"}, "note": "for {{input.who}}"},
+        "headers": {"X-Reason": "{{input.who}}", "X-Other": {"$var": "$.input.other"}},
+        "body": {
+            "parts": ["{{input.part}}", {"$var": "$.input.other"}],
+            "n": {"$var": "$.input.n"},
+        },
+    }
+    saved = {"key": "fit", "config": {"request": request}, "connectionId": connection["id"]}
+    guessed = {**request, "headers": {"x-key": "mine"}}
+    refused = desk.ask("POST", "/actions", {**saved, "config": {"request": guessed}})
+    assert "the connection has the secrets" in refused.json()["message"]
+    assert desk.ask("POST", "/actions", saved).json()["state"] == "READY"
+    input = {"boat": {"id": "b/1"}, "part": "mast", "tags": ["new", "tall"], "who": "Ada", "n": 2}
+    ran = desk.ask("POST", "/actions/fit/run", {"input": input})
+    assert ran.status_code == 200, ran.text
+    assert yard.seen[-1] == (
+        "POST",
+        "/v1/boats/b%2F1/mast?tag=new&tag=tall&note=for+Ada",
+        KEY,
+        {"parts": ["mast"], "n": 2},
+    )
+    seen = len(yard.seen)
+    tried = desk.ask("POST", "/actions/fit/run", {"input": input}, dryRun="true")
+    outside = desk.ask("POST", "/actions/fit/run", {"input": {**input, "who": "A\nB: c"}})
+    missing = desk.ask("POST", "/actions/fit/run", {"input": {**input, "boat": {}}})
+    assert [one.status_code for one in (tried, outside, missing)] == [400, 400, 400]
+    assert len(yard.seen) == seen
+    form = {
+        "method": "POST",
+        "path": "/boats",
+        "headers": {"Content-Type": "application/x-www-form-urlencoded"},
+        "body": {"name": "A b", "sizes": ["1", "2"]},
+    }
+    sent = desk.ask("POST", "/act", {"api": form}).json()["output"]["sent"]
+    assert sent == "name=A+b&sizes=1%2C2"

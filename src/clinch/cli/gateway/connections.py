@@ -100,20 +100,30 @@ def archive_connection(arguments: dict[str, Any]) -> Result:
 
 
 def create_request(arguments: dict[str, Any]) -> Result:
-    """An earlier form of `connect`, which only asks for the connection."""
-    session = Session(arguments)
-    body = _chosen(arguments, *_TARGETS, "connectionId", "name")
-    return _request(session.json("POST", "/connection-requests", body=body))
+    """Ask for an app to be connected, by a page for a person."""
+    body = _chosen(arguments, *_TARGETS, "connectionId", "authOptionKey", "name")
+    if not any(name in body for name in (*_TARGETS, "connectionId")):
+        raise usage(
+            "What is to be connected?", "membrane connection-request create --connectorId=ID"
+        )
+    return _requested(Session(arguments).json("POST", "/connection-requests", body=body))
 
 
 def get_request(arguments: dict[str, Any]) -> Result:
     path = f"/connection-requests/{_segment(arguments['request'])}"
-    return _request(Session(arguments).json("GET", path))
+    return _requested(Session(arguments).json("GET", path))
 
 
-def _request(one: dict[str, Any]) -> Result:
-    shown = [f"{one['requestId']}  {one['name']}  {one['status']}", one.get("url")]
-    return Result(one, "\n".join(line for line in shown if line))
+def _requested(one: dict[str, Any]) -> Result:
+    told = (
+        one.get("url"),
+        one.get("resultConnectionId"),
+        one.get("resultError", {}).get("message"),
+    )
+    lines = [f"{one['requestId']}  {one['name']}  {one['status']}", *filter(None, told)]
+    if one["status"] == "pending":
+        lines.append(f"Then:  membrane connection-request get {one['requestId']}")
+    return Result(one, "\n".join(lines))
 
 
 def list_apps(arguments: dict[str, Any]) -> Result:

@@ -64,8 +64,10 @@ _WAIT = (
     option("timeout", "SECONDS", "how long to wait (30)"),
 )
 _INPUT = option("input", "JSON", "what the action is given")
+_DRY_RUN = flag("dry-run", "do everything, and change nothing")
 _ONCE = option("idempotencyKey", "KEY", "send the same again and it is not done again")
 _DATA = option("data", "JSON", "what changes")
+_CHANGE = (_ACTION, *_SCOPE, _DATA)
 _REQUEST = (
     _CONNECTION,
     place("path", "PATH", "below the app's base address"),
@@ -151,10 +153,15 @@ COMMANDS = (
         (_CONNECTION,),
     ),
     Command("connection delete", "", "connections.archive_connection", (_CONNECTION,)),
-    Command("connection-request create", "", "connections.create_request", _TARGET),
+    Command(
+        "connection-request create",
+        "ask for an app to be connected, by a page",
+        "connections.create_request",
+        (*_TARGET, option("authOptionKey", "KEY", "the way in, where an app has several")),
+    ),
     Command(
         "connection-request get",
-        "",
+        "what became of such a request",
         "connections.get_request",
         (place("request", "REQUEST", "its id"),),
     ),
@@ -174,17 +181,40 @@ COMMANDS = (
         "action run",
         "run an action",
         "actions.run_action",
-        (_ACTION, *_SCOPE, _INPUT, flag("dry-run", "do everything, and change nothing"), _ONCE),
+        (_ACTION, *_SCOPE, _INPUT, _DRY_RUN, _ONCE),
     ),
     Command(
+        "action create",
+        "save a request as an action",
+        "actions.create_action",
+        (
+            place("words", "INTENT", "what it is to do", needed=False),
+            option("intent", "WORDS", "what it is to do"),
+            option("key", "KEY", "what to call it by"),
+            option("name", "NAME", "its name, for people"),
+            option("description", "TEXT", "what it does, in a sentence"),
+            option("type", "TYPE", "api-request-to-external-app"),
+            option("config", "JSON", '{"request": {"method", "path", "query", "body", …}}'),
+            option("inputSchema", "JSON", "what it is given, as a JSON Schema"),
+            option("outputSchema", "JSON", "what it answers"),
+            *_SCOPE,
+        ),
+    ),
+    Command("action update", "change a saved action", "actions.update_action", _CHANGE),
+    Command("action replace", "write a saved action anew", "actions.replace_action", _CHANGE),
+    Command("action delete", "delete a saved action", "actions.delete_action", (_ACTION, *_SCOPE)),
+    Command(
         "act",
-        "run an action at once",
+        "run an action or send a request at once, with a record",
         "actions.act",
         (
+            option("api", "JSON", 'a request: {"method", "path", "query", "headers", "body"}'),
+            option("code", "JS", "not taken: no code of others is run"),
             option("key", "KEY", "an action, by its key"),
             option("id", "ID", "an action"),
             *_SCOPE,
             _INPUT,
+            _DRY_RUN,
             option("meta", "JSON", "noted in the log"),
             _ONCE,
         ),
@@ -207,6 +237,28 @@ COMMANDS = (
         "list the apps of the workspace",
         "connections.list_integrations",
         (option("search", "TEXT", "by name"), *_PAGE),
+    ),
+    Command(
+        "connector add",
+        "make a connector of an OpenAPI document, as the workspace's manager",
+        "connectors.add_connector",
+        (
+            place("source", "FILE_OR_URL", "the document, or its https address"),
+            option("key", "KEY", "what it is called in commands"),
+            option("name", "NAME", "what people see"),
+            option("domain", "DOMAIN", "a domain of the app", repeat=True),
+            option("base-url", "URL", "where the API is"),
+        ),
+    ),
+    Command(
+        "skill install",
+        "put what agents read about the server where their programs look",
+        "skills.install",
+        (
+            option("agent", "NAME", "agents, claude, codex, cursor, …; all without", repeat=True),
+            option("dir", "DIR", "a folder of skills, in place of a program's"),
+            option("lang", "LANGUAGE", "en or zh, in place of the locale's"),
+        ),
     ),
     Command("mcp", "speak MCP by lines, for a program that starts it", "mcp.mcp"),
     Command("credentials", "print settings for a program", "workspaces.credentials"),

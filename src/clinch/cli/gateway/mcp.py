@@ -8,7 +8,7 @@ import sys
 from typing import Any
 
 from clinch.cli.gateway.result import Failure, Result
-from clinch.cli.gateway.session import Session
+from clinch.cli.gateway.session import Session, refused
 
 _KIND = [("Content-Type", "application/json"), ("Accept", "application/json, text/event-stream")]
 
@@ -31,7 +31,7 @@ def _pass_on(session: Session, line: bytes) -> bytes:
         answer = session.ask("POST", "/mcp", headers=_KIND, body=line)
         if answer.status in (200, 202):
             return answer.body.strip()
-        message = f"The server answered {answer.status}."
+        message = refused(answer).message
     except Failure as failure:
         message = f"{failure.message} {failure.hint}"
     return _failed(line, message)

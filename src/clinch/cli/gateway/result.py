@@ -9,13 +9,14 @@ DONE, FAILED, USAGE, WAITED = 0, 1, 2, 3
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """`document` is printed as JSON where that is asked for, else `text`; `raw` are bytes that are
-    printed as they are in both cases."""
+    """`document` is printed as JSON where that is asked for, else `text`, and `notes` beside it, on
+    standard error; `raw` are bytes that are printed as they are in both cases."""
 
     document: Any = None
     text: str = ""
     code: int = DONE
     raw: bytes | None = None
+    notes: Sequence[str] = ()
 
 
 class Failure(Exception):

@@ -45,6 +45,8 @@ def _print(result: Result, wants_json: bool) -> int:
         print(json.dumps(result.document, ensure_ascii=False))
     else:
         print(result.text)
+        for note in result.notes:
+            print(f"membrane: {note}", file=sys.stderr)
     sys.stdout.flush()
     return result.code
 

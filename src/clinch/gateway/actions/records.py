@@ -1,7 +1,7 @@
 """How objects of the API are shown: some useful fields of each unless more is asked for."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,6 +9,7 @@ from clinch.gateway.actions.errors import ActionError
 from clinch.gateway.actions.inputs import Schema, Texts, squashed
 from clinch.gateway.actions.references import custom_fields
 from clinch.gateway.actions.run import Run
+from clinch.gateway.outside import foreign_fields
 
 Record = dict[str, Any]
 
@@ -23,26 +24,6 @@ FIELDS = Texts(
     also=("_fields",),
     doc='What to show of each record: "all", or names of fields, custom fields by their name.',
 )
-
-_FROM_OUTSIDE = frozenset({"import", "webform", "email", "clipper", "whatsapp", "sms"})
-_FOREIGN: dict[str, tuple[str, ...]] = {
-    "Email": (
-        "subject", "body_text", "body_html", "body_preview", "body_text_quoted",
-        "body_html_quoted", "attachments", "envelope", "sender",
-    ),
-    "EmailThread": ("latest_normalized_subject", "latest_emails", "emails", "participants"),
-    "SMS": ("text", "attachments"),
-    "WhatsAppMessage": ("message_markdown", "message_html", "text", "attachments"),
-    "FormSubmission": (
-        "values", "values_by_name", "origin", "source_url", "source_url_normalized",
-    ),
-    "Meeting": ("title", "location", "note", "attendees", "conference_links"),
-    "Call": ("recording_transcript", "voicemail_transcript"),
-    "incoming_email": ("subject", "body_preview"),
-    "email_followup": ("subject", "body_preview"),
-    "incoming_sms": ("text", "attachments"),
-}  # fmt: skip
-_WRITTEN = ("note", "note_html", "title")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,32 +149,3 @@ async def _custom_by_name(run: Run, shape: Shape, record: Record) -> Record:
         named = {key.removeprefix("custom."): value for key, value in flat.items()}
         rest["custom"] = {rows.get(key, key): value for key, value in named.items()}
     return rest
-
-
-def foreign_fields(record: Record) -> tuple[str, ...]:
-    """The fields of a record whose text somebody outside of the organization wrote."""
-    fields = _FOREIGN.get(str(record.get("_type")), ())
-    if record.get("source") in _FROM_OUTSIDE:
-        fields = (*fields, *_WRITTEN)
-    return (*fields, "summary") if fields and record.get("_type") != "Call" else fields
-
-
-def untrusted(run: Run, output: Any) -> tuple[str, ...]:
-    """JSON pointers (RFC 6901) to every text in the output that came from outside."""
-    return tuple(_pointers(run, output, ""))
-
-
-def _pointers(run: Run, value: Any, pointer: str) -> Iterator[str]:
-    if isinstance(value, list):
-        for index, one in enumerate(value):
-            yield from _pointers(run, one, f"{pointer}/{index}")
-    elif isinstance(value, dict):
-        known = run.foreign.get(id(value))
-        foreign = known[1] if known else foreign_fields(value)
-        for key, one in value.items():
-            inner = f"{pointer}/{key.replace('~', '~0').replace('/', '~1')}"
-            if key in foreign:
-                if one:
-                    yield inner
-            else:
-                yield from _pointers(run, one, inner)

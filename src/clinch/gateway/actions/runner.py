@@ -7,9 +7,9 @@ from clinch.gateway.actions.action import Action
 from clinch.gateway.actions.check import check
 from clinch.gateway.actions.errors import ActionError
 from clinch.gateway.actions.exchange import Exchange
-from clinch.gateway.actions.records import untrusted
 from clinch.gateway.actions.run import Run, RunOptions
 from clinch.gateway.api import Api
+from clinch.gateway.outside import pointers
 from clinch.resources.actor import OperationClass
 
 
@@ -50,4 +50,4 @@ async def run_action(action: Action, api: Api, input: Any, options: RunOptions) 
     finally:
         await run.close()
     told = tuple(dict.fromkeys(run.warnings))
-    return ActionResult(output, told, untrusted(run, output), tuple(run.exchanges))
+    return ActionResult(output, told, pointers(output, run.foreign), tuple(run.exchanges))

@@ -15,7 +15,7 @@ from clinch.gateway.connectors.placement import Placement
 from clinch.resources.actor import OperationClass
 
 KEY = "close"
-ELSEWHERE = "https://api.close.com/api/v1"
+_CLOSE_COM, _ITS_PAGES = "https://api.close.com", "https://app.close.com"
 
 _API_KEY = {
     "type": "object",
@@ -33,20 +33,21 @@ _API_KEY = {
 }
 _BASIC = Placement(template="{apiKey}:", basic=True)
 _BEARER = Placement()
-_OAUTH = OAuthServer(
-    authorize_url="https://app.close.com/oauth2/authorize/",
-    token_url="https://api.close.com/oauth2/token/",
-    revoke_url="https://api.close.com/oauth2/revoke/",
-    scopes=("all.full_access", "offline_access"),
-)
 # The friendly actions have the plain names, such as list-leads.
 _NAMING = Naming("api-", {"merge_leads": OperationClass.DESTRUCTIVE})
 
 
-def close(document: Mapping[str, Any], public_url: str, elsewhere: str = ELSEWHERE) -> Connector:
-    """The connector; `document` is our OpenAPI document, `public_url` this server's, `elsewhere`
-    the address of the other one's API."""
-    here = f"{public_url}/api/v1"
+def close(document: Mapping[str, Any], public_url: str, origin: str = "") -> Connector:
+    """The connector; `document` is our OpenAPI document, `public_url` this server's, and `origin`
+    that of the server that stands for close.com, if one does."""
+    here, elsewhere = f"{public_url}/api/v1", f"{origin or _CLOSE_COM}/api/v1"
+    oauth = OAuthServer(
+        authorize_url=f"{origin or _ITS_PAGES}/oauth2/authorize/",
+        token_url=f"{origin or _CLOSE_COM}/oauth2/token/",
+        revoke_url=f"{origin or _CLOSE_COM}/oauth2/revoke/",
+        scopes=("all.full_access", "offline_access"),
+        replay_window=30,
+    )
     return Connector(
         "connector_close",
         KEY,
@@ -83,7 +84,7 @@ def close(document: Mapping[str, Any], public_url: str, elsewhere: str = ELSEWHE
                 "Your account at close.com, by your login there.",
                 _BEARER,
                 elsewhere,
-                oauth=_OAUTH,
+                oauth=oauth,
             ),
             AuthOption(
                 "close-com-api-key",
@@ -106,4 +107,5 @@ def close(document: Mapping[str, Any], public_url: str, elsewhere: str = ELSEWHE
             largest=100,
         ),
         trailing_slash=True,
+        errors=("field-errors", "errors", "error"),
     )

@@ -22,7 +22,19 @@ CLASS_OF_METHOD = {
     "patch": OperationClass.WRITE,
     "delete": OperationClass.DESTRUCTIVE,
 }
-_SEVERITY = (OperationClass.READ, OperationClass.WRITE, OperationClass.DESTRUCTIVE)
+SEVERITY = (OperationClass.READ, OperationClass.WRITE, OperationClass.DESTRUCTIVE)
+
+USUAL_ERRORS = (
+    "error.message",
+    "errors.0.message",
+    "message",
+    "error_description",
+    "detail",
+    "error",
+    "errors",
+    "title",
+)
+"""Where most apps say what was wrong."""
 
 OptionType = Literal["this-server", "oauth2", "api-key", "basic", "none"]
 Place = Literal["path", "query", "header"]
@@ -35,7 +47,7 @@ def _nothing_typed() -> Schema:
 class OAuthServer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """An app's OAuth 2 server: the authorization code, with PKCE unless the app knows none.
 
-    The client that we are there is told by two settings, see `client_settings`. `scopes` go into
+    The client that we are there is set by the operator, see `clients.py`. `scopes` go into
     `scope_parameter`, with `scope_separator` between. `tokens_at` names the member of the token's
     answer that has the tokens, where they are not at its top. `refresh_margin` is how many seconds
     before its end a token is renewed; `replay_window` how many a spent refresh token is taken once
@@ -153,8 +165,9 @@ class Connector(msgspec.Struct, frozen=True):
 
     `test` is asked to see whether a connection works. With `trailing_slash` every path of the API
     ends in a slash, and one that a client left away is put back. Apps that answer 200 to everything
-    say in the member `good` of their answers whether all is well. Unless `methods_tell`, a GET that
-    is no known operation may change anything.
+    say in the member `good` of their answers whether all is well. `errors` are the places where an
+    app says what was wrong, with dots between names; the first that has a text is taken. Unless
+    `methods_tell`, a GET that is no known operation may change anything.
     """
 
     id: str
@@ -172,6 +185,7 @@ class Connector(msgspec.Struct, frozen=True):
     trailing_slash: bool = False
     good: str | None = None
     methods_tell: bool = True
+    errors: tuple[str, ...] = USUAL_ERRORS
 
     def is_good(self, answer: ApiAnswer) -> bool:
         """Whether the app did what was asked."""
@@ -183,16 +197,19 @@ class Connector(msgspec.Struct, frozen=True):
             return False
         return isinstance(told, dict) and told.get(self.good) is True
 
-    @property
-    def offered(self) -> tuple[AuthOption, ...]:
-        """The ways in that can be gone: a login at the app's own page is not among them yet."""
-        return tuple(option for option in self.options if option.oauth is None)
+    def lets_in(self, answer: ApiAnswer) -> bool:
+        """Whether the app takes a credential, by its answer to the test; without a test of its own
+        its front page was asked for, which need not be there."""
+        return answer.status not in (401, 403) if self.test is None else self.is_good(answer)
 
-    def option(self, key: str | None) -> AuthOption | None:
-        """The way in with a key, the first where none is named."""
-        if key is None:
-            return self.offered[0]
-        return next((option for option in self.offered if option.key == key), None)
+    def option(self, key: str) -> AuthOption | None:
+        """The way in with a key."""
+        return next((option for option in self.options if option.key == key), None)
+
+    @property
+    def proofs(self) -> frozenset[str]:
+        """The headers that carry credentials of the app, in small letters."""
+        return frozenset(option.placement.header.lower() for option in self.options)
 
     def class_of(self, method: str, path: str) -> OperationClass:
         """What a request does to the data: what its operation says, of several the most literal.
@@ -200,24 +217,22 @@ class Connector(msgspec.Struct, frozen=True):
         Where none has this method, it is the worst of what is known of the path and the method:
         some apps take a GET for what is a POST in their documents.
         """
-        wanted = path.strip("/").split("/")
-        there = [one for one in self.operations if _fits(one.path.strip("/").split("/"), wanted)]
-        there.sort(key=lambda one: one.path.count("{"))
-        for one in there:
-            if one.method == method.upper():
-                return one.operation_class
+        operation = self.operation_at(method, path)
+        if operation is not None:
+            return operation.operation_class
+        there = self._at(path)
         told = CLASS_OF_METHOD if self.methods_tell or there else {}
         of_method = told.get(method.lower(), OperationClass.DESTRUCTIVE)
-        return max([of_method, *(one.operation_class for one in there)], key=_SEVERITY.index)
+        return max([of_method, *(one.operation_class for one in there)], key=SEVERITY.index)
 
-    @property
-    def client_settings(self) -> tuple[str, str]:
-        """The settings that hold our client id and secret at the app.
+    def operation_at(self, method: str, path: str) -> Operation | None:
+        """The operation that a request is, of several the most literal."""
+        there = (one for one in self._at(path) if one.method == method.upper())
+        return min(there, key=lambda one: one.path.count("{"), default=None)
 
-        They follow from the key, so that no document can have another setting sent anywhere.
-        """
-        name = self.key.upper().replace("-", "_")
-        return f"CLINCH_APP_{name}_CLIENT_ID", f"CLINCH_APP_{name}_CLIENT_SECRET"
+    def _at(self, path: str) -> list[Operation]:
+        wanted = path.strip("/").split("/")
+        return [one for one in self.operations if _fits(one.path.strip("/").split("/"), wanted)]
 
 
 def _fits(template: list[str], segments: list[str]) -> bool:

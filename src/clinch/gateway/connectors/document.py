@@ -13,6 +13,7 @@ import jsonschema_rs
 import msgspec
 
 from clinch.gateway.connectors.connector import (
+    USUAL_ERRORS,
     AuthOption,
     Connector,
     Pagination,
@@ -51,6 +52,7 @@ class ConnectorDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     rate_limit: RateLimit | None = None
     trailing_slash: bool = False
     good: str | None = None
+    errors: tuple[str, ...] = USUAL_ERRORS
     methods_tell: bool = True
     operation_classes: dict[str, OperationClass] = {}
     paths: dict[str, Any] = {}
@@ -97,6 +99,7 @@ def connector_of(
         document.trailing_slash,
         document.good,
         document.methods_tell,
+        document.errors,
     )
     return connector, read.skipped
 
@@ -128,6 +131,9 @@ def _check_hints(document: ConnectorDocument) -> None:
             raise _wrong("test.method", "is GET, HEAD or POST")
         if not document.test.path.startswith("/"):
             raise _wrong("test.path", "begins with a slash")
+    for index, place in enumerate(document.errors):
+        if not all(place.split(".")):
+            raise _wrong(f"errors[{index}]", "has names with dots between, such as error.message")
     limit = document.rate_limit
     if limit is not None and (limit.requests < 1 or limit.seconds <= 0):
         raise _wrong("rate_limit", "is some requests in some seconds")

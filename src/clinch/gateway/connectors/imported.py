@@ -48,7 +48,8 @@ class ImportedConnectors:
     async def add(self, tenant: Tenant, text: bytes, wanted: Wanted, now: datetime) -> Imported:
         """Make an OpenAPI document a connector of an organization; raises GatewayError."""
         try:
-            made = import_openapi(text, wanted, new_id(PREFIX))
+            # A large one takes a while, and others are waiting.
+            made = await asyncio.to_thread(import_openapi, text, wanted, new_id(PREFIX))
         except DocumentError as error:
             raise InvalidRequest(f"This document makes no connector: {error}.") from None
         key = made.connector.key

@@ -22,12 +22,14 @@ _LONGEST_DESCRIPTION = 500
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What whoever imports says of the app, in place of what its document does."""
+    """What whoever imports says of the app, in place of what its document does; `found_at` is where
+    the document was fetched, which its own addresses may be relative to."""
 
     key: str | None = None
     name: str | None = None
     domains: tuple[str, ...] = ()
     base_url: str | None = None
+    found_at: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ def import_openapi(text: bytes, wanted: Wanted, id: str) -> Imported:
         raise DocumentError("it is no OpenAPI document of version 3.0 or 3.1")
     info = document.get("info") if isinstance(document.get("info"), dict) else {}
     name = wanted.name or _text(info.get("title")) or "App"
-    base_url = wanted.base_url or _base_url(document.get("servers"))
+    base_url = wanted.base_url or _base_url(document.get("servers"), wanted.found_at)
     options, skipped = _options(document)
     made = checked(
         ConnectorDocument(
@@ -88,8 +90,9 @@ def _key(name: str) -> str:
     return key[:60].rstrip("-")
 
 
-def _base_url(servers: Any) -> str:
-    """The address of the first server, with its variables' defaults put in."""
+def _base_url(servers: Any, found_at: str) -> str:
+    """The address of the first server, with its variables' defaults put in; without one it is the
+    root of where the document is."""
     server = servers[0] if isinstance(servers, list) and servers else {}
     url = _text(server.get("url")) if isinstance(server, dict) else ""
     for name, variable in _object(
@@ -97,6 +100,7 @@ def _base_url(servers: Any) -> str:
     ).items():
         if isinstance(variable, dict):
             url = url.replace(f"{{{name}}}", str(variable.get("default", "")))
+    url = urljoin(found_at, url or "/")
     if not urlsplit(url).netloc:
         raise DocumentError("it does not say at which address the app is: say it with --base-url")
     return url

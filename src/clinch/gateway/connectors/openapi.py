@@ -155,7 +155,7 @@ class _Reader:
             listed = owner.get("parameters", [])
             for one in listed if isinstance(listed, list) else ():
                 parameter = self._references.follow(one)
-                found[parameter.get("name"), parameter.get("in")] = parameter
+                found[_text(parameter.get("name")), _text(parameter.get("in"))] = parameter
         return list(found.values())
 
     def _read_body(self) -> tuple[Body | None, bool]:

@@ -1,23 +1,32 @@
-"""`/actions` and `/act`: finding actions by what is wanted, and running them.
+"""`/actions` and `/act`: finding actions by what is wanted, running and saving them.
 
 An action is at `/actions/{id or key}`, at `/action?key=` as the SDK asks for one of several
 layers, and below its connection, where a run takes its input without the envelope.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from clinch.gateway.actions.action import Action
 from clinch.gateway.errors import InvalidRequest
-from clinch.gateway.running import Actions, Found, Options, Ran, Scope
+from clinch.gateway.finding import Finder, Found, Scope
+from clinch.gateway.running import Actions, Options, Ran
+from clinch.gateway.saved_actions import SavedAction
+from clinch.gateway.saving import Saving, written
 from clinch.server.gateway.exchange import Answer, Exchange, GatewayRoute, json_answer
 
 _MOST_VALUES = 10
+# What is told of an action, and may come back with a change that somebody makes to it.
+_READ_ONLY = ("id", "state", "operationClass", "connectionIds", "createdAt", "updatedAt")
 _ONCE = b"idempotency-key"
-_SCOPES = ("connectionId", "connectionKey", "integrationId", "integrationKey")
-_ACT = frozenset(("id", "key", "input", "meta", *_SCOPES))
+_SCOPES = (
+    *("connectionId", "connectionKey", "integrationId", "integrationKey", "externalAppId"),
+    *("connectorId", "connectorKey"),
+)
+_ACT = frozenset(("id", "key", "api", "code", "input", "meta", *_SCOPES))
 
 
-def action_routes(actions: Actions) -> list[GatewayRoute]:
+def action_routes(finder: Finder, actions: Actions, saving: Saving) -> list[GatewayRoute]:
     async def listed(exchange: Exchange) -> Answer:
         return await _page(exchange, _scope(exchange))
 
@@ -27,7 +36,7 @@ def action_routes(actions: Actions) -> list[GatewayRoute]:
     async def _page(exchange: Exchange, scope: Scope) -> Answer:
         intent = exchange.value("intent") or exchange.value("search") or ""
         limit, skip = exchange.limit(10), _skip(exchange)
-        found = await actions.find(exchange.tenant, scope, intent, limit + 1, skip)
+        found = await finder.find(exchange.tenant, scope, intent, limit + 1, skip)
         items = [_brief(one) for one in found[:limit]]
         more = {"cursor": str(skip + limit)} if len(found) > limit else {}
         hint = {} if items else {"hint": "Say it in other words, or send a raw request."}
@@ -35,7 +44,7 @@ def action_routes(actions: Actions) -> list[GatewayRoute]:
 
     async def one(exchange: Exchange) -> Answer:
         scope, key = _named(exchange)
-        return json_answer(_whole(await actions.get(exchange.tenant, scope, key)))
+        return json_answer(_whole(await finder.get(exchange.tenant, scope, key)))
 
     async def run(exchange: Exchange) -> Answer:
         scope, key = _named(exchange)
@@ -53,23 +62,75 @@ def action_routes(actions: Actions) -> list[GatewayRoute]:
         sent = await exchange.document()
         if unknown := sorted(set(sent) - _ACT):
             raise InvalidRequest(f"{unknown[0]} is not known here.", known=sorted(_ACT))
-        named = [sent[name] for name in ("key", "id") if sent.get(name)]
-        if len(named) != 1 or not isinstance(named[0], str):
-            raise InvalidRequest("Say which action: one of key and id.")
-        texts = {name: value for name, value in sent.items() if isinstance(value, str)}
+        if sent.get("code") is not None:
+            raise InvalidRequest("No code of others is run here: send a request, as api.")
+        named = [name for name in ("key", "id", "api") if sent.get(name) not in (None, "")]
+        if len(named) != 1:
+            raise InvalidRequest("Say what to do: one of key, id and api.")
+        what, input, caller = sent[named[0]], _input(sent), exchange.caller
         options = Options(exchange.flag("dryRun"), _once(exchange), sent.get("meta"))
-        scope = _scope_of(texts)
-        return _told(await actions.run(exchange.caller, scope, named[0], _input(sent), options))
+        scope = _scope_in(sent)
+        if named == ["api"]:
+            return _told(await actions.send(caller, scope, what, input, options))
+        if not isinstance(what, str):
+            raise InvalidRequest(f"{named[0]} is a text.")
+        return _told(await actions.run(caller, scope, what, input, options))
+
+    async def create(exchange: Exchange) -> Answer:
+        sent = await exchange.document()
+        scope = _scope_in(sent, exchange.query)
+        return await _create(exchange, scope, sent)
+
+    async def create_for_connection(exchange: Exchange) -> Answer:
+        sent = await exchange.document()
+        return await _create(exchange, Scope(connection=exchange.arguments[0]), sent)
+
+    async def _create(exchange: Exchange, scope: Scope, sent: dict[str, Any]) -> Answer:
+        definition = _without_scope(sent)
+        return json_answer(
+            _whole(await saving.create(exchange.caller, scope, definition, exchange.now))
+        )
+
+    async def change(exchange: Exchange) -> Answer:
+        return await _change(exchange, whole=False)
+
+    async def replace(exchange: Exchange) -> Answer:
+        return await _change(exchange, whole=True)
+
+    async def _change(exchange: Exchange, *, whole: bool) -> Answer:
+        scope, key = _named(exchange)
+        sent = await exchange.document()
+        definition = {
+            name: value for name, value in _without_scope(sent).items() if name not in _READ_ONLY
+        }
+        changed = await saving.change(
+            exchange.caller, scope, key, definition, exchange.now, whole=whole
+        )
+        return json_answer(_whole(changed))
+
+    async def remove(exchange: Exchange) -> Answer:
+        scope, key = _named(exchange)
+        await saving.remove(exchange.caller, scope, key)
+        return Answer()
 
     return [
         GatewayRoute("GET", "actions", listed),
-        GatewayRoute("GET", "actions/{}", one),
+        GatewayRoute("POST", "actions", create),
+        GatewayRoute("GET", "connections/{}/actions", of_connection),
+        GatewayRoute("POST", "connections/{}/actions", create_for_connection),
+        *(
+            GatewayRoute(method, path, handler)
+            for path in ("actions/{}", "action", "connections/{}/actions/{}")
+            for method, handler in (
+                ("GET", one),
+                ("PATCH", change),
+                ("PUT", replace),
+                ("DELETE", remove),
+            )
+        ),
         GatewayRoute("POST", "actions/{}/run", run),
-        GatewayRoute("GET", "action", one),
         GatewayRoute("POST", "action/run", run),
         GatewayRoute("POST", "act", act),
-        GatewayRoute("GET", "connections/{}/actions", of_connection),
-        GatewayRoute("GET", "connections/{}/actions/{}", one),
         GatewayRoute("POST", "connections/{}/actions/{}/run", run_of_connection),
     ]
 
@@ -94,8 +155,20 @@ def _scope(exchange: Exchange) -> Scope:
 def _scope_of(texts: dict[str, str]) -> Scope:
     """A connection before an app, an id before a key."""
     connection = texts.get("connectionId") or texts.get("connectionKey") or None
-    app = texts.get("integrationId") or texts.get("integrationKey") or texts.get("externalAppId")
-    return Scope(connection, app or None)
+    app = next((texts[name] for name in _SCOPES[2:] if texts.get(name)), None)
+    return Scope(connection, app)
+
+
+def _scope_in(sent: dict[str, Any], query: Iterable[tuple[str, str]] = ()) -> Scope:
+    """The scope that a body names, else the query; raises InvalidRequest for what is no text."""
+    for name in _SCOPES:
+        if not isinstance(sent.get(name), str | None):
+            raise InvalidRequest(f"{name} is a text.", field=name)
+    return _scope_of(dict(query) | {name: sent[name] for name in _SCOPES if sent.get(name)})
+
+
+def _without_scope(sent: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in sent.items() if name not in _SCOPES}
 
 
 def _skip(exchange: Exchange) -> int:
@@ -130,7 +203,7 @@ def _brief(found: Found) -> dict[str, Any]:
     """An action among others: enough to choose and run it."""
     action = found.action
     told: dict[str, Any] = {
-        "id": action.key,
+        "id": found.id,
         "key": action.key,
         "name": action.name,
         "description": action.description,
@@ -162,10 +235,13 @@ def _type_of(schema: dict[str, Any]) -> dict[str, Any]:
 
 def _whole(found: Found) -> dict[str, Any]:
     action = found.action
-    kind = "connector-operation" if not isinstance(action, Action) else "api-request"
-    return _brief(found) | {
-        "type": kind,
+    told = _brief(found) | {
+        "type": "api-request" if isinstance(action, Action) else "connector-operation",
         "state": "READY",
         "inputSchema": action.input_schema,
         "outputSchema": action.output_schema,
     }
+    if isinstance(action, SavedAction):
+        times = {"createdAt": action.created_at, "updatedAt": action.updated_at}
+        told |= written(action) | times
+    return told

@@ -7,12 +7,13 @@ generations of clients.
 from typing import Any
 
 from clinch.gateway.connectors.catalog import Catalogs
+from clinch.gateway.connectors.clients import OAuthClients
 from clinch.gateway.connectors.connector import AuthOption, Connector
 from clinch.gateway.errors import InvalidRequest, NotFound
 from clinch.server.gateway.exchange import Answer, Exchange, GatewayRoute, json_answer
 
 
-def app_routes(catalogs: Catalogs) -> list[GatewayRoute]:
+def app_routes(catalogs: Catalogs, clients: OAuthClients) -> list[GatewayRoute]:
     async def search(exchange: Exchange) -> Answer:
         text = exchange.value("q") or exchange.value("query") or ""
         kind = (exchange.value("elementType") or "connector").lower()
@@ -34,7 +35,7 @@ def app_routes(catalogs: Catalogs) -> list[GatewayRoute]:
         connector = catalog.get(exchange.arguments[0])
         if connector is None:
             raise NotFound("No app has this id or key.")
-        options = [option_shown(option) for option in connector.offered]
+        options = [option_shown(option) for option in clients.offered(connector)]
         return json_answer(shown(connector) | {"options": options})
 
     return [

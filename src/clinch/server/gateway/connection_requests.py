@@ -1,49 +1,70 @@
-"""`/connection-requests`: asking for a connection, and what became of it.
-
-An earlier form of `/connections`. A connection exists as soon as it is asked for, so the request
-is the connection itself, under the same id.
-"""
+"""`/connection-requests`: asking for an app to be connected, and what became of it."""
 
 from typing import Any
 
-from clinch.gateway.connections import Connection, Connections
+from clinch.db.database import Database
+from clinch.gateway.connections.connection import Wanted
+from clinch.gateway.connections.lifecycle import Lifecycle
+from clinch.gateway.connections.requests import (
+    ConnectionRequest,
+    connection_request,
+    request_connection,
+)
+from clinch.gateway.errors import InvalidRequest
 from clinch.gateway.tenants import GatewayTenant
-from clinch.server.gateway.connections import wanted
+from clinch.server.gateway.connections import wanted_in
 from clinch.server.gateway.exchange import Answer, Exchange, GatewayRoute, json_answer
 
 
-def connection_request_routes(connections: Connections) -> list[GatewayRoute]:
+def connection_request_routes(database: Database, lifecycle: Lifecycle) -> list[GatewayRoute]:
     async def create(exchange: Exchange) -> Answer:
-        sent = await exchange.document()
-        again = sent.get("connectionId")
-        if isinstance(again, str) and again:
-            one = await connections.connect(exchange.caller, again, exchange.now)
-        else:
-            one = await connections.create(exchange.caller, wanted(sent), exchange.now)
-        return json_answer(_shown(exchange.tenant, one))
+        tenant, now = exchange.tenant, exchange.now
+        wanted = _wanted(await exchange.document())
+        made = await request_connection(database, lifecycle, exchange.caller, tenant, wanted, now)
+        return json_answer(shown(made, tenant))
 
-    async def get(exchange: Exchange) -> Answer:
-        one = await connections.get(exchange.tenant, exchange.arguments[0])
-        return json_answer(_shown(exchange.tenant, one))
+    async def one(exchange: Exchange) -> Answer:
+        tenant, [id] = exchange.tenant, exchange.arguments
+        return json_answer(
+            shown(await connection_request(database, tenant, id, exchange.now), tenant)
+        )
 
     return [
         GatewayRoute("POST", "connection-requests", create),
-        GatewayRoute("GET", "connection-requests/{}", get),
+        GatewayRoute("GET", "connection-requests/{}", one),
     ]
 
 
-def _shown(tenant: GatewayTenant, one: Connection) -> dict[str, Any]:
+def shown(one: ConnectionRequest, tenant: GatewayTenant) -> dict[str, Any]:
+    """A request as the REST API has it."""
     told: dict[str, Any] = {
+        "id": one.id,
         "requestId": one.id,
         "tenantId": tenant.id,
-        "connectorId": one.connector.id,
-        "connectionId": one.id,
+        "connectorKey": one.connector_key,
         "name": one.name,
-        "status": "success" if one.is_ready else "pending",
+        "status": one.status,
         "createdAt": one.created_at,
     }
-    if one.is_ready:
-        told["resultConnectionId"] = one.id
-    if one.ui_url is not None:
-        told["url"] = one.ui_url
+    if one.url is not None:
+        told["url"] = one.url
+    if one.status == "success":
+        told["resultConnectionId"] = one.connection_id
+    if one.error is not None:
+        told["resultError"] = {"message": one.error}
     return told
+
+
+def _wanted(sent: dict[str, Any]) -> Wanted | str:
+    """The app that is asked for, or the connection to be connected anew; raises InvalidRequest."""
+    if sent.get("redirectUri") is not None:
+        raise InvalidRequest(
+            "redirectUri: the page leads nowhere; ask for the request to see what became of it.",
+            field="redirectUri",
+        )
+    again = sent.get("connectionId")
+    if again is None:
+        return wanted_in(sent)
+    if not isinstance(again, str):
+        raise InvalidRequest("connectionId is a text.", field="connectionId")
+    return again

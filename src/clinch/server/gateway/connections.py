@@ -5,7 +5,8 @@ from typing import Any
 import msgspec
 
 from clinch.gateway.api import ApiRequest
-from clinch.gateway.connections import Connection, Connections, Wanted
+from clinch.gateway.connections.assembly import ConnectionRoom
+from clinch.gateway.connections.connection import Connection, Wanted
 from clinch.gateway.errors import InvalidRequest
 from clinch.server.gateway.apps import option_shown
 from clinch.server.gateway.exchange import Answer, Exchange, GatewayRoute, json_answer
@@ -23,7 +24,9 @@ _NOT_PASSED_ON = frozenset(
 _NOT_PASSED_BACK = frozenset((*_HOP_BY_HOP, "set-cookie", "content-length", "x-request-id"))
 
 
-def connection_routes(connections: Connections) -> list[GatewayRoute]:
+def connection_routes(room: ConnectionRoom) -> list[GatewayRoute]:
+    connections, lifecycle = room.connections, room.lifecycle
+
     async def listed(exchange: Exchange) -> Answer:
         app = exchange.value("integrationKey") or exchange.value("integrationId")
         page = await connections.find(
@@ -37,8 +40,8 @@ def connection_routes(connections: Connections) -> list[GatewayRoute]:
         return json_answer({"items": items} | ({"cursor": page.cursor} if page.cursor else {}))
 
     async def create(exchange: Exchange) -> Answer:
-        asked = wanted(await exchange.document())
-        return json_answer(shown(await connections.create(exchange.caller, asked, exchange.now)))
+        wanted = wanted_in(await exchange.document())
+        return json_answer(shown(await lifecycle.create(exchange.caller, wanted, exchange.now)))
 
     async def ensure(exchange: Exchange) -> Answer:
         sent = await exchange.document()
@@ -46,7 +49,7 @@ def connection_routes(connections: Connections) -> list[GatewayRoute]:
         if not address:
             raise InvalidRequest("appUrl is the app's web address.", field="appUrl")
         name = _text(sent, "name")
-        one = await connections.ensure(exchange.caller, address, name, exchange.now)
+        one = await lifecycle.ensure(exchange.caller, address, name, exchange.now)
         return json_answer(shown(one))
 
     async def one(exchange: Exchange) -> Answer:
@@ -65,34 +68,34 @@ def connection_routes(connections: Connections) -> list[GatewayRoute]:
             if isinstance(change.get(name), dict):
                 found = await connections.get(exchange.tenant, id)
                 given = change.pop(name)
-                await connections.enter(exchange.tenant, found.id, given, exchange.now)
+                await room.entrance.enter(exchange.tenant, found.id, given, exchange.now)
         return json_answer(
             shown(await connections.patch(exchange.tenant, id, change, exchange.now))
         )
 
     async def archive(exchange: Exchange) -> Answer:
-        await connections.archive(exchange.tenant, exchange.arguments[0], exchange.now)
+        await lifecycle.archive(exchange.tenant, exchange.arguments[0], exchange.now)
         return Answer()
 
     async def disconnect(exchange: Exchange) -> Answer:
-        await connections.archive(exchange.tenant, exchange.arguments[0], exchange.now)
+        await lifecycle.archive(exchange.tenant, exchange.arguments[0], exchange.now)
         return Answer(status=204)
 
     async def reconnect(exchange: Exchange) -> Answer:
         [id] = exchange.arguments
-        return json_answer(shown(await connections.connect(exchange.caller, id, exchange.now)))
+        return json_answer(shown(await lifecycle.connect(exchange.caller, id, exchange.now)))
 
     async def renew(exchange: Exchange) -> Answer:
-        await connections.renew(exchange.tenant, exchange.arguments[0])
+        await lifecycle.renew(exchange.tenant, exchange.arguments[0])
         return Answer(status=204)
 
     async def test(exchange: Exchange) -> Answer:
-        good = await connections.test(exchange.tenant, exchange.arguments[0])
-        return json_answer({"success": good})
+        found = await connections.get(exchange.tenant, exchange.arguments[0])
+        return json_answer({"success": await room.calls.works(exchange.tenant, found)})
 
     async def options(exchange: Exchange) -> Answer:
-        asked = wanted(await exchange.document())
-        found = await connections.options(exchange.tenant, asked.app)
+        wanted = wanted_in(await exchange.document())
+        found = await lifecycle.options(exchange.tenant, wanted.app)
         return json_answer([option_shown(one) for one in found])
 
     async def proxy(exchange: Exchange) -> Answer:
@@ -117,7 +120,7 @@ def connection_routes(connections: Connections) -> list[GatewayRoute]:
 
     async def _send(exchange: Exchange, id: str, request: ApiRequest) -> Answer:
         connection = await connections.get(exchange.tenant, id)
-        api = connections.api(exchange.tenant, connection, exchange.caller.operations)
+        api = room.calls.api(exchange.tenant, connection, exchange.caller.operations)
         answer = await api(request)
         headers = [
             (name.encode("latin-1"), value.encode("latin-1"))
@@ -189,8 +192,7 @@ def _client_action(one: Connection) -> dict[str, Any]:
     return told
 
 
-def wanted(sent: dict[str, Any]) -> Wanted:
-    """What connection is asked for; raises InvalidRequest."""
+def wanted_in(sent: dict[str, Any]) -> Wanted:
     names = ("connectorId", "connectorKey", "integrationId", "integrationKey", "externalAppId")
     app = next((text for name in names if (text := _text(sent, name))), None)
     if app is None:

@@ -17,11 +17,14 @@ from clinch.gateway.errors import (
     InternalError,
     InvalidRequest,
     NotFound,
+    RateLimited,
 )
 from clinch.gateway.tenants import GatewayTenant
+from clinch.resources.actor import OperationClass
 from clinch.resources.errors import ApiError
 from clinch.server.http import Headers, Receive, parse_body, receive_body
 from clinch.server.log import log, log_failure
+from clinch.server.rate_limit import RateLimit
 from clinch.server.routes import MethodNotAllowed, Routes
 from clinch.server.unavailable import UNAVAILABLE
 
@@ -36,6 +39,7 @@ _CORS: Pairs = [
     (b"access-control-allow-origin", b"*"),
     (b"access-control-allow-methods", b"GET, POST, PUT, PATCH, DELETE, OPTIONS"),
     (b"access-control-allow-headers", b"authorization, content-type, membrane-api-version, *"),
+    (b"access-control-expose-headers", b"*"),
     (b"access-control-max-age", b"600"),
 ]
 
@@ -77,9 +81,12 @@ class Exchange:
             raise AccessDenied("This is a tenant's own: the token has to name one (tenantKey).")
         return self.caller.tenant
 
-    def need_manager(self) -> None:
-        """Raise AccessDenied unless the caller manages the workspace."""
+    def need_manager(self, does: OperationClass = OperationClass.READ) -> None:
+        """Raise AccessDenied unless the caller manages the workspace, by a login for what this
+        does."""
         actor = self.caller.actor
+        if does not in self.caller.operations:
+            raise AccessDenied(f"Your login does not cover this: it is {does}.")
         if not (self.caller.manager or (actor is not None and actor.may(MANAGE))):
             raise AccessDenied("This takes somebody who manages the workspace.")
 
@@ -133,8 +140,11 @@ class GatewayRoute:
 class GatewayApplication:
     """An ASGI application of the gateway's routes."""
 
-    def __init__(self, routes: Routes[Handler], authenticate: Authenticate) -> None:
-        self._routes, self._authenticate = routes, authenticate
+    def __init__(
+        self, routes: Routes[Handler], authenticate: Authenticate, rate_limit: RateLimit
+    ) -> None:
+        self.routes, self._authenticate = routes, authenticate
+        self._rate_limit = rate_limit
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         started, request_id = time.perf_counter(), new_id("req")
@@ -142,7 +152,11 @@ class GatewayApplication:
             await _send(send, Answer(status=204), request_id)
             return
         found: list[str] = []
-        answer = await self._respond(scope, receive, request_id, found)
+        left: Pairs = []
+        answer = await self._respond(scope, receive, request_id, found, left)
+        # What an app behind us says of its own limit is left as it is.
+        said = {name.lower() for name, _ in answer.headers}
+        answer.headers += [pair for pair in left if pair[0] not in said]
         try:
             await _send(send, answer, request_id)
         except Exception as error:  # it has begun, and can only be broken off
@@ -157,10 +171,15 @@ class GatewayApplication:
         )
 
     async def _respond(
-        self, scope: Mapping[str, Any], receive: Receive, request_id: str, found: list[str]
+        self,
+        scope: Mapping[str, Any],
+        receive: Receive,
+        request_id: str,
+        found: list[str],
+        left: Pairs,
     ) -> Answer:
         try:
-            return await self._answer(scope, receive, request_id, found)
+            return await self._answer(scope, receive, request_id, found, left)
         except GatewayError as error:
             return _refusal(error.body, error.status)
         except MethodNotAllowed as error:
@@ -181,16 +200,27 @@ class GatewayApplication:
             return _refusal(InternalError(request_id).body, 500)
 
     async def _answer(
-        self, scope: Mapping[str, Any], receive: Receive, request_id: str, found: list[str]
+        self,
+        scope: Mapping[str, Any],
+        receive: Receive,
+        request_id: str,
+        found: list[str],
+        left: Pairs,
     ) -> Answer:
+        """The handler's answer; the route is put into `found`, and headers that say what is left of
+        the rate limit into `left`."""
         headers: Headers = dict(scope["headers"])
         now = datetime.now(UTC)
         caller = await self._authenticate(_bearer(headers), now)
+        remaining = self._rate_limit.take(caller.counted_as)
+        left += self._rate_limit.headers(remaining)
+        if remaining < 0:
+            raise RateLimited(self._rate_limit.limit)
         segments = [segment for segment in scope["path"].split("/") if segment]
         if segments[:1] == ["connections"] and segments[2:3] == ["proxy"] and len(segments) > 3:
             segments[3:] = ["**"]  # what follows is the app's path, and none of ours
         try:
-            match = self._routes.find(segments)
+            match = self.routes.find(segments)
         except ApiError:
             raise NotFound("There is nothing at this address.") from None
         found.append(match.pattern)

@@ -31,7 +31,10 @@ def run_routes(runs: RunLog) -> list[GatewayRoute]:
 
     async def details(exchange: Exchange) -> Answer:
         run = await runs.get(exchange.tenant, exchange.arguments[0])
-        return json_answer(shown(run) | {"requests": run.details.sent})
+        told = shown(run) | {"requests": run.details.sent}
+        if run.details.untrusted:
+            told["untrusted"] += [f"/requests/{n}/answer" for n in range(len(run.details.sent))]
+        return json_answer(told)
 
     return [
         GatewayRoute("GET", "action-run-logs", listed),
@@ -42,7 +45,7 @@ def run_routes(runs: RunLog) -> list[GatewayRoute]:
 
 def shown(run: Run) -> dict[str, Any]:
     """A record as the REST API has it."""
-    return {
+    told = {
         "id": run.id,
         "name": run.action,
         "action": run.action,
@@ -57,6 +60,9 @@ def shown(run: Run) -> dict[str, Any]:
         "error": run.details.error,
         "meta": run.details.meta,
     }
+    if run.details.untrusted:
+        told["untrusted"] = [f"/output{place}" for place in run.details.untrusted]
+    return told
 
 
 def _moment(exchange: Exchange, name: str) -> datetime | None:

@@ -45,10 +45,10 @@ def token_routes(database: Database, public_url: str) -> list[Route]:
     protected = answer(_protected(public_url)).body
 
     async def metadata(request: Request) -> Response:
-        return Response(described, media_type="application/json", headers=_ANYBODY)
+        return Response(described, media_type="application/json", headers=_KEPT)
 
     async def resource(request: Request) -> Response:
-        return Response(protected, media_type="application/json", headers=_ANYBODY)
+        return Response(protected, media_type="application/json", headers=_KEPT)
 
     posts = {
         "token": endpoints.token,
@@ -57,23 +57,43 @@ def token_routes(database: Database, public_url: str) -> list[Route]:
     }
     return [
         *(
-            Route(at, _explained(endpoint), methods=["POST"])
+            _open_to_pages("POST", at, _explained(endpoint))
             for prefix in PREFIXES
             for name, endpoint in posts.items()
             for at in (f"{prefix}/{name}", f"{prefix}/{name}/")
         ),
-        Route(
-            "/org-workspaces/{organization}/access-token",
-            _explained(endpoints.derive),
-            methods=["POST"],
+        _open_to_pages(
+            "POST", "/org-workspaces/{organization}/access-token", _explained(endpoints.derive)
         ),
-        Route("/.well-known/oauth-authorization-server", metadata),
-        Route("/.well-known/oauth-protected-resource", resource),
-        Route("/.well-known/oauth-protected-resource/mcp", resource),
+        _open_to_pages("GET", "/.well-known/oauth-authorization-server", metadata),
+        _open_to_pages("GET", "/.well-known/oauth-protected-resource", resource),
+        _open_to_pages("GET", "/.well-known/oauth-protected-resource/mcp", resource),
     ]
 
 
-_ANYBODY = {"access-control-allow-origin": "*", "cache-control": "max-age=300"}
+_KEPT = {"cache-control": "max-age=300"}
+_ANY_PAGE = {
+    "access-control-allow-origin": "*",
+    "access-control-expose-headers": "www-authenticate, retry-after",
+}
+_PREFLIGHT = {
+    "access-control-allow-headers": "authorization, content-type, mcp-protocol-version",
+    "access-control-max-age": "600",
+}
+
+
+def _open_to_pages(method: str, path: str, endpoint: Endpoint) -> Route:
+    """A route that programs in the pages of any site may ask, too; no cookie is looked at here."""
+
+    async def respond(request: Request) -> Response:
+        if request.method == "OPTIONS":
+            methods = {"access-control-allow-methods": method}
+            return Response(status_code=204, headers=_ANY_PAGE | _PREFLIGHT | methods)
+        response = await endpoint(request)
+        response.headers.update(_ANY_PAGE)
+        return response
+
+    return Route(path, respond, methods=[method, "OPTIONS"])
 
 
 def _metadata(public_url: str) -> dict[str, Any]:

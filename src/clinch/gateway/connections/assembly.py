@@ -1,0 +1,50 @@
+"""The room put together."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from clinch.db.database import Database
+from clinch.gateway.connections.calls import Calls
+from clinch.gateway.connections.credentials import Credentials
+from clinch.gateway.connections.entrance import CALLBACK, Entrance
+from clinch.gateway.connections.issuers import Issuers
+from clinch.gateway.connections.lifecycle import Lifecycle
+from clinch.gateway.connections.records import Connections
+from clinch.gateway.connections.renewal import Renewal
+from clinch.gateway.connectors.catalog import Catalogs
+from clinch.gateway.connectors.clients import OAuthClients
+from clinch.gateway.secrets import TenantVault
+from clinch.gateway.this_server import Asgi
+from clinch.outbound.http import Client
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionRoom:
+    """What other rooms use of this one."""
+
+    connections: Connections
+    calls: Calls
+    lifecycle: Lifecycle
+    entrance: Entrance
+
+
+def connection_room(
+    database: Database,
+    vault: TenantVault,
+    catalogs: Catalogs,
+    clients: OAuthClients,
+    app: Callable[[], Asgi],
+    client: Client,
+    public_url: str,
+) -> ConnectionRoom:
+    """The room over a database. `app` is this server, and `client` leads to all others."""
+    connections = Connections(database, catalogs)
+    credentials = Credentials(database, vault)
+    issuers = Issuers(database, client, clients, f"{public_url}{CALLBACK}")
+    renewal = Renewal(credentials, issuers)
+    calls = Calls(database, connections, renewal, app, client)
+    entrance = Entrance(database, vault, connections, credentials, issuers, calls, public_url)
+    lifecycle = Lifecycle(
+        database, catalogs, clients, connections, credentials, issuers, renewal, entrance
+    )
+    return ConnectionRoom(connections, calls, lifecycle, entrance)
