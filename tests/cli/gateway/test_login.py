@@ -32,14 +32,14 @@ class Terminal:
             "CLINCH_HOME": str(home / "no server"),
         } | ({"MEMBRANE_API_URI": server} if server else {})
 
-    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *words: str, input: str = "") -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [*MEMBRANE, *words],
             env=self.environment,
             cwd=self.home,
             capture_output=True,
             text=True,
-            stdin=subprocess.DEVNULL,
+            input=input,
             timeout=60,
         )
 
