@@ -28,7 +28,7 @@ SQUAWK := $(BIN)/squawk --pg-version 15 --assume-in-transaction \
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist=worksteal
 
 .NOTPARALLEL:
-.PHONY: help setup run test soak check format bench migration compatibility install lock clean
+.PHONY: help setup run test soak check format bench migration compatibility promises install lock clean
 
 help: ## list what make can do
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
@@ -68,6 +68,9 @@ migration: $(RUNTIME) ## name=what_changes: write the next migration from the de
 
 compatibility: $(DEV) ## write docs/compatibility.md from what the tests of all operations find
 	@CLINCH_WRITE_COMPATIBILITY=1 $(BIN)/python -m pytest --quiet tests/compat/test_operations.py
+
+promises: $(DEV) ## write docs/promises.md from the tests that hold the program to them
+	@CLINCH_WRITE_PROMISES=1 $(BIN)/python -m pytest --quiet tests/mission/test_promises.py
 
 install: $(RUNTIME) ## link the commands into /usr/local/bin (root) or ~/.local/bin
 	@scripts/link $(COMMANDS)

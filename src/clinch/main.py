@@ -36,9 +36,11 @@ from clinch.gateway.actions.catalog import ACTIONS
 from clinch.gateway.connections.assembly import connection_room
 from clinch.gateway.connections.connection import GATEWAY_CONNECTION
 from clinch.gateway.connections.entrance import Entrance
+from clinch.gateway.connections.idle import idle_connections, renew_idle
 from clinch.gateway.connectors.catalog import Catalogs
 from clinch.gateway.connectors.clients import OAuthClients
 from clinch.gateway.connectors.close import close
+from clinch.gateway.connectors.connector import Connector
 from clinch.gateway.connectors.imported import GATEWAY_CONNECTOR, ImportedConnectors
 from clinch.gateway.connectors.shipped import SHIPPED_KEYS, shipped_connectors
 from clinch.gateway.finding import Finder
@@ -105,13 +107,6 @@ from clinch.vault.vault import Vault, open_vault
 
 FOLLOWERS: tuple[Follower, ...] = (SEAL,)
 ERRANDS: tuple[Errand, ...] = (VALUES,)
-CHORES: tuple[Chore, ...] = (
-    Chore("files", timedelta(minutes=10), sweep_files),
-    Chore("idempotency keys", timedelta(minutes=10), forget_keys),
-    Chore("access tokens", timedelta(minutes=10), sweep_tokens),
-    Chore("runs", timedelta(minutes=10), sweep_runs),
-)
-
 _CONNECTIONS = 8
 # M_TRIM_THRESHOLD, M_TOP_PAD and M_MMAP_THRESHOLD of glibc's malloc.h.
 _MALLOC = ((-1, 32 << 20), (-2, 2 << 20), (-3, 8 << 20))
@@ -240,10 +235,8 @@ def gateway(
     """
     database, public_url = store.database, store.declared.public_url
     tenant_vault = TenantVault(vault)
-    close_url = read_origin(environ.get("CLINCH_APP_CLOSE_URL", ""))
-    shipped = (close(document, public_url, close_url), *shipped_connectors())
     imported = ImportedConnectors(database, SHIPPED_KEYS)
-    catalogs = Catalogs(shipped, imported)
+    catalogs = Catalogs(_shipped(document, public_url), imported)
     runs = RunLog(database, tenant_vault)
     clients = OAuthClients(environ, SHIPPED_KEYS)
     room = connection_room(database, tenant_vault, catalogs, clients, app, client, public_url)
@@ -266,6 +259,35 @@ def gateway(
     mcp = McpApplication(server, access.caller, limit, public_url)
     doors: dict[str, Asgi] = {route.path.partition("/")[0]: rest for route in routes}
     return room.entrance, doors | {"mcp": mcp}
+
+
+def _shipped(document: dict[str, Any], public_url: str) -> tuple[Connector, ...]:
+    """The apps that come with the program."""
+    elsewhere = read_origin(environ.get("CLINCH_APP_CLOSE_URL", ""))
+    return (close(document, public_url, elsewhere), *shipped_connectors())
+
+
+async def renew_idle_connections(store: Store, now: datetime) -> bool:
+    """Renew what connections to apps hold that nobody uses."""
+    database = store.database
+    idle = await idle_connections(database, now)
+    if idle:
+        client, public_url = Client(guard_of(environ)), environ["CLINCH_PUBLIC_URL"]
+        vault = TenantVault(open_vault(default_home()))
+        # How an app is let in is known without the operations that it has.
+        shipped = _shipped({"paths": {}}, public_url)
+        catalogs = Catalogs(shipped, ImportedConnectors(database, SHIPPED_KEYS))
+        clients = OAuthClients(environ, SHIPPED_KEYS)
+        room = connection_room(database, vault, catalogs, clients, _no_server, client, public_url)
+        try:
+            await renew_idle(database, room.connections, room.renewal, idle)
+        finally:
+            await client.close()
+    return False
+
+
+def _no_server() -> Asgi:
+    raise RuntimeError("a worker answers no requests")
 
 
 async def web() -> None:
@@ -310,6 +332,15 @@ def keep_freed_memory() -> None:
         set_option = ctypes.CDLL(None).mallopt
         for option, size in _MALLOC:
             set_option(option, size)
+
+
+CHORES: tuple[Chore, ...] = (
+    Chore("files", timedelta(minutes=10), sweep_files),
+    Chore("idempotency keys", timedelta(minutes=10), forget_keys),
+    Chore("access tokens", timedelta(minutes=10), sweep_tokens),
+    Chore("runs", timedelta(minutes=10), sweep_runs),
+    Chore("idle connections", timedelta(hours=1), renew_idle_connections),
+)
 
 
 async def worker() -> None:

@@ -86,6 +86,12 @@ def test_what_cannot_be_added_says_why(
     assert listed(organization, capsys) == []
 
 
+def test_a_command_of_both_is_told_of_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """`connector add` is a command of the gateway as well, for who is elsewhere."""
+    assert main(["--help"]) == 0
+    assert capsys.readouterr().out.count("  connector add ") == 1
+
+
 def test_the_commands_tell_what_they_take(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as left:
         main(["connector", "add", "--help"])

@@ -29,11 +29,12 @@ OVER_TENANTS = {
     "tenants._of_customer": "finds a tenant by its key",
     "tenants._customer": "finds a customer by its id or key for its manager",
     "run_logs._with_old_records": "looks which organizations have records to remove",
+    "connections.idle.idle_connections": "looks which connections lie idle",
     "run_logs._remove_old": "removes an organization's records when their time is over",
 }
 """The functions whose statements look beyond one tenant, as they must, and why."""
 
-OVER_ORGANIZATIONS = {"run_logs._with_old_records"}
+OVER_ORGANIZATIONS = {"run_logs._with_old_records", "connections.idle.idle_connections"}
 """Those of them that look beyond one organization, in a transaction that only reads."""
 
 _NAMES = re.compile(

@@ -11,6 +11,7 @@ from typing import Any
 import httpx2
 import pytest
 import requests
+from cli.gateway.test_login import Terminal
 from harness import Organization
 from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
@@ -212,6 +213,19 @@ def test_who_has_no_token_is_told_where_to_get_one(desk: Desk) -> None:
     place = f"{desk.url}/.well-known/oauth-protected-resource/mcp"
     assert refused.headers["WWW-Authenticate"] == f'Bearer resource_metadata="{place}"'
     assert requests.get(place, timeout=10).json()["resource"] == f"{desk.url}/mcp"
+
+
+def test_by_lines_the_servers_own_words_are_passed_on(desk: Desk, tmp_path: Path) -> None:
+    terminal = Terminal(tmp_path, desk.url)
+    terminal.environment["MEMBRANE_TOKEN"] = "nothing"
+    ping = '{"jsonrpc": "2.0", "id": 7, "method": "ping"}\n'
+    done = terminal.run("mcp", input=ping)
+    [line] = done.stdout.splitlines()
+    told = json.loads(line)
+    assert (told["id"], told["error"]["message"]) == (
+        7,
+        message(Desk(desk.url, "nothing"), "ping").json()["error"]["message"],
+    )
 
 
 def test_what_is_no_message(desk: Desk) -> None:

@@ -493,6 +493,8 @@ def test_what_is_beside_the_api_is_in_the_document_or_for_people(program: Progra
         "/healthz",
         "/readyz",
         "/api/openapi.json",
+        "/docs",
+        "/docs/{rest:path}",
         "/invitation/{link}",
         "/password/{link}",
         "/go/upload",

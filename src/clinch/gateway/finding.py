@@ -114,9 +114,12 @@ class Finder:
         catalog = await self._catalogs.of(tenant.organization)
         return any(action.key == key for one in catalog.connectors for action in self._of(one))
 
-    async def connector(self, tenant: GatewayTenant, id_or_key: str) -> Connector:
-        """The app that is called so; raises NotFound."""
-        return _connector(await self._catalogs.of(tenant.organization), id_or_key)
+    async def connected(self, tenant: GatewayTenant, id_or_key: str) -> Connector:
+        """The app that is called so, if a connection to it is ready; raises GatewayError."""
+        [app], connected = await self._reach(tenant, Scope(connector=id_or_key))
+        if not any(one.is_ready for one in connected):
+            raise _not_one(app, [])
+        return app
 
     async def connection(
         self, tenant: GatewayTenant, scope: Scope, found: Found | None = None

@@ -10,6 +10,9 @@ from clinch.gateway.connectors.refusals import refusal, words_of
 from clinch.gateway.encoding import body_bytes, document_in, header_value, segment, text_of
 from clinch.gateway.errors import ActionFailed, InvalidRequest
 
+# Of a pattern by somebody else so many ways are tried, which takes a millisecond.
+_PATTERNS = jsonschema_rs.FancyRegexOptions(backtrack_limit=10_000)
+
 
 async def answer_to(request: ApiRequest, connector: Connector, api: Api) -> Any:
     """What the app answers, as JSON; raises GatewayError, and then nothing was changed."""
@@ -54,7 +57,8 @@ def checked_input(schema: Schema, input: Any) -> dict[str, Any]:
     """A copy of an input that fits the schema; raises InvalidRequest."""
     if not isinstance(input, dict):
         raise InvalidRequest("The input is a JSON object.", field="input")
-    wrong = next(iter(jsonschema_rs.validator_for(schema).iter_errors(input)), None)
+    valid = jsonschema_rs.validator_for(schema, pattern_options=_PATTERNS)
+    wrong = next(iter(valid.iter_errors(input)), None)
     if wrong is not None:
         place = ".".join(map(str, wrong.instance_path)) or "input"
         raise InvalidRequest(f"{place}: {wrong.message}", field=place)

@@ -33,6 +33,7 @@ from clinch.gateway.tenants import GatewayTenant
 from clinch.resources.actor import OperationClass
 
 _DRY_RUN = "_dry_run"
+_LONGEST_NAME = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,8 @@ class Actions:
         connection = await self._finder.connection(tenant, scope)
         proofs, base_url = connection.connector.proofs, connection.option.base_url
         template = read_template(request, "api", base_url, proofs)
-        name = f"{template.method} {template.path}"
+        # What a query has may be a secret, and a name is kept as it is.
+        name = f"{template.method} {template.path.partition('?')[0]}"[:_LONGEST_NAME]
         attempt = _Attempt(name, tenant, connection, input, options, _now())
 
         async def run(api: Api) -> Ran:
@@ -166,6 +168,8 @@ async def _sent_once(attempt: _Attempt, request: ApiRequest, api: Api) -> Ran:
 
 def _ignored(action: SavedAction, input: Mapping[str, Any]) -> tuple[str, ...]:
     """What of an input means nothing."""
+    if () in action.template.places:  # all of it is used
+        return ()
     known = action.input_schema["properties"]
     return tuple(
         f"{name} is not an input of {action.key} and was ignored."

@@ -44,7 +44,7 @@ class Saving:
             raise await self._of_words(tenant, scope, sent["intent"])
         connection_id = None
         if scope.connector is not None and scope.connection is None:
-            connector = await self._finder.connector(tenant, scope.connector)
+            connector = await self._finder.connected(tenant, scope.connector)
             base_url = connector.base_url
         else:
             connection = await self._finder.connection(tenant, scope)
@@ -209,7 +209,9 @@ def _input_schema(sent: Any, template: Template) -> Schema:
         if not _describes(schema, place):
             name = ".".join(place)
             raise InvalidRequest(
-                f"inputSchema: the request uses {name}, which is not in it.", field="inputSchema"
+                f"inputSchema: the request uses {name}, which is not in it.",
+                field="inputSchema",
+                hint="Describe it there, or send null to have a schema made of the request.",
             )
     return schema
 
@@ -237,11 +239,12 @@ def _schema(sent: Any, at: str) -> Schema:
     try:
         good = jsonschema_rs.meta.is_valid(schema)
         if good:
-            jsonschema_rs.validator_for(schema)
+            # Patterns that can be tried one way after another would keep others waiting.
+            jsonschema_rs.validator_for(schema, pattern_options=jsonschema_rs.RegexOptions())
     except (ValueError, jsonschema_rs.ValidationError):
         good = False
     if not good:
-        raise InvalidRequest(f"{at}: is no JSON Schema.", field=at)
+        raise InvalidRequest(f"{at}: is no JSON Schema that is read here.", field=at)
     return schema
 
 

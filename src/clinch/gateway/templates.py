@@ -41,6 +41,7 @@ _NO_HEADER = frozenset(
         *("authorization", "cookie", "host", "proxy-authorization", "content-length"),
         *("transfer-encoding", "connection", "keep-alive", "te", "trailer", "upgrade"),
         *("accept-encoding", "idempotency-key", "x-http-method-override"),
+        *("x-http-method", "x-method-override"),
     )
 )
 _LEFT_OUT = object()
@@ -134,13 +135,7 @@ def read_template(sent: Any, at: str, base_url: str, proofs: frozenset[str]) -> 
             raise _wrong(f"{at}.{name}", f"is {known} once more")
         told[known] = value
     _check(told, at)
-    method = told.get("method", "POST" if "body" in told else "GET")
-    if not isinstance(method, str) or method.upper() not in METHODS:
-        raise _wrong(f"{at}.method", f"is one of {', '.join(METHODS)}")
-    if "body" in told and "method" not in told:
-        raise _wrong(f"{at}.method", "has to be said where there is a body")
-    if "body" in told and method.upper() == "GET":
-        raise _wrong(f"{at}.body", "is nothing that a GET has")
+    method = _method(told, at)
     parts = (_object(told, name, at) for name in ("pathParameters", "query", "headers"))
     parameters, query, headers = parts
     path = _path(told.get("path"), parameters, f"{at}.path", base_url)
@@ -149,7 +144,18 @@ def read_template(sent: Any, at: str, base_url: str, proofs: frozenset[str]) -> 
         if isinstance(value, dict) and "$var" not in value:
             raise _wrong(f"{at}.query.{name}", "is a text, a number, true or false, or a list")
     body = told.get("body", msgspec.UNSET)
-    return Template(method.upper(), path, parameters, query, headers, body)
+    return Template(method, path, parameters, query, headers, body)
+
+
+def _method(told: Mapping[str, Any], at: str) -> str:
+    if "body" in told and "method" not in told:
+        raise _wrong(f"{at}.method", "has to be said where there is a body")
+    method = told.get("method", "GET")
+    if not isinstance(method, str) or method.upper() not in METHODS:
+        raise _wrong(f"{at}.method", f"is one of {', '.join(METHODS)}")
+    if "body" in told and method.upper() == "GET":
+        raise _wrong(f"{at}.body", "is nothing that a GET has")
+    return method.upper()
 
 
 def _path(sent: Any, parameters: Mapping[str, Any], at: str, base_url: str) -> str:

@@ -46,6 +46,7 @@ _LLMS = """\
 - [How an agent works with it]({server}/skills/close/SKILL.md): log in, connect, find and run
 - [The same in Chinese]({server}/skills/close/SKILL.zh-CN.md)
 - [The command, one file]({server}/cli): needs Python 3.11; for npm {server}/cli.tgz
+- [Guides and API reference]({server}/docs): pages of plain HTML
 - [Every operation]({server}/api/openapi.json): the REST API as an OpenAPI document
 """
 # Archives of one version are the same bytes wherever they are made.

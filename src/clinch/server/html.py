@@ -35,12 +35,20 @@ small { display: block }
 }
 """
 
-_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+
+def _policy(*styles: str) -> str:
+    """Nothing is loaded and no script runs; these styles alone are applied."""
+    digests = (hashlib.sha256(style.encode()).digest() for style in styles)
+    hashes = " ".join(f"'sha256-{base64.b64encode(one).decode()}'" for one in digests)
+    return (
+        f"default-src 'none'; style-src {hashes}; form-action 'self'; frame-ancestors 'none';"
+        " base-uri 'none'"
+    )
+
 
 # A secret may stand in the address: no Referer carries it away, and nothing keeps the page.
 _HEADERS = {
-    "content-security-policy": f"default-src 'none'; style-src 'sha256-{_HASH}';"
-    " form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+    "content-security-policy": _policy(_STYLE),
     "referrer-policy": "no-referrer",
     "cache-control": "no-store",
     "x-content-type-options": "nosniff",
@@ -50,9 +58,18 @@ _HEADERS = {
 
 
 def page(
-    title: str, body: str, status: int = 200, headers: Mapping[str, str] | None = None
+    title: str,
+    body: str,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+    *,
+    above: str = "",
+    style: str = "",
 ) -> HTMLResponse:
-    """A whole page; `body` is HTML, `title` is text."""
+    """A whole page; `body` and what stands `above` the title are HTML, `title` is text. `style` is
+    applied after the common one."""
+    own = {"content-security-policy": _policy(_STYLE, style)} if style else {}
+    more = f"\n<style>{style}</style>" if style else ""
     return HTMLResponse(
         f"""<!doctype html>
 <html lang="en">
@@ -60,10 +77,10 @@ def page(
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{escape(title)}</title>
-<style>{_STYLE}</style>
+<style>{_STYLE}</style>{more}
 </head>
 <body>
-<main>
+{above}<main>
 <h1>{escape(title)}</h1>
 {body}
 </main>
@@ -71,7 +88,7 @@ def page(
 </html>
 """,
         status,
-        {**_HEADERS, **(headers or {})},
+        {**_HEADERS, **own, **(headers or {})},
     )
 
 

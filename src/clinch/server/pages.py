@@ -1,5 +1,5 @@
-"""What is not the API: the front page, signing in, the pages of links, where files are sent to,
-the health checks and the OpenAPI document."""
+"""What is not the API: the front page, the documentation, signing in, the pages of links, where
+files are sent to, the health checks and the OpenAPI document."""
 
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -17,6 +17,7 @@ from clinch import __version__
 from clinch.gateway.connections.entrance import Entrance
 from clinch.identity.credentials import Authenticator
 from clinch.resources.store import Store
+from clinch.server.docs.pages import Docs
 from clinch.server.files import upload_routes
 from clinch.server.gateway.connect_page import connect_page
 from clinch.server.handouts import handouts
@@ -42,12 +43,14 @@ def pages(
 ) -> Starlette:
     """The pages, with the operations of signing in and the OpenAPI `document`; `ready` says whether
     the database answers and is at this program's schema."""
+    encoded = msgspec.json.encode(document)
     return Starlette(
         routes=[
             Route("/", partial(_front_page, store.declared.public_url)),
             Route("/healthz", _health),
             Route("/readyz", partial(_readiness, ready)),
-            Route("/api/openapi.json", partial(_document, msgspec.json.encode(document))),
+            Route("/api/openapi.json", partial(_document, encoded)),
+            *Docs(encoded, store.declared.public_url).routes(),
             *signing_in,
             *link_pages(store, authenticator),
             *upload_routes(store, vault),
@@ -103,6 +106,7 @@ curl -u "$CLINCH_API_KEY:" -H "Content-Type: application/json" \\
 <a href="/skills/close/SKILL.md">here</a>.</p>
 <p>Existing Close clients work when their base address is <code>{url}/api/v1</code>.</p>
 <ul>
+<li><a href="/docs">Documentation</a>: guides, and the API's operations one by one</li>
 <li><a href="/api/openapi.json">OpenAPI document</a>: every operation, field and filter</li>
 <li><a href="/readyz">Readiness</a> and <a href="/healthz">health</a></li>
 </ul>"""

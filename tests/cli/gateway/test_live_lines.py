@@ -78,6 +78,10 @@ def test_a_request_is_sent_with_a_record(membrane: Membrane, organization: Organ
     api = json.dumps({"path": "/me/", "query": {"_fields": {"$var": "$.input.fields"}}})
     code, done = membrane("act", "--api", api, "--input", '{"fields": "id"}')
     assert (code, done["output"]) == (0, {"id": organization.admin.user_id})
+    lead = json.dumps({"method": "POST", "path": "/lead/", "body": {"name": "Tried"}})
+    code, tried = membrane("act", "--api", lead, "--dry-run")
+    assert (code, tried["output"]["name"]) == (0, "Tried")
+    assert organization.admin.get("/lead/")["total_results"] == 0
     code, record = membrane("action-run-log", "get", done["actionRunId"], "--details")
     assert (code, record["action"]) == (0, "GET /me/")
 

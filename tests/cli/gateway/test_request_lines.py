@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from promises import promise
+
+PART = "Request"
 
 RAW = bytes(range(256))
 
@@ -78,6 +81,8 @@ def membrane(
 JSON, TEXT = "application/json", "text/plain"
 
 
+@promise(PART, "`--json` with a body, `-d`, `--rawData`, `--query` and `--pathParam` send exactly"
+         " the bytes and the path that they stand for.")  # fmt: skip
 @pytest.mark.parametrize(
     ("words", "method", "path", "kind", "body"),
     [
@@ -125,6 +130,7 @@ def test_what_is_sent(
     assert ("idempotency-key" in headers) == (method != "GET")
 
 
+@promise(PART, "Headers of one's own are sent, but for those that say who asks.")
 def test_the_callers_own_headers(echo: Echo, tmp_path: Path) -> None:
     words = ["-H", "X-One: 1", "--header=X-Two:2", "-H", "Authorization: mine", "-H", "Cookie: a=b"]
     membrane(echo, tmp_path, "request", "c", "/x", *words)
@@ -134,6 +140,8 @@ def test_the_callers_own_headers(echo: Echo, tmp_path: Path) -> None:
     assert "cookie" not in headers
 
 
+@promise(PART, "What cannot be meant (a text that is no JSON, a place in the path without a value,"
+         " two bodies) is a usage error, and nothing is sent.")  # fmt: skip
 @pytest.mark.parametrize(
     ("words", "told"),
     [

@@ -321,4 +321,4 @@ async def test_what_a_connection_held_is_revoked_at_the_app(scene: Scene) -> Non
     assert issuer is not None
     held = (await scene.held()).held
     await issuer.revoke(held)
-    assert scene.provider.revoked == [held.values["refresh"]]
+    assert scene.provider.revoked == [held.values["refresh"], held.values["access"]]

@@ -37,7 +37,7 @@ from clinch.vault.vault import Vault
 
 TRIALS = 1000 if os.environ.get("CLINCH_SOAK") == "1" else 100
 CALLERS = (7, 7, 6)
-LEASE = 1.0
+LEASE = 2.5
 PATIENCE = 30.0
 TESTS = Path(__file__).parents[2]
 REASON = "The answer to an earlier renewal was lost"

@@ -1,6 +1,7 @@
 """OpenAPI documents of others become connectors: what is read, left out, and refused."""
 
 import json
+import time
 from typing import Any
 
 import jsonschema_rs
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from clinch.gateway.connectors.connector import Parameter
 from clinch.gateway.connectors.document import DocumentError, connector_of, parse_document
 from clinch.gateway.connectors.importing import Imported, Wanted, import_openapi
+from clinch.gateway.errors import InvalidRequest
 from clinch.gateway.operations import request_of
 from clinch.resources.actor import OperationClass
 
@@ -357,3 +359,16 @@ def test_our_form_is_kept_and_read_again() -> None:
     made = read(document())
     text = msgspec.json.encode(made.document)
     assert connector_of(parse_document(text), "connector_1")[0] == made.connector
+
+
+def test_a_pattern_that_never_ends_is_not_waited_for() -> None:
+    """It would keep everybody else waiting, who are served by the same process."""
+    slow = [{"pattern": f"^(?=a)(a|aa)+$(?<!{number})"} for number in range(100)]
+    tags = {"name": "tag", "in": "query", "schema": {"type": "string", "anyOf": slow}}
+    item = {"get": {"operationId": "listBoats", "parameters": [tags], "responses": {}}}
+    [one] = read(document(paths={"/boats": item})).connector.operations
+    assert request_of(one, {"tag": "aaa"}).query == (("tag", "aaa"),)
+    begun = time.perf_counter()
+    with pytest.raises(InvalidRequest, match="tag"):
+        request_of(one, {"tag": "a" * 5000 + "!"})
+    assert time.perf_counter() - begun < 1

@@ -1,10 +1,16 @@
 """Letting an app in by its own login: the pages of both sides, as a browser goes through them."""
 
 import json
+import os
 import re
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from html import unescape
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -12,14 +18,15 @@ import pytest
 import requests
 from gateway.connections.provider import CLIENT_ID, Provider
 from gateway.connectors.standing import serving
-from harness import Organization, make_organization, serve
+from harness import SECRET_KEY, Organization, make_organization, serve
+from identity.people import sql
 from server.gateway.desk import Desk, signed_desk, user_desk
 
 from clinch.db.database import Tenant
 from clinch.gateway.connectors.imported import ImportedConnectors
 from clinch.gateway.connectors.importing import Wanted
 from clinch.gateway.connectors.shipped import SHIPPED_KEYS
-from clinch.main import declarations
+from clinch.main import declarations, renew_idle_connections
 
 
 @dataclass
@@ -245,3 +252,71 @@ def test_an_organization_that_points_elsewhere_gets_nothing(yard: Yard) -> None:
     _import(other, "https://thief.example")
     offered = user_desk(other).ask("POST", "/connection-options", {"connectorKey": "yard"})
     assert offered.json() == []
+
+
+def test_requests_by_the_command_go_on_until_a_person_is_needed(yard: Yard, tmp_path: Path) -> None:
+    """A token that is over, and one that was revoked, are renewed with nobody acting."""
+    desk = yard.customer()
+    id = ask_for(desk)["id"]
+    yard.provider.lifetime = 1
+    connect(requests.Session(), ask_for(desk)["clientAction"]["uiUrl"])
+    [grant] = yard.provider.grants
+    told = {"name": "Rosa Lind"}
+    assert by_command(desk, tmp_path, id) == (0, told)
+    time.sleep(1)
+    grant.access.clear()
+    yard.provider.lifetime = 3600
+    assert by_command(desk, tmp_path, id) == (0, told)
+    assert grant.refreshes == 1
+    grant.access.clear()
+    assert by_command(desk, tmp_path, id) == (0, told)
+    assert grant.refreshes == 2
+    yard.provider.refuses = True
+    code, refused = by_command(desk, tmp_path, id)
+    assert (code, refused["status"]) == (1, 401)
+    assert f"membrane connect --connectionId={id}" in refused["hint"]
+
+
+def test_what_nobody_uses_is_renewed_now_and_then(
+    yard: Yard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLINCH_SECRET_KEY", SECRET_KEY)
+    monkeypatch.setenv("CLINCH_PUBLIC_URL", yard.organization.program.url)
+    connect(requests.Session(), ask_for(yard.customer())["clientAction"]["uiUrl"])
+    [grant] = yard.provider.grants
+    program = yard.organization.program
+
+    def a_round(days: int) -> int:
+        """How often the connection was renewed, once it has been due for so many days."""
+        sql(
+            program,
+            "update gateway_connection set renew_at = renew_at - $2::interval"
+            " where organization_id = $1",
+            yard.organization.system.organization_id,
+            timedelta(days=days),
+        )
+        program.run(renew_idle_connections(program.store, datetime.now(UTC)))
+        return grant.refreshes
+
+    assert [a_round(0), a_round(1), a_round(2), a_round(0)] == [0, 0, 1, 1]
+    grant.ended = True
+    assert a_round(2) == 2
+    [one] = yard.customer().get("/connections")["items"]
+    assert one["error"]["message"] == "The token was used before."
+
+
+def by_command(desk: Desk, home: Path, connection_id: str) -> tuple[int, Any]:
+    """The exit code of `membrane request`, and what it prints."""
+    done = subprocess.run(
+        [sys.executable, "-m", "clinch.cli.gateway.main", "request", connection_id, "/me"],
+        env={
+            "PATH": os.environ["PATH"],
+            "HOME": str(home),
+            "MEMBRANE_API_URI": desk.url,
+            "MEMBRANE_TOKEN": desk.token,
+        },
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    return done.returncode, json.loads(done.stdout or done.stderr)

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 from harness import Organization, Program, make_organization, serve
-from server.gateway.desk import Desk, signed_desk, user_desk
+from server.gateway.desk import Desk, limited_desk, signed_desk, user_desk
 
 from clinch.cli.administration import CommandError, administer
 from clinch.main import declarations
+from clinch.resources.actor import OperationClass
 
 DOCUMENT = {
     "openapi": "3.0.0",
@@ -146,6 +147,7 @@ def test_it_takes_a_manager_and_one_document(
     body = {"url": f"{site}/doc"}
     for desk in (
         signed_desk(ours, tenantKey="acme"),
+        limited_desk(ours, OperationClass.READ),
         Desk(program.url, ours.member("user").key),
     ):
         assert desk.ask("POST", "/connectors", body).status_code == 403

@@ -193,6 +193,11 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("key", {"key": "a/b"}, "key"),
     ("name", {"name": "n" * 101}, "name"),
     ("schema", {"inputSchema": {"type": "objekt"}}, "no JSON Schema"),
+    (
+        "slow",
+        {"inputSchema": {"properties": {"a": {"pattern": "(?=a)(a|aa)+$"}}}},
+        "no JSON Schema",
+    ),
     ("pattern", {"inputSchema": {"properties": {"a": {"pattern": "("}}}}, "no JSON Schema"),
     ("list", {"inputSchema": {"type": "array"}}, "an object"),
     ("variable", {"inputSchema": {"properties": {"leadId": {}}}}, "the request uses name"),
@@ -248,6 +253,14 @@ def test_a_request_that_is_none_is_refused(desk: Desk, request_: dict[str, Any],
     assert word in refused(desk.ask("POST", "/actions", sent))["message"]
     assert word in refused(act(desk, request_))["message"]
     refused(desk.ask("GET", "/actions/own"), 404)
+
+
+def test_all_of_an_input_can_be_the_body(organization: Organization, desk: Desk) -> None:
+    config = {"request": {"method": "POST", "path": "/lead/", "body": {"$var": "$.input"}}}
+    made = ok(desk.ask("POST", "/actions", {"key": "add", "config": config}))
+    assert made["inputSchema"] == {"type": "object", "properties": {}}
+    ran = ok(run(desk, "add", {"name": "Whole"}))
+    assert (ran["output"]["name"], "warnings" in ran) == ("Whole", False)
 
 
 def test_words_alone_make_no_action(desk: Desk) -> None:
@@ -323,6 +336,8 @@ def test_for_what_an_action_is(desk: Desk, organization: Organization, lead: str
     assert save(desk, key="narrow")["connectionId"] == first["id"]
     refused(desk.ask("POST", "/actions", {**RENAME, "key": "n", "integrationKey": "none"}), 404)
     refused(desk.ask("POST", "/actions", {**RENAME, "key": "n", "connectionId": "none"}), 404)
+    told = refused(desk.ask("POST", "/actions", {**RENAME, "key": "n", "integrationKey": "slack"}))
+    assert told["data"]["hint"] == "membrane connect --connectorKey=slack --json"
     refused(desk.ask("GET", "/actions/n"), 404)
 
 
@@ -349,6 +364,28 @@ def test_who_may_save(desk: Desk, organization: Organization, lead: str) -> None
     refused(writer.ask("PATCH", "/actions/rename-lead", away | {"inputSchema": None}), 403)
     assert desk.get("/actions/read-lead") == read
     assert name_of(organization, lead) == "Harbour"
+
+
+def test_nobody_sees_another_tenants(desk: Desk, organization: Organization) -> None:
+    made = save(desk, integrationKey="close")
+    customer = signed_desk(organization, tenantKey="acme")
+    connect(customer, input={"apiKey": organization.admin.key})
+    stranger = user_desk(make_organization(organization.program))
+    connect(stranger)
+    for other in (customer, stranger):
+        for name in (made["id"], "rename-lead"):
+            for method, path in (
+                ("GET", f"/actions/{name}"),
+                ("PATCH", f"/actions/{name}"),
+                ("PUT", f"/actions/{name}"),
+                ("DELETE", f"/actions/{name}"),
+                ("POST", f"/actions/{name}/run"),
+            ):
+                refused(other.ask(method, path, None if method == "GET" else {}), 404)
+            refused(other.ask("POST", "/act", {"key": name}), 404)
+        [first] = other.get("/actions", intent="rename a lead", limit=1)["items"]
+        assert first["key"] != "rename-lead"
+    assert desk.get("/actions/rename-lead") == made
 
 
 def test_an_input_makes_no_other_request_of_it(
@@ -392,12 +429,12 @@ def test_how_many_there_may_be(desk: Desk, organization: Organization) -> None:
 
 
 def test_act_with_a_request(organization: Organization, desk: Desk, lead: str) -> None:
-    api = {"path": f"/lead/{lead}/", "query": {"_fields": "name"}}
+    api = {"path": f"/lead/{lead}/?_fields=id", "query": {"_fields": "name"}}
     done = ok(act(desk, api))
     assert done["output"] == {"name": "Harbour"}
     record = desk.get(f"/action-run-logs/{done['actionRunId']}/details")
     assert (record["action"], record["status"]) == (f"GET /lead/{lead}/", "success")
-    assert record["requests"][0]["path"] == f"/lead/{lead}/"
+    assert record["requests"][0]["path"] == f"/lead/{lead}/?_fields=id"
     filled = {
         "method": "put",
         "url": "/api/v1/lead/{id}/",

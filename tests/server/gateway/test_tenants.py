@@ -5,11 +5,12 @@ from datetime import UTC, datetime
 import pytest
 import requests
 from harness import SECRET_KEY, Organization
-from server.gateway.desk import Desk, signed_desk, user_desk, workspace_of
+from server.gateway.desk import Desk, limited_desk, signed_desk, user_desk, workspace_of
 
 from clinch.gateway.run_logs import Details, RunLog, Sent, sweep_runs
 from clinch.gateway.secrets import TenantVault
 from clinch.gateway.tenants import customer
+from clinch.resources.actor import OperationClass
 from clinch.vault.vault import Vault
 
 
@@ -42,6 +43,8 @@ def test_customers_are_for_who_manages_the_workspace(organization: Organization)
     assert listed == manager.get("/customers/acme")
     assert listed["id"] == own["id"]
     assert user_desk(organization).get("/customers", search="ACM")["items"] == [listed]
+    reader = limited_desk(organization, OperationClass.READ)
+    assert reader.ask("DELETE", "/customers/acme").status_code == 403
     assert manager.ask("DELETE", "/customers/acme").status_code == 200
     assert customer_desk.ask("GET", "/self").status_code == 401
 

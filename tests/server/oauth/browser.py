@@ -42,6 +42,11 @@ class Browser:
             found[attributes["name"]] = attributes.get("value", "on" if kind == "checkbox" else "")
         return found
 
+    @property
+    def text(self) -> str:
+        """What the page says, as HTML."""
+        return self.page.text
+
     def log_in(self, person: Any) -> "Browser":
         return self.send(email=person.email, password=person.password)
 

@@ -32,7 +32,7 @@ def get_action(arguments: dict[str, Any]) -> Result:
 def run_action(arguments: dict[str, Any]) -> Result:
     session = Session(arguments)
     input = json_object(arguments["input"], "--input") if arguments["input"] else {}
-    query = _scope(arguments) + ([("dryRun", "true")] if arguments["dry-run"] else [])
+    query = _scope(arguments) + _dry_run(arguments)
     done = session.json(
         "POST",
         f"{_path(arguments['action'])}/run",
@@ -92,7 +92,10 @@ def act(arguments: dict[str, Any]) -> Result:
         )
     body = _objects(arguments, "api", "input", "meta") | dict(_scope(arguments))
     body |= {name: arguments[name] for name in ("key", "id") if arguments[name]}
-    return _ran(Session(arguments).json("POST", "/act", body=body, headers=_once(arguments)))
+    done = Session(arguments).json(
+        "POST", "/act", query=_dry_run(arguments), body=body, headers=_once(arguments)
+    )
+    return _ran(done)
 
 
 def get_run(arguments: dict[str, Any]) -> Result:
@@ -111,6 +114,10 @@ def _path(action: str) -> str:
 
 def _scope(arguments: dict[str, Any]) -> list[tuple[str, str]]:
     return [(name, arguments[name]) for name in _SCOPE if arguments.get(name)]
+
+
+def _dry_run(arguments: dict[str, Any]) -> list[tuple[str, str]]:
+    return [("dryRun", "true")] if arguments["dry-run"] else []
 
 
 def _once(arguments: dict[str, Any]) -> list[tuple[str, str]]:

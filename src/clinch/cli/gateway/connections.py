@@ -46,7 +46,7 @@ def connect(arguments: dict[str, Any]) -> Result:
         made = session.json("POST", "/connections", body=body)
     page = made.get("clientAction", {}).get("uiUrl")
     somebody = sys.stdin.isatty() and sys.stdout.isatty() and not arguments["non-interactive"]
-    if page and somebody and not arguments["json"]:
+    if page and somebody:
         made = _with_browser(session, made, page)
     return Result(_named(made), _told(made))
 

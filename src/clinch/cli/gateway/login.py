@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from clinch.cli.gateway.result import Failure, Result, usage
+from clinch.cli.gateway.server import Server
 from clinch.cli.gateway.session import CLIENT, LOG_IN, Session, refused, tokens
 from clinch.cli.gateway.store import Store, folder
 
@@ -32,7 +33,7 @@ def login(arguments: dict[str, Any]) -> Result:
     if browser is None:
         return begin(arguments)
     with _Callback() as callback:
-        pending = _pending(session, arguments, callback.uri)
+        pending = _pending(session, arguments, _issuer(session), callback.uri)
         url = _authorize_url(pending)
         print(f"Log in with your browser. If none opens:\n  {url}", file=sys.stderr)
         browser.open(url)
@@ -43,7 +44,8 @@ def login(arguments: dict[str, Any]) -> Result:
 def begin(arguments: dict[str, Any]) -> Result:
     """The first half of a login without a browser here: a link, whose last page shows a code."""
     session = Session(arguments)
-    pending = _pending(session, arguments, f"{session.server.uri}/oauth2/code/")
+    issuer = _issuer(session)
+    pending = _pending(session, arguments, issuer, f"{issuer}/oauth2/code/")
     with session.store.lock():
         session.store.write(pending, "login")
     url = _authorize_url(pending)
@@ -111,10 +113,27 @@ def _browser() -> Any:
     return None
 
 
-def _pending(session: Session, arguments: dict[str, Any], redirect: str) -> dict[str, Any]:
+def _issuer(session: Session) -> str:
+    """The address under which the server lets people log in, which may be another than the one
+    that it was named by: localhost, or a name in front of a proxy. Raises Failure."""
+    told = session.server.ask("GET", "/.well-known/oauth-authorization-server").document()
+    issuer = told.get("issuer") if isinstance(told, dict) else None
+    if not isinstance(issuer, str):
+        raise Failure(
+            "no_server",
+            f"What answers at {session.server.uri} is no server of Clinch.",
+            "Name one with --apiUri, or start one with `make run`.",
+        )
+    return Server(issuer).uri
+
+
+def _pending(
+    session: Session, arguments: dict[str, Any], issuer: str, redirect: str
+) -> dict[str, Any]:
     """A login that is under way, as it is kept between its two commands."""
     return {
         "apiUri": session.server.uri,
+        "issuer": issuer,
         "redirectUri": redirect,
         "verifier": secrets.token_urlsafe(48),
         "state": secrets.token_urlsafe(24),
@@ -139,7 +158,7 @@ def _authorize_url(pending: dict[str, Any]) -> str:
         query["audience"] = "person"
     if pending["clientName"]:
         query["client_name"] = pending["clientName"]
-    return f"{pending['apiUri']}/oauth2/authorize/?{urlencode(query)}"
+    return f"{pending['issuer']}/oauth2/authorize/?{urlencode(query)}"
 
 
 def _finish(session: Session, pending: dict[str, Any], code: str) -> Result:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 
 from clinch import __version__
-from clinch.cli.gateway.arguments import flag, option, place
+from clinch.cli.gateway.arguments import EVERYWHERE, flag, option, place
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,6 +29,10 @@ class Command:
         self, words: str, summary: str, run: str, arguments: tuple[Argument, ...] = ()
     ) -> None:
         self.words, self.summary, self.run, self.arguments = words, summary, run, arguments
+
+    @property
+    def parts(self) -> list[str]:
+        return self.words.split()
 
 
 _SCOPE = (
@@ -60,6 +64,7 @@ _WAIT = (
     option("timeout", "SECONDS", "how long to wait (30)"),
 )
 _INPUT = option("input", "JSON", "what the action is given")
+_DRY_RUN = flag("dry-run", "do everything, and change nothing")
 _ONCE = option("idempotencyKey", "KEY", "send the same again and it is not done again")
 _DATA = option("data", "JSON", "what changes")
 _CHANGE = (_ACTION, *_SCOPE, _DATA)
@@ -176,7 +181,7 @@ COMMANDS = (
         "action run",
         "run an action",
         "actions.run_action",
-        (_ACTION, *_SCOPE, _INPUT, flag("dry-run", "do everything, and change nothing"), _ONCE),
+        (_ACTION, *_SCOPE, _INPUT, _DRY_RUN, _ONCE),
     ),
     Command(
         "action create",
@@ -209,6 +214,7 @@ COMMANDS = (
             option("id", "ID", "an action"),
             *_SCOPE,
             _INPUT,
+            _DRY_RUN,
             option("meta", "JSON", "noted in the log"),
             _ONCE,
         ),
@@ -271,40 +277,59 @@ def main(argv: Sequence[str] | None = None) -> int:
     if words in (["--version"], ["version"]):
         print(f"membrane (clinch {__version__})")
         return 0
-    command = find(words)
-    if command is not None:
+    found = find(words)
+    if found is not None:
         from clinch.cli.gateway.run import run
 
-        return run(command, words)
-    known = not words or words[0] in ("--help", "-h", "help")
-    print(help(words), file=sys.stdout if known else sys.stderr)
-    return 0 if known else 2
+        return run(*found)
+    if not words or not {"--help", "-h", "help"}.isdisjoint(words):
+        print(help(words))
+        return 0
+    if "--json" not in words:
+        print(f"{help(words)}\n", file=sys.stderr)
+    from clinch.cli.gateway.result import usage
+    from clinch.cli.gateway.run import print_failure
+
+    missing = " ".join(word for word in words[:2] if not word.startswith("-"))
+    return print_failure(usage(f"There is no command {missing!r}.", "membrane --help"), words)
 
 
-def find(words: Sequence[str]) -> Command | None:
-    """The command of the most words; options of one word may stand between its words."""
-    named = [word for word in words if not word.startswith("-")]
-    fitting = [command for command in COMMANDS if _begins(words, named, command.words.split())]
-    return max(fitting, key=lambda command: len(command.words.split()), default=None)
+def find(words: Sequence[str]) -> tuple[Command, list[str]] | None:
+    """The command of the most words, and what else there is. What every command takes may also
+    stand before its words or between them."""
+    named: list[int] = []
+    place = 0
+    while place < len(words):
+        name, equals, _ = words[place].partition("=")
+        if name in _ANYWHERE:
+            place += 2 if _ANYWHERE[name] and not equals else 1
+        elif name.startswith("-"):
+            break
+        else:
+            named.append(place)
+            place += 1
+    said = [words[place] for place in named]
+    fitting = [one for one in COMMANDS if said[: len(one.parts)] == one.parts]
+    if not fitting:
+        return None
+    command = max(fitting, key=lambda one: len(one.parts))
+    own = named[: len(command.parts)]
+    before = [word for place, word in enumerate(words[: own[-1]]) if place not in own]
+    return command, [*words[own[-1] + 1 :], *before]
 
 
-def _begins(words: Sequence[str], named: Sequence[str], own: list[str]) -> bool:
-    return list(words[: len(own)]) == own
+_ANYWHERE = {name: not one.is_flag for one in EVERYWHERE for name in one.flags}
+"""The options that every command takes, and whether a value follows."""
 
 
-def help(words: Sequence[str], name: str = "membrane") -> str:
+def help(words: Sequence[str]) -> str:
     """The commands; those of a group, where one is begun with."""
     shown = [command for command in COMMANDS if command.summary]
-    lines = []
-    if words and words[0] not in ("--help", "-h", "help"):
-        group = [command for command in shown if command.words.split()[0] == words[0]]
-        if not group:
-            lines.append(f"{name}: there is no command {words[0]!r}\n")
-        shown = group or shown
-    lines.append(f"usage: {name} COMMAND [OPTION ...]\n")
+    shown = [command for command in shown if command.parts[0] in words] or shown
     width = max(len(command.words) for command in shown) + 2
+    lines = ["usage: membrane COMMAND [OPTION ...]\n"]
     lines += [f"  {command.words:{width}}{command.summary}" for command in shown]
-    lines.append(f"\n{name} COMMAND --help tells more of a command; --json prints JSON.")
+    lines.append("\nmembrane COMMAND --help tells more of a command; --json prints JSON.")
     return "\n".join(lines)
 
 

@@ -8,7 +8,8 @@ import sys
 from typing import Any
 
 from clinch.cli.gateway.result import Failure, Result
-from clinch.cli.gateway.session import Session, refused
+from clinch.cli.gateway.server import Answer
+from clinch.cli.gateway.session import Session
 
 _KIND = [("Content-Type", "application/json"), ("Accept", "application/json, text/event-stream")]
 
@@ -31,10 +32,18 @@ def _pass_on(session: Session, line: bytes) -> bytes:
         answer = session.ask("POST", "/mcp", headers=_KIND, body=line)
         if answer.status in (200, 202):
             return answer.body.strip()
-        message = refused(answer).message
+        message = _said(answer)
     except Failure as failure:
         message = f"{failure.message} {failure.hint}"
     return _failed(line, message)
+
+
+def _said(answer: Answer) -> str:
+    """What the server says went wrong, in an answer that is none of the protocol."""
+    told = answer.document()
+    error = told.get("error") if isinstance(told, dict) else None
+    said = error.get("message") if isinstance(error, dict) else None
+    return str(said or f"The server answered {answer.status}.")
 
 
 def _failed(line: bytes, message: str) -> bytes:

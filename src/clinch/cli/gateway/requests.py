@@ -79,10 +79,11 @@ def request(arguments: dict[str, Any]) -> Result:
     session = Session(arguments)
     connection = quote(arguments["connection"], safe="")
     target = f"/connections/{connection}/proxy{path}"
-    return _result(session.ask(method, target, headers=headers, body=body))
+    answer = session.ask(method, target, headers=headers, body=body)
+    return _result(answer, arguments["connection"])
 
 
-def _result(answer: Answer) -> Result:
+def _result(answer: Answer, connection: str) -> Result:
     if answer.headers.get("clinch-gateway-error"):
         raise refused(answer)
     print(f"{answer.status} {answer.reason}", file=sys.stderr)
@@ -93,16 +94,18 @@ def _result(answer: Answer) -> Result:
     failure = Failure(
         f"http_{answer.status}",
         f"The app answered {answer.status} {answer.reason}.",
-        _advice(answer),
+        _advice(answer, connection),
         more={"status": answer.status, "body": body},
     )
     text = json.dumps(failure.document(), ensure_ascii=False)
     return Result(failure.document(), text, FAILED)
 
 
-def _advice(answer: Answer) -> str:
-    if answer.status in (401, 403):
-        return "The connection may not do this: see membrane connection list, or reconnect it."
+def _advice(answer: Answer, connection: str) -> str:
+    if answer.status == 401:
+        return f"Connect it anew: membrane connect --connectionId={connection} --json"
+    if answer.status == 403:
+        return "Whom the connection was made for may not do this there; another connection might."
     if answer.status == 404:
         return "Look at the path: it is below the app's base address."
     if answer.status == 429:

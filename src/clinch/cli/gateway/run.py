@@ -14,16 +14,12 @@ if TYPE_CHECKING:
     from clinch.cli.gateway.main import Command
 
 
-def run(command: "Command", words: Sequence[str]) -> int:
-    """The exit code of a command that `words` call."""
-    rest = list(words)
-    for word in command.words.split():
-        rest.remove(word)
-    wants_json = "--json" in rest
+def run(command: "Command", words: list[str]) -> int:
+    """The exit code of a command, with the words that follow its own."""
     try:
-        return _print(_call(command, rest), wants_json)
+        return _print(_call(command, words), "--json" in words)
     except Failure as failure:
-        return _print_failure(failure, wants_json)
+        return print_failure(failure, words)
     except BrokenPipeError:  # nobody reads any more
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
@@ -55,7 +51,9 @@ def _print(result: Result, wants_json: bool) -> int:
     return result.code
 
 
-def _print_failure(failure: Failure, wants_json: bool) -> int:
+def print_failure(failure: Failure, words: Sequence[str]) -> int:
+    """Tell of a failure of what `words` asked for; its exit code."""
+    wants_json = "--json" in words
     if wants_json or not sys.stdout.isatty():
         print(json.dumps(failure.document(), ensure_ascii=False))
     if sys.stderr.isatty() or not wants_json:

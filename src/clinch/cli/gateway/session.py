@@ -32,6 +32,7 @@ class Session:
         self.workspace = arguments["workspaceKey"] or self._setting("workspaceKey", "WORKSPACE_KEY")
         self.tenant = arguments["tenantKey"] or self._setting("tenantKey", "TENANT_KEY")
         self._token: str | None = None
+        self._is_stored = False
 
     def login(self) -> dict[str, Any]:
         """The stored login to this server; raises Failure where there is none."""
@@ -91,6 +92,7 @@ class Session:
             self._token = workspace_token(self.workspace, secret, self.tenant)
         else:
             self._token = self._of_login()
+            self._is_stored = True
         return self._token
 
     def _of_login(self) -> str:
@@ -130,23 +132,19 @@ class Session:
         return str(told["token"])
 
     def _renew(self, token: str) -> bool:
-        """Whether there is another token than the one that was refused."""
-        stored = self.store.read()
-        derived = [
-            workspace
-            for workspace, one in stored.get("derived", {}).items()
-            if one["token"] == token
-        ]
-        if stored.get("accessToken") != token and not derived:
+        """Whether there may be another token than the one that was refused. Who asks at the same
+        time may have renewed it already; then that one is tried."""
+        if not self._is_stored:
             return False
         self._token = None
-        if derived:
-            with self.store.lock():
-                stored = self.store.read()
-                stored.get("derived", {}).pop(derived[0], None)
-                self.store.write(stored)
-            return True
-        self._refresh(token)
+        with self.store.lock():
+            stored = self.store.read()
+            derived = stored.get("derived", {})
+            kept = {name: one for name, one in derived.items() if one["token"] != token}
+            if kept != derived:
+                self.store.write(stored | {"derived": kept})
+        if stored.get("accessToken") == token:
+            self._refresh(token)
         return True
 
     def _refresh(self, spent: str) -> dict[str, Any]:

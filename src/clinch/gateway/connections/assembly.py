@@ -23,6 +23,7 @@ class ConnectionRoom:
     """What other rooms use of this one."""
 
     connections: Connections
+    renewal: Renewal
     calls: Calls
     lifecycle: Lifecycle
     entrance: Entrance
@@ -47,4 +48,4 @@ def connection_room(
     lifecycle = Lifecycle(
         database, catalogs, clients, connections, credentials, issuers, renewal, entrance
     )
-    return ConnectionRoom(connections, calls, lifecycle, entrance)
+    return ConnectionRoom(connections, renewal, calls, lifecycle, entrance)

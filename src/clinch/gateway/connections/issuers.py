@@ -3,9 +3,10 @@
 import base64
 import hashlib
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import quote, quote_plus, urlencode, urlsplit
 
 import msgspec
 
@@ -29,6 +30,7 @@ from clinch.outbound.guard import OutboundRefused
 from clinch.outbound.http import Client, HttpAnswer, Unreachable
 
 _LONGEST_DESCRIPTION = 200
+_TOKEN_IN_URL = "{token}"
 # What servers say of a refresh token that is good for nothing: RFC 6749, and in their own words
 # Slack, GitHub and HubSpot.
 _LOST = frozenset(
@@ -135,27 +137,25 @@ class OAuthIssuer:
 
     async def revoke(self, held: Held) -> None:
         """End the grant at the app, as well as that can be done there (RFC 7009)."""
-        token = held.values.get("refresh") or held.values.get("access")
-        if self._server.revoke_url is None or not token:
+        if self._server.revoke_url is None:
             return
-        asked = {"token": token}
-        headers: tuple[tuple[str, str], ...] = ()
-        if not held.values.get("refresh"):  # some end a grant by the token that asks for it
-            headers = (("authorization", f"Bearer {token}"),)
-        try:
-            await self._post(self._server.revoke_url, asked, headers)
-        except Unanswered:
-            return
+        # With most the refresh token is enough; some know the access token alone.
+        with suppress(Unanswered):
+            for token in filter(None, map(held.values.get, ("refresh", "access"))):
+                url = self._server.revoke_url.replace(_TOKEN_IN_URL, quote(token, safe=""))
+                if url == self._server.revoke_url:
+                    await self._send("POST", url, {"token": token})
+                else:
+                    await self._send("DELETE", url, {})
 
     async def _tokens(self, asked: Mapping[str, str], refresh: str | None, now: datetime) -> Held:
-        answer = await self._post(self._server.token_url, asked)
+        answer = await self._send("POST", self._server.token_url, asked)
         told = _document(answer)
-        inside: Any = told
-        if answer.status < 400 and self._server.tokens_at is not None:
-            inside = told.get(self._server.tokens_at) or {}
-        access = inside.get("access_token") if isinstance(inside, dict) else None
-        if answer.status < 400 and isinstance(access, str) and access:
-            return held_of(inside, refresh, self._server.refresh_margin, now)
+        # At a renewal those who nest the tokens of a login may tell them at the top.
+        places = told.get(self._server.tokens_at or ""), told
+        for inside in (place for place in places if isinstance(place, dict)):
+            if answer.status < 400 and _is_text(inside.get("access_token")):
+                return held_of(inside, refresh, self._server.refresh_margin, now)
         raise self._failure(answer, told)
 
     def _failure(self, answer: HttpAnswer, told: Mapping[str, Any]) -> Exception:
@@ -179,26 +179,23 @@ class OAuthIssuer:
         # Whether an answer that says neither was a no may be told another time.
         return Unanswered(description, sent=answer.status >= 500, pause=retry_after(answer.headers))
 
-    async def _post(
-        self, url: str, asked: Mapping[str, str], more: tuple[tuple[str, str], ...] = ()
-    ) -> HttpAnswer:
+    async def _send(self, method: str, url: str, asked: Mapping[str, str]) -> HttpAnswer:
+        """The answer to a request in which we say who we are."""
         form = dict(asked)
         headers = [
             ("accept", "application/json"),
             ("content-type", "application/x-www-form-urlencoded"),
-            *more,
         ]
         if self._server.client_auth == "basic" and self._ours.secret:
-            pair = urlencode({"": self._ours.id})[1:], urlencode({"": self._ours.secret})[1:]
-            proof = base64.b64encode(":".join(pair).encode()).decode()
-            if not more:
-                headers.append(("authorization", f"Basic {proof}"))
+            pair = f"{quote_plus(self._ours.id)}:{quote_plus(self._ours.secret)}"
+            proof = base64.b64encode(pair.encode()).decode()
+            headers.append(("authorization", f"Basic {proof}"))
         else:
             form["client_id"] = self._ours.id
             if self._ours.secret:
                 form["client_secret"] = self._ours.secret
         try:
-            return await self._client.send("POST", url, headers, urlencode(form).encode())
+            return await self._client.send(method, url, headers, urlencode(form).encode())
         except OutboundRefused:
             raise Unanswered("Its address is not one to connect to.", sent=False) from None
         except Unreachable as error:

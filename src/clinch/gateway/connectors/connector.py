@@ -47,7 +47,8 @@ def _nothing_typed() -> Schema:
 class OAuthServer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """An app's OAuth 2 server: the authorization code, with PKCE unless the app knows none.
 
-    The client that we are there is set by the operator, see `clients.py`. `scopes` go into
+    The client that we are there is set by the operator, see `clients.py`. Where `revoke_url` has
+    `{token}` in it, a token is ended by a DELETE there, else as RFC 7009 has it. `scopes` go into
     `scope_parameter`, with `scope_separator` between. `tokens_at` names the member of the token's
     answer that has the tokens, where they are not at its top. `refresh_margin` is how many seconds
     before its end a token is renewed; `replay_window` how many a spent refresh token is taken once

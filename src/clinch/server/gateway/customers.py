@@ -4,6 +4,7 @@ from typing import Any
 
 from clinch.db.database import Database
 from clinch.gateway.tenants import GatewayTenant, archive_customer, customer, find_customers
+from clinch.resources.actor import OperationClass
 from clinch.server.gateway.exchange import Answer, Exchange, GatewayRoute, json_answer
 
 
@@ -37,7 +38,7 @@ def customer_routes(database: Database) -> list[GatewayRoute]:
         return json_answer(shown(await customer(database, exchange.caller.organization, id)))
 
     async def archive(exchange: Exchange) -> Answer:
-        exchange.need_manager()
+        exchange.need_manager(OperationClass.DESTRUCTIVE)
         [id] = exchange.arguments
         found = await archive_customer(database, exchange.caller.organization, id, exchange.now)
         return json_answer(shown(found))

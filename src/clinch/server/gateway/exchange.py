@@ -21,6 +21,7 @@ from clinch.gateway.errors import (
 )
 from clinch.gateway.tenants import GatewayTenant
 from clinch.outbound.http import Arriving
+from clinch.resources.actor import OperationClass
 from clinch.resources.errors import ApiError
 from clinch.server.gateway.line import Line
 from clinch.server.http import Headers, Receive, parse_body, receive_body
@@ -89,9 +90,12 @@ class Exchange:
             raise AccessDenied("This is a tenant's own: the token has to name one (tenantKey).")
         return self.caller.tenant
 
-    def need_manager(self) -> None:
-        """Raise AccessDenied unless the caller manages the workspace."""
+    def need_manager(self, does: OperationClass = OperationClass.READ) -> None:
+        """Raise AccessDenied unless the caller manages the workspace, by a login for what this
+        does."""
         actor = self.caller.actor
+        if does not in self.caller.operations:
+            raise AccessDenied(f"Your login does not cover this: it is {does}.")
         if not (self.caller.manager or (actor is not None and actor.may(MANAGE))):
             raise AccessDenied("This takes somebody who manages the workspace.")
 

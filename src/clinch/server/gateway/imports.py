@@ -10,6 +10,7 @@ from clinch.gateway.connectors.imported import ImportedConnectors
 from clinch.gateway.connectors.importing import Wanted
 from clinch.gateway.errors import InvalidRequest
 from clinch.outbound.http import Client
+from clinch.resources.actor import OperationClass
 from clinch.server.gateway.apps import option_shown, shown
 from clinch.server.gateway.exchange import Answer, Exchange, GatewayRoute, json_answer
 
@@ -20,7 +21,7 @@ def import_routes(
     imported: ImportedConnectors, client: Client, clients: OAuthClients
 ) -> list[GatewayRoute]:
     async def add(exchange: Exchange) -> Answer:
-        exchange.need_manager()
+        exchange.need_manager(OperationClass.WRITE)
         sent = await exchange.document()
         wanted = _wanted(sent)
         text = _document(sent)
@@ -31,7 +32,7 @@ def import_routes(
         return json_answer(shown(made.connector) | {"options": options, "skipped": made.skipped})
 
     async def remove(exchange: Exchange) -> Answer:
-        exchange.need_manager()
+        exchange.need_manager(OperationClass.DESTRUCTIVE)
         await imported.remove(exchange.caller.organization, exchange.arguments[0])
         return Answer()
 
