@@ -9,7 +9,7 @@ from typing import TypeVar
 from clinch.db.database import Database
 from clinch.gateway.api import Api, ApiAnswer, ApiRequest, below
 from clinch.gateway.connections.connection import Connection
-from clinch.gateway.connections.credentials import Version
+from clinch.gateway.connections.credentials import Credentials, Version
 from clinch.gateway.connections.records import Connections
 from clinch.gateway.connections.renewal import Renewal
 from clinch.gateway.connectors.connector import Connector
@@ -41,11 +41,13 @@ class Calls:
         self,
         database: Database,
         connections: Connections,
+        credentials: Credentials,
         renewal: Renewal,
         app: Callable[[], Asgi],
         client: Client,
     ) -> None:
-        self._database, self._connections, self._renewal = database, connections, renewal
+        self._database, self._connections = database, connections
+        self._credentials, self._renewal = credentials, renewal
         self._app, self._sender = app, Sender(client)
         self._narrowed: OrderedDict[tuple[str, int, frozenset[OperationClass]], str] = OrderedDict()
         # The versions that an app refuses though they were new: to renew them helps nothing.
@@ -77,9 +79,11 @@ class Calls:
         What was renewed because the app refused it is shown at once, unless the request can be sent
         only once.
         """
-        one = await self._connections.get(tenant, id_or_key)
+        one, sealed = await self._connections.with_sealed(tenant, id_or_key)
         _check_class(one, request, operations)
-        held = await self._renewal.fresh(tenant, one)
+        held = self._credentials.opened(tenant, one.id, sealed)
+        if held is None or held.held.is_due(datetime.now(UTC)):
+            held = await self._renewal.fresh(tenant, one)
         answer = await self._shown(one, held, operations, request)
         if answer.status != 401 or self._refused.get(one.id) == held.number:
             return answer
