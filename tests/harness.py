@@ -133,7 +133,7 @@ class serve:
         return Program(url, store, self._run)
 
     def _run(self, work: Coroutine[Any, Any, Any]) -> Any:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(60)
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(180)
 
     async def _closed(self) -> None:
         await self._app.close()
