@@ -8,6 +8,9 @@ from bench.benchmark import Benchmark, Figures, Goal
 from bench.intent import GOALS as INTENT_GOALS
 from bench.memory import GOAL_MIB
 from bench.ranking import Ranking
+from bench.sizes import GOALS as SIZE_GOALS
+from bench.startup import GOAL as STARTUP_GOAL
+from bench.startup import Startup
 
 _HEAD = (
     *("", "conns", "req/s", "p50 ms", "p95 ms", "py us", "pg us", "ref tx/s", "ref pg us"),
@@ -27,6 +30,8 @@ class Results:
     statements: dict[str, int] = field(default_factory=dict)
     memory: dict[str, float] = field(default_factory=dict)
     intent: dict[str, Ranking] = field(default_factory=dict)
+    startup: dict[str, Startup] = field(default_factory=dict)
+    sizes: dict[str, float] = field(default_factory=dict)
     others: float | None = None
     """The share of the machine that other programs had meanwhile."""
 
@@ -49,6 +54,12 @@ class Results:
             if title in self.intent:
                 value = getattr(self.intent[title], goal.figure)
                 yield f"search by intent, {title}: {_WORDS[goal.figure]}", goal, value
+        for title, startup in self.startup.items():
+            times = f"{startup.ours:.0f} over {startup.python:.0f} ms"
+            yield f"{title}: help over python -c pass ({times})", STARTUP_GOAL, startup.ratio
+        for title, goal in SIZE_GOALS:
+            if title in self.sizes:
+                yield f"{title}: {goal.figure}", goal, self.sizes[title]
         if self.memory:
             most = Goal("memory", GOAL_MIB, at_most=True)
             parts = ", ".join(f"{kind} {mib:.0f}" for kind, mib in self.memory.items())
@@ -97,6 +108,8 @@ class Results:
             "statements": self.statements,
             "memory_mib": self.memory,
             "intent": {title: asdict(ranking) for title, ranking in self.intent.items()},
+            "startup": {title: asdict(startup) for title, startup in self.startup.items()},
+            "sizes": self.sizes,
             "other_programs": self.others,
             "goals": [
                 {"goal": f"{words} {goal}", "value": value, "met": goal.met(value)}

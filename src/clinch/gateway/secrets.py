@@ -39,7 +39,9 @@ class TenantVault:
     def open(
         self, tenant: GatewayTenant, connection_id: str, field: str, version: int, sealed: bytes
     ) -> bytes:
-        """What was sealed for this place; raises CannotOpen."""
+        """What was sealed for this place; raises CannotOpen: KeyMissing where the data key does not
+        open, another where it does and never sealed this, such as after `clinch vault forget`.
+        """
         place = _place(tenant, connection_id, field, version)
         cipher = self._cipher(tenant)
         if sealed[:1] != _FORMAT:

@@ -16,8 +16,16 @@ from clinch.db.database import Database
 from clinch.gateway.rows import TenantRows, tenant_rows
 from clinch.gateway.secrets import TenantVault
 from clinch.gateway.tenants import GatewayTenant
+from clinch.vault.vault import CannotOpen, KeyMissing
 
 _FIELD = "secrets"
+GIVEN_UP = (
+    "update gateway_connection set secrets = null, login = null, lease_until = null,"
+    " state = 'CLIENT_ACTION_REQUIRED',"
+    " reason = 'The key that sealed its credentials was given up.', updated_at = $3"
+    " where organization_id = $1 and tenant_id = $2 and secrets is not null"
+)
+"""Erases what a tenant's connections hold, at a time (`$3`), when the data key was given up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +72,8 @@ class Credentials:
         self._database, self._vault = database, vault
 
     async def read(self, tenant: GatewayTenant, id: str) -> Version | None:
-        """What a connection holds; None where that is nothing."""
+        """What a connection holds; None where that is nothing, or was sealed with a data key that
+        was given up."""
         async with tenant_rows(self._database, tenant) as rows:
             return await self._read(rows, tenant, id)
 
@@ -188,7 +197,12 @@ class Credentials:
         if not found or found[0]["secrets"] is None:
             return None
         version, sealed, expires_at, renew_at = found[0]
-        opened = self._vault.open(tenant, id, _FIELD, version, sealed)
+        try:
+            opened = self._vault.open(tenant, id, _FIELD, version, sealed)
+        except KeyMissing:
+            raise
+        except CannotOpen:
+            return None
         values = msgspec.json.decode(opened, type=dict[str, str])
         return Version(version, Held(values, expires_at, renew_at))
 

@@ -27,6 +27,7 @@ from clinch.server.log import log, log_failure
 from clinch.server.rate_limit import RateLimit
 from clinch.server.routes import MethodNotAllowed, Routes
 from clinch.server.unavailable import UNAVAILABLE
+from clinch.vault.vault import KeyMissing
 
 Pairs = list[tuple[bytes, bytes]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -42,6 +43,13 @@ _CORS: Pairs = [
     (b"access-control-expose-headers", b"*"),
     (b"access-control-max-age", b"600"),
 ]
+
+_KEY_MISSING = {
+    "type": "configuration",
+    "key": "secret_key_missing",
+    "message": "What this needs is sealed with a secret key that the server does not have.",
+    "data": {"hint": "Whoever runs the server: `clinch doctor` names the key; put it back."},
+}
 
 
 @dataclass(slots=True)
@@ -190,6 +198,9 @@ class GatewayApplication:
             return _refusal(
                 {"type": "bad_request", "message": str(message), "data": error.body}, error.status
             )
+        except KeyMissing as error:
+            log_failure(error, request_id=request_id)
+            return _refusal(_KEY_MISSING, 409)
         except UNAVAILABLE as error:
             log_failure(error, request_id=request_id)
             return _refusal(
