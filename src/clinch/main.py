@@ -84,6 +84,7 @@ from clinch.server.gateway.connections import connection_routes
 from clinch.server.gateway.customers import customer_routes
 from clinch.server.gateway.exchange import GatewayApplication
 from clinch.server.gateway.imports import import_routes
+from clinch.server.gateway.proxy import proxy_routes
 from clinch.server.gateway.runs import run_routes
 from clinch.server.groups import group_routes
 from clinch.server.idempotency import Idempotency, forget_keys
@@ -247,6 +248,7 @@ def gateway(
         *app_routes(catalogs, clients),
         *import_routes(imported, client, clients),
         *connection_routes(room),
+        *proxy_routes(room.calls),
         *connection_request_routes(database, room.lifecycle),
         *action_routes(finder, actions, Saving(finder, saved)),
         *run_routes(runs),

@@ -85,7 +85,7 @@ def open_yard(
     connections = Connections(database, catalogs)
     issuers = Issuers(database, client, clients, f"{HERE}/connect/callback")
     renewal = Renewal(credentials, issuers, timedelta(seconds=lease))
-    calls = Calls(database, connections, renewal, lambda: _nobody, client)
+    calls = Calls(database, connections, credentials, renewal, lambda: _nobody, client)
     return Yard(database, credentials, connections, renewal, issuers, calls, client)
 
 

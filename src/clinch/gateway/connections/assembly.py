@@ -43,7 +43,7 @@ def connection_room(
     credentials = Credentials(database, vault)
     issuers = Issuers(database, client, clients, f"{public_url}{CALLBACK}")
     renewal = Renewal(credentials, issuers)
-    calls = Calls(database, connections, renewal, app, client)
+    calls = Calls(database, connections, credentials, renewal, app, client)
     entrance = Entrance(database, vault, connections, credentials, issuers, calls, public_url)
     lifecycle = Lifecycle(
         database, catalogs, clients, connections, credentials, issuers, renewal, entrance

@@ -47,8 +47,7 @@ class Renewal:
         if held is None:
             raise await self._defunct(tenant, one)
         now = datetime.now(UTC)
-        due = held.held.renew_at is not None and held.held.renew_at <= now
-        if not due and held.number != spent:
+        if not held.held.is_due(now) and held.number != spent:
             return held
         issuer = self._issuers.of(one)
         if issuer is None:
