@@ -18,7 +18,7 @@ from harness import make_organization, serve
 from server.gateway.desk import Desk, user_desk
 from server.gateway.wire import PIECE, App, Request, echoes, reads_all, serving
 
-from clinch.main import declarations
+from clinch.program import declarations
 from clinch.server.gateway import line
 
 KEY = "the yard's own key"

@@ -14,9 +14,9 @@ from typing import Any
 import msgspec
 
 from clinch.db.database import Database
-from clinch.gateway.rows import TenantRows, tenant_rows
-from clinch.gateway.secrets import TenantVault
-from clinch.gateway.tenants import GatewayTenant
+from clinch.gateway.tenancy.rows import TenantRows, tenant_rows
+from clinch.gateway.tenancy.secrets import TenantVault
+from clinch.gateway.tenancy.tenants import GatewayTenant
 from clinch.vault.vault import CannotOpen, KeyMissing
 
 COLUMNS = "c.version, c.secrets, c.expires_at, c.renew_at"

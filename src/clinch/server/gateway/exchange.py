@@ -10,7 +10,6 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from clinch.db.ids import new_id
-from clinch.gateway.access import MANAGE, Caller
 from clinch.gateway.errors import (
     AccessDenied,
     GatewayError,
@@ -19,7 +18,8 @@ from clinch.gateway.errors import (
     NotFound,
     RateLimited,
 )
-from clinch.gateway.tenants import GatewayTenant
+from clinch.gateway.tenancy.access import MANAGE, Caller
+from clinch.gateway.tenancy.tenants import GatewayTenant
 from clinch.outbound.http import Arriving
 from clinch.resources.actor import OperationClass
 from clinch.resources.errors import ApiError
