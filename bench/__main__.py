@@ -21,6 +21,8 @@ from bench.intent import measure_intent
 from bench.load import wrk
 from bench.memory import at_rest
 from bench.proxy import Added, measure_proxy, upstream
+from bench.sizes import measure_sizes
+from bench.startup import measure_startup
 from bench.statements import count_statements
 from bench.table import Results
 from clinch.db.migrations import migrate
@@ -45,6 +47,12 @@ def main() -> int:
     if "intent" in arguments.only:
         with _step("search by intent"):
             results.intent = measure_intent()
+    if "startup" in arguments.only:
+        with _step("membrane --help"):
+            results.startup = measure_startup()
+    if "sizes" in arguments.only:
+        with _step("sizes of answers"):
+            results.sizes = measure_sizes()
     if "memory" in arguments.only:
         with _step("memory at rest"):
             results.memory = at_rest()
@@ -104,7 +112,8 @@ def _step(words: str) -> Iterator[None]:
 
 def _arguments() -> argparse.Namespace:
     full = os.environ.get("FULL", "") not in ("", "0")
-    names = [*(benchmark.name for benchmark in BENCHMARKS), "intent", "memory", "proxy"]
+    others = ["intent", "startup", "sizes", "memory", "proxy"]
+    names = [*(benchmark.name for benchmark in BENCHMARKS), *others]
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--leads", type=int, default=1_000_000 if full else 100_000)
     parser.add_argument("--seconds", type=int, default=10 if full else 2, help="of each run")

@@ -26,7 +26,7 @@ from clinch.db.embedded import EmbeddedPostgres
 from clinch.identity.api_keys import create_key
 from clinch.identity.organizations import create_organization
 from clinch.identity.users import NewUser, create_user
-from clinch.main import declarations
+from clinch.program import declarations
 from clinch.resources.actor import Actor, Provenance
 from clinch.resources.store import Store
 

@@ -1,17 +1,12 @@
 """How much memory Clinch takes at rest: the parent, a web process, the worker and PostgreSQL."""
 
-import json
-import shutil
-import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 from bench.cpu import children
-from clinch.cli.children import end
+from bench.whole import clinch_up
 
 GOAL_MIB = 180.0
 REST_SECONDS = 3.0
@@ -19,24 +14,9 @@ REST_SECONDS = 3.0
 
 def at_rest() -> dict[str, float]:
     """MiB (proportional set size) by kind of process, of a Clinch that was just started."""
-    home = Path(tempfile.mkdtemp(prefix="clinch-bench-"))
-    command = [sys.executable, "-m", "clinch.cli.main", "up", "--json", "--port", "0"]
-    process = subprocess.Popen(
-        [*command, "--home", str(home / "home")],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        process_group=0,
-    )
-    try:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        if not line:
-            raise SystemExit("bench: `clinch up` did not start: run it by hand to see why")
+    with clinch_up() as told:
         time.sleep(REST_SECONDS)
-        return _by_kind(json.loads(line)["pid"])
-    finally:
-        end(process, patience=20)
-        shutil.rmtree(home, ignore_errors=True)
+        return _by_kind(told["pid"])
 
 
 def _by_kind(parent: int) -> dict[str, float]:

@@ -10,6 +10,9 @@ from bench.memory import GOAL_MIB
 from bench.proxy import GOAL as PROXY_GOAL
 from bench.proxy import Added
 from bench.ranking import Ranking
+from bench.sizes import GOALS as SIZE_GOALS
+from bench.startup import GOAL as STARTUP_GOAL
+from bench.startup import Startup
 
 _HEAD = (
     *("", "conns", "req/s", "p50 ms", "p95 ms", "py us", "pg us", "ref tx/s", "ref pg us"),
@@ -33,6 +36,8 @@ class Results:
     statements: dict[str, int] = field(default_factory=dict)
     memory: dict[str, float] = field(default_factory=dict)
     intent: dict[str, Ranking] = field(default_factory=dict)
+    startup: dict[str, Startup] = field(default_factory=dict)
+    sizes: dict[str, float] = field(default_factory=dict)
     proxy: list[Added] = field(default_factory=list)
     others: float | None = None
     """The share of the machine that other programs had meanwhile."""
@@ -56,6 +61,12 @@ class Results:
             if title in self.intent:
                 value = getattr(self.intent[title], goal.figure)
                 yield f"search by intent, {title}: {_WORDS[goal.figure]}", goal, value
+        for title, startup in self.startup.items():
+            times = f"{startup.ours:.0f} over {startup.python:.0f} ms"
+            yield f"{title}: help over python -c pass ({times})", STARTUP_GOAL, startup.ratio
+        for title, goal in SIZE_GOALS:
+            if title in self.sizes:
+                yield f"{title}: {goal.figure}", goal, self.sizes[title]
         for added in self.proxy:
             if added.connections == 1:
                 words = "through the gateway, 1 connection: ms added to the app's p50"
@@ -112,6 +123,8 @@ class Results:
             "memory_mib": self.memory,
             "proxy": [asdict(added) for added in self.proxy],
             "intent": {title: asdict(ranking) for title, ranking in self.intent.items()},
+            "startup": {title: asdict(startup) for title, startup in self.startup.items()},
+            "sizes": self.sizes,
             "other_programs": self.others,
             "goals": [
                 {"goal": f"{words} {goal}", "value": value, "met": goal.met(value)}

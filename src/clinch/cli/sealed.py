@@ -4,10 +4,12 @@ All of it works while the program runs: a row is changed only if it is still as 
 """
 
 from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from clinch.db.database import Database
-from clinch.gateway import tenants, workspace_keys
+from clinch.gateway.connections import credentials
+from clinch.gateway.tenancy import tenants, workspace_keys
 from clinch.identity import second_factor
 from clinch.resources import once
 from clinch.vault.sealed import SealedColumn
@@ -81,7 +83,10 @@ async def seal_anew(database: Database, vault: Vault) -> tuple[dict[str, int], i
 
 
 async def give_up(database: Database, vault: Vault, name: str) -> dict[str, int]:
-    """Put fresh values in place of what a lost key has sealed: how many in each table."""
+    """Put fresh values in place of what a lost key has sealed: how many in each table.
+
+    With the data key of a tenant goes what its connections hold.
+    """
     done: dict[str, int] = {}
     for sealed in SEALED:
         done[sealed.table] = 0
@@ -91,6 +96,9 @@ async def give_up(database: Database, vault: Vault, name: str) -> dict[str, int]
                     new = vault.seal(sealed.fresh(), sealed.place_of(*key))
                     changed = await transaction.value(_change(sealed), *key, value, new)
                     done[sealed.table] += changed is not None
+                    if changed is not None and sealed is tenants.DATA_KEYS:
+                        now = datetime.now(UTC)
+                        await transaction.execute(credentials.GIVEN_UP, *key, now)
     return done
 
 

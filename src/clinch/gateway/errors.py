@@ -70,6 +70,13 @@ class RateLimited(GatewayError):
         )
 
 
+class GivenUp(GatewayError):
+    """It is kept sealed, and the key that sealed it was given up."""
+
+    status = 409
+    key = "given_up"
+
+
 class ConfigurationError(GatewayError):
     """A connector or a connection is set up in a way that cannot work."""
 

@@ -2,16 +2,19 @@
 
 Beside it is what agents read: how to work with the server, in English and Chinese.
 `/cli` is a Python archive that any Python 3.11 runs by itself; `/cli.tgz` is the same as a package
-that npm installs. Both hold the standard library's needs alone.
+that npm installs. Both hold the standard library's needs alone, and are made when first asked for.
 """
 
 import gzip
 import io
 import json
+import marshal
 import tarfile
 import zipfile
+from functools import cache, partial
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from importlib.util import MAGIC_NUMBER, source_hash
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -49,20 +52,20 @@ _LLMS = """\
 - [Guides and API reference]({server}/docs): pages of plain HTML
 - [Every operation]({server}/api/openapi.json): the REST API as an OpenAPI document
 """
-# Archives of one version are the same bytes wherever they are made.
+# Archives of one version are the same bytes wherever one version of Python makes them.
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)
 
 
 def handouts(public_url: str) -> list[Route]:
     """The routes of what is handed out; `public_url` is the server that it points to."""
-    archive = command_line(public_url)
-    package = npm_package(archive)
+    archive = cache(partial(command_line, public_url))
+    package = cache(lambda: npm_package(archive()))
 
     async def as_file(request: Request) -> Response:
-        return _download(archive, "membrane", "application/octet-stream")
+        return _download(archive(), "membrane", "application/octet-stream")
 
     async def as_package(request: Request) -> Response:
-        return _download(package, "cli.tgz", "application/gzip")
+        return _download(package(), "cli.tgz", "application/gzip")
 
     return [
         Route("/cli", as_file),
@@ -81,7 +84,9 @@ def command_line(server: str) -> bytes:
         found = [(name, root.joinpath(name)) for name in _MODULES]
         found += [(f"{_FOLDER}/{file.name}", file) for file in _sources(root.joinpath(_FOLDER))]
         for name, file in found:
-            _put(archive, f"clinch/{name}", file.read_bytes())
+            source = file.read_bytes()
+            _put(archive, f"clinch/{name}", source)
+            _put(archive, f"clinch/{name}c", _compiled(source, name))
         _put(archive, "__main__.py", _main(server).encode())
     return buffer.getvalue()
 
@@ -132,11 +137,18 @@ def _put(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
     archive.writestr(zipfile.ZipInfo(name, _LONG_AGO), content, zipfile.ZIP_DEFLATED)
 
 
+def _compiled(source: bytes, name: str) -> bytes:
+    """A module for the version of Python that runs here, good without a look at its source (PEP
+    552); other versions pass over it and read the source."""
+    code = compile(source, f"clinch/{name}", "exec", dont_inherit=True)
+    return MAGIC_NUMBER + b"\x01\0\0\0" + source_hash(source) + marshal.dumps(code)
+
+
 def _main(server: str) -> str:
     return (
         "import sys\n\n"
-        "from clinch.cli.gateway.main import main\n"
-        "from clinch.cli.gateway.server import HANDED_OUT_BY\n\n"
+        "from clinch.cli.gateway import HANDED_OUT_BY\n"
+        "from clinch.cli.gateway.main import main\n\n"
         f"HANDED_OUT_BY.append({server!r})\n"
         "sys.exit(main())\n"
     )

@@ -24,6 +24,10 @@ class CannotOpen(Exception):
     """A sealed value was altered, belongs elsewhere, or its key is not here."""
 
 
+class KeyMissing(CannotOpen):
+    """The key that sealed a value is not here; with it, the value opens."""
+
+
 class Vault:
     """The secret keys of this installation. They show in no `repr` and no error."""
 
@@ -49,12 +53,14 @@ class Vault:
         return _FORMAT + name + nonce + cipher.encrypt(nonce, value, place.encode())
 
     def open(self, sealed: bytes, place: str) -> bytes:
-        """What was sealed for this place; raises CannotOpen."""
+        """What was sealed for this place; raises CannotOpen, and KeyMissing."""
         if sealed[_NAME] not in self._ciphers:
             self._renew()
         cipher = self._ciphers.get(sealed[_NAME])
-        if cipher is None or sealed[:1] != _FORMAT:
-            raise CannotOpen("the key that sealed this is not among the secret keys")
+        if sealed[:1] != _FORMAT:
+            raise CannotOpen("the sealed value is of no format that is known")
+        if cipher is None:
+            raise KeyMissing("the key that sealed this is not among the secret keys")
         try:
             return cipher.decrypt(sealed[_NONCE], sealed[_NONCE.stop :], place.encode())
         except (InvalidTag, ValueError):

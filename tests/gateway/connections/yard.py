@@ -16,9 +16,9 @@ from clinch.gateway.connectors.catalog import Catalogs
 from clinch.gateway.connectors.clients import OAuthClients
 from clinch.gateway.connectors.connector import AuthOption, Connector, OAuthServer, TestCall
 from clinch.gateway.connectors.imported import ImportedConnectors
-from clinch.gateway.rows import tenant_rows
-from clinch.gateway.secrets import TenantVault
-from clinch.gateway.tenants import GatewayTenant
+from clinch.gateway.tenancy.rows import tenant_rows
+from clinch.gateway.tenancy.secrets import TenantVault
+from clinch.gateway.tenancy.tenants import GatewayTenant
 from clinch.outbound.guard import Guard, read_allowed
 from clinch.outbound.http import Client
 from clinch.vault.vault import Vault

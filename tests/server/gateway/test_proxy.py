@@ -19,7 +19,7 @@ from recording import RecordingDatabase
 from server.gateway.desk import Desk, user_desk
 from server.gateway.wire import PIECE, App, Request, echoes, reads_all, serving
 
-from clinch.main import declarations
+from clinch.program import declarations
 from clinch.server.gateway import line
 
 KEY = "the yard's own key"

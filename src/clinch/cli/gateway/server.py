@@ -9,15 +9,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
+from clinch.cli.gateway import HANDED_OUT_BY
 from clinch.cli.gateway.result import Failure, usage
 from clinch.db.home import default_home, running_at
 
 Pairs = Iterable[tuple[str, str]]
 
 TIMEOUT = 120.0
-
-HANDED_OUT_BY: list[str] = []
-"""The server that this very copy of the commands was fetched from, if it was."""
 
 
 @dataclass(frozen=True, slots=True)

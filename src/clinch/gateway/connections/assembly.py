@@ -11,10 +11,10 @@ from clinch.gateway.connections.issuers import Issuers
 from clinch.gateway.connections.lifecycle import Lifecycle
 from clinch.gateway.connections.records import Connections
 from clinch.gateway.connections.renewal import Renewal
+from clinch.gateway.connections.this_server import Asgi
 from clinch.gateway.connectors.catalog import Catalogs
 from clinch.gateway.connectors.clients import OAuthClients
-from clinch.gateway.secrets import TenantVault
-from clinch.gateway.this_server import Asgi
+from clinch.gateway.tenancy.secrets import TenantVault
 from clinch.outbound.http import Client
 
 

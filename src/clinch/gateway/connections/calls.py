@@ -12,6 +12,8 @@ from clinch.gateway.connections.connection import Connection
 from clinch.gateway.connections.credentials import Credentials, Version
 from clinch.gateway.connections.records import Connections
 from clinch.gateway.connections.renewal import Renewal
+from clinch.gateway.connections.sending import Sender
+from clinch.gateway.connections.this_server import Asgi, call_this_server
 from clinch.gateway.connectors.connector import Connector
 from clinch.gateway.connectors.placement import NotSendable
 from clinch.gateway.errors import (
@@ -20,9 +22,7 @@ from clinch.gateway.errors import (
     ConnectionFailed,
     InvalidRequest,
 )
-from clinch.gateway.sending import Sender
-from clinch.gateway.tenants import GatewayTenant
-from clinch.gateway.this_server import Asgi, call_this_server
+from clinch.gateway.tenancy.tenants import GatewayTenant
 from clinch.identity.oauth.errors import OAuthError
 from clinch.identity.oauth.grants import narrow_token
 from clinch.outbound.http import Arriving, Client, Unreachable

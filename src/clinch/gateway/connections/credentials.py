@@ -14,13 +14,21 @@ from typing import Any
 import msgspec
 
 from clinch.db.database import Database
-from clinch.gateway.rows import TenantRows, tenant_rows
-from clinch.gateway.secrets import TenantVault
-from clinch.gateway.tenants import GatewayTenant
+from clinch.gateway.tenancy.rows import TenantRows, tenant_rows
+from clinch.gateway.tenancy.secrets import TenantVault
+from clinch.gateway.tenancy.tenants import GatewayTenant
+from clinch.vault.vault import CannotOpen, KeyMissing
 
 COLUMNS = "c.version, c.secrets, c.expires_at, c.renew_at"
 """What `Credentials.opened` reads, of `gateway_connection c`."""
 _FIELD = "secrets"
+GIVEN_UP = (
+    "update gateway_connection set secrets = null, login = null, lease_until = null,"
+    " state = 'CLIENT_ACTION_REQUIRED',"
+    " reason = 'The key that sealed its credentials was given up.', updated_at = $3"
+    " where organization_id = $1 and tenant_id = $2 and secrets is not null"
+)
+"""Erases what a tenant's connections hold, at a time (`$3`), when the data key was given up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +79,8 @@ class Credentials:
         self._database, self._vault = database, vault
 
     async def read(self, tenant: GatewayTenant, id: str) -> Version | None:
-        """What a connection holds; None where that is nothing."""
+        """What a connection holds; None where that is nothing, or was sealed with a data key that
+        was given up."""
         async with tenant_rows(self._database, tenant) as rows:
             return await self._read(rows, tenant, id)
 
@@ -198,7 +207,12 @@ class Credentials:
         version, sealed, expires_at, renew_at = row
         if sealed is None:
             return None
-        opened = self._vault.open(tenant, id, _FIELD, version, sealed)
+        try:
+            opened = self._vault.open(tenant, id, _FIELD, version, sealed)
+        except KeyMissing:
+            raise
+        except CannotOpen:
+            return None
         values = msgspec.json.decode(opened, type=dict[str, str])
         return Version(version, Held(values, expires_at, renew_at))
 

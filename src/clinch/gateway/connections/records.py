@@ -17,8 +17,8 @@ from clinch.gateway.connections.credentials import COLUMNS as SEALED
 from clinch.gateway.connectors.catalog import Catalogs
 from clinch.gateway.errors import AlreadyExists, ConfigurationError, InvalidRequest, NotFound
 from clinch.gateway.paging import cursor_after, read_cursor
-from clinch.gateway.rows import TenantRows, tenant_rows
-from clinch.gateway.tenants import GatewayTenant
+from clinch.gateway.tenancy.rows import TenantRows, tenant_rows
+from clinch.gateway.tenancy.tenants import GatewayTenant
 
 _LONGEST_NAME = 100
 _POLL = 0.25

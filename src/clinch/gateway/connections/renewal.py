@@ -13,7 +13,7 @@ from clinch.gateway.connections.connection import Connection, defunct
 from clinch.gateway.connections.credentials import Credentials, Held, Lease, Version
 from clinch.gateway.connections.issuers import Issuer, Issuers, Refused, Unanswered
 from clinch.gateway.errors import ConnectionDefunct, ConnectionFailed, LockTimeout
-from clinch.gateway.tenants import GatewayTenant
+from clinch.gateway.tenancy.tenants import GatewayTenant
 
 _POLL = 0.05
 _LEASE = timedelta(seconds=30)

@@ -10,7 +10,6 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from clinch.db.ids import new_id
-from clinch.gateway.access import MANAGE, Caller
 from clinch.gateway.errors import (
     AccessDenied,
     GatewayError,
@@ -19,7 +18,8 @@ from clinch.gateway.errors import (
     NotFound,
     RateLimited,
 )
-from clinch.gateway.tenants import GatewayTenant
+from clinch.gateway.tenancy.access import MANAGE, Caller
+from clinch.gateway.tenancy.tenants import GatewayTenant
 from clinch.outbound.http import Arriving
 from clinch.resources.actor import OperationClass
 from clinch.resources.errors import ApiError
@@ -29,6 +29,7 @@ from clinch.server.log import log, log_failure
 from clinch.server.rate_limit import RateLimit
 from clinch.server.routes import MethodNotAllowed, Routes
 from clinch.server.unavailable import UNAVAILABLE
+from clinch.vault.vault import KeyMissing
 
 Pairs = list[tuple[bytes, bytes]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -46,6 +47,13 @@ _CORS: Pairs = [
     (b"access-control-expose-headers", b"*"),
     (b"access-control-max-age", b"600"),
 ]
+
+_KEY_MISSING = {
+    "type": "configuration",
+    "key": "secret_key_missing",
+    "message": "What this needs is sealed with a secret key that the server does not have.",
+    "data": {"hint": "Whoever runs the server: `clinch doctor` names the key; put it back."},
+}
 
 
 @dataclass(slots=True)
@@ -200,6 +208,9 @@ class GatewayApplication:
             return _refusal(
                 {"type": "bad_request", "message": str(message), "data": error.body}, error.status
             )
+        except KeyMissing as error:
+            log_failure(error, request_id=request_id)
+            return _refusal(_KEY_MISSING, 409)
         except UNAVAILABLE as error:
             log_failure(error, request_id=request_id)
             return _refusal(

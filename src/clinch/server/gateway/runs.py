@@ -4,8 +4,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from clinch.gateway.errors import InvalidRequest
-from clinch.gateway.run_logs import Run, RunLog
+from clinch.gateway.running.run_logs import Details, Run, RunLog
 from clinch.server.gateway.exchange import Answer, Exchange, GatewayRoute, json_answer
+
+# What the list shows of a run whose details were given up.
+_NOTHING = Details(None, None, None, None, ())
 
 
 def run_routes(runs: RunLog) -> list[GatewayRoute]:
@@ -27,13 +30,14 @@ def run_routes(runs: RunLog) -> list[GatewayRoute]:
         return json_answer({"items": items} | ({"cursor": page.cursor} if page.cursor else {}))
 
     async def one(exchange: Exchange) -> Answer:
-        return json_answer(shown(await runs.get(exchange.tenant, exchange.arguments[0])))
+        run, _ = await runs.get(exchange.tenant, exchange.arguments[0])
+        return json_answer(shown(run))
 
     async def details(exchange: Exchange) -> Answer:
-        run = await runs.get(exchange.tenant, exchange.arguments[0])
-        told = shown(run) | {"requests": run.details.sent}
-        if run.details.untrusted:
-            told["untrusted"] += [f"/requests/{n}/answer" for n in range(len(run.details.sent))]
+        run, quoted = await runs.get(exchange.tenant, exchange.arguments[0])
+        told = shown(run) | {"requests": quoted.sent}
+        if quoted.untrusted:
+            told["untrusted"] += [f"/requests/{n}/answer" for n in range(len(quoted.sent))]
         return json_answer(told)
 
     return [
@@ -45,6 +49,7 @@ def run_routes(runs: RunLog) -> list[GatewayRoute]:
 
 def shown(run: Run) -> dict[str, Any]:
     """A record as the REST API has it."""
+    quoted = run.details or _NOTHING
     told = {
         "id": run.id,
         "name": run.action,
@@ -55,13 +60,13 @@ def shown(run: Run) -> dict[str, Any]:
         "createdAt": run.created_at,
         "completedAt": run.created_at + timedelta(milliseconds=run.duration),
         "duration": run.duration,
-        "input": run.details.input,
-        "output": run.details.output,
-        "error": run.details.error,
-        "meta": run.details.meta,
+        "input": quoted.input,
+        "output": quoted.output,
+        "error": quoted.error,
+        "meta": quoted.meta,
     }
-    if run.details.untrusted:
-        told["untrusted"] = [f"/output{place}" for place in run.details.untrusted]
+    if quoted.untrusted:
+        told["untrusted"] = [f"/output{place}" for place in quoted.untrusted]
     return told
 
 

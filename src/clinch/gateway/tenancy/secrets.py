@@ -13,7 +13,7 @@ import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from clinch.gateway.tenants import DATA_KEYS, GatewayTenant
+from clinch.gateway.tenancy.tenants import DATA_KEYS, GatewayTenant
 from clinch.vault.vault import CannotOpen, Vault
 
 _FORMAT = b"\x01"
@@ -39,7 +39,9 @@ class TenantVault:
     def open(
         self, tenant: GatewayTenant, connection_id: str, field: str, version: int, sealed: bytes
     ) -> bytes:
-        """What was sealed for this place; raises CannotOpen."""
+        """What was sealed for this place; raises CannotOpen: KeyMissing where the data key does not
+        open, another where it does and never sealed this, such as after `clinch vault forget`.
+        """
         place = _place(tenant, connection_id, field, version)
         cipher = self._cipher(tenant)
         if sealed[:1] != _FORMAT:

@@ -14,12 +14,13 @@ import msgspec
 from clinch.db.database import Database, Tenant
 from clinch.db.ids import new_id
 from clinch.db.schema import Column, ForeignKey, Index, id_column, tenant_table
-from clinch.gateway.errors import NotFound
+from clinch.gateway.errors import GivenUp, NotFound
 from clinch.gateway.paging import cursor_after, read_cursor
-from clinch.gateway.rows import tenant_rows
-from clinch.gateway.secrets import TenantVault
-from clinch.gateway.tenants import GatewayTenant
+from clinch.gateway.tenancy.rows import tenant_rows
+from clinch.gateway.tenancy.secrets import TenantVault
+from clinch.gateway.tenancy.tenants import GatewayTenant
 from clinch.resources.store import Store
+from clinch.vault.vault import CannotOpen, KeyMissing
 
 KEPT = timedelta(days=14)
 PREFIX = "run"
@@ -73,7 +74,7 @@ class Details(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run; `duration` is in milliseconds."""
+    """One run; `duration` is in milliseconds. `details` is None where its key was given up."""
 
     id: str
     action: str
@@ -82,7 +83,7 @@ class Run:
     status: Status
     created_at: datetime
     duration: int
-    details: Details
+    details: Details | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,13 +145,20 @@ class RunLog:
             )
         return id
 
-    async def get(self, tenant: GatewayTenant, id: str) -> Run:
-        """One record; raises NotFound."""
+    async def get(self, tenant: GatewayTenant, id: str) -> tuple[Run, Details]:
+        """One record, and what it quotes; raises NotFound and GivenUp."""
         async with tenant_rows(self._database, tenant) as rows:
             found = await rows.rows(f"{_SELECT} and r.id = $3", id)
         if not found:
             raise NotFound("There is no run with this id; records are kept for 14 days.")
-        return self._run(tenant, found[0])
+        run = self._run(tenant, found[0])
+        if run.details is None:
+            raise GivenUp(
+                "What this run quotes was sealed with a key that was given up, and is lost.",
+                hint="The list of runs still tells when it was and how it ended; run it again for"
+                " a new record.",
+            )
+        return run, run.details
 
     async def find(
         self,
@@ -189,8 +197,13 @@ class RunLog:
 
     def _run(self, tenant: GatewayTenant, row: Sequence[Any]) -> Run:
         id, action, connection_id, connector_key, status, created_at, duration, sealed = row
-        opened = self._vault.open(tenant, id, "run", 1, sealed)
-        details = msgspec.json.decode(opened, type=Details)
+        try:
+            opened = self._vault.open(tenant, id, "run", 1, sealed)
+            details = msgspec.json.decode(opened, type=Details)
+        except KeyMissing:
+            raise
+        except CannotOpen:
+            details = None
         return Run(id, action, connection_id, connector_key, status, created_at, duration, details)
 
 
