@@ -14,11 +14,11 @@ from outbound.addresses import PRIVATE
 from clinch.gateway.api import ApiRequest
 from clinch.gateway.connections.credentials import Held
 from clinch.gateway.connections.issuers import OAuthIssuer, Unanswered
+from clinch.gateway.connections.sending import Sender
 from clinch.gateway.connectors.clients import OAuthClient
 from clinch.gateway.connectors.connector import OAuthServer
 from clinch.gateway.connectors.fetching import fetch_document
 from clinch.gateway.errors import ConnectionFailed, InvalidRequest
-from clinch.gateway.sending import Sender
 from clinch.outbound.guard import Guard, read_allowed
 from clinch.outbound.http import Client
 

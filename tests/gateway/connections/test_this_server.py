@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from clinch.gateway.api import ApiRequest
-from clinch.gateway.this_server import Asgi, call_this_server
+from clinch.gateway.connections.this_server import Asgi, call_this_server
 from clinch.outbound.http import Arriving, Unreachable
 
 BASE = "https://crm.example/api/v1"
