@@ -216,8 +216,7 @@ def test_what_may_write_is_sent_once_whatever_its_method(troubled: Troubled, met
     assert troubled.seen == 1
 
 
-def test_an_answer_that_is_not_taken_is_let_go(troubled: Troubled) -> None:
-    """What is sent again goes over the connection of the answer before."""
+def test_what_is_sent_again_goes_over_the_same_connection(troubled: Troubled) -> None:
     troubled.answers = [(503, {"Retry-After": "0"})] * 2
     assert ask(troubled)[0].status == 200
     assert (troubled.seen, troubled.connections) == (3, 1)

@@ -321,6 +321,41 @@ def test_who_hangs_up_in_the_body_leaves_it_broken(through: Through, chunked: bo
     assert len(through.app.seen) == 1
 
 
+def test_an_answer_that_is_not_taken_is_let_go(through: Through) -> None:
+    """Before the request is sent again, and not when somebody happens to tidy up."""
+    gone: list[bool] = []
+
+    def answers(app: App, request: Request) -> None:
+        if gone:
+            request.say(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+            return
+        request.say(b"HTTP/1.1 503 No\r\nContent-Length: 100\r\nRetry-After: 1\r\n\r\npart")
+        gone.append(request.hung_up(0.5))
+
+    through.app.behaves = answers
+    assert through.ask("GET", "/boats").status == 200
+    assert gone == [True]
+
+
+def test_an_app_may_answer_before_it_has_all(through: Through) -> None:
+    """What it did not take is not the beginning of another request."""
+
+    def answers(app: App, request: Request) -> None:
+        request.say(b"HTTP/1.1 422 No\r\nContent-Length: 4\r\n\r\nfull")
+        request.hung_up()
+
+    through.app.behaves = answers
+    head = b"POST PATH/boats HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer TOKEN\r\n"
+    with through.raw(head + b"Content-Length: 3000000\r\n\r\n" + b"x" * 2 * MB) as opened:
+        told = b""
+        while not told.endswith(b"full"):
+            told += opened.recv(65536)
+    assert told.startswith(b"HTTP/1.1 422")
+    assert through.app.seen[0].over.wait(5)
+    through.app.behaves = echoes
+    assert through.ask("POST", "/boats", b"next").read() == b"next"
+
+
 def test_who_does_not_read_is_not_sent_more(through: Through) -> None:
     sent = 0
     full = threading.Event()
