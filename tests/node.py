@@ -10,8 +10,8 @@ from functools import cache
 from pathlib import Path
 
 _OLDEST = 20
-_SDK = Path(__file__).parent / "compat" / "membrane_sdk"
-_CACHE = Path(__file__).parents[1] / ".cache" / "membrane_sdk"
+SDK = Path(__file__).parent / "compat" / "membrane_sdk"
+_CACHE = Path(__file__).parents[1] / ".cache"
 
 
 @cache
@@ -28,27 +28,34 @@ def folder() -> Path:
 
 def run_with_sdk(script: Path, *arguments: str, input: str = "") -> str:
     """What a script prints that imports `@membranehq/sdk`, which comes from npm as it is."""
-    shutil.copy(script, _installed_sdk())
-    return _run("node", script.name, *arguments, input=input)
+    place = installed(SDK)
+    shutil.copy(script, place)
+    return _run(place, "node", script.name, *arguments, input=input)
 
 
 @cache
-def _installed_sdk() -> Path:
-    """The SDK and what it needs, as the lock file has them; put there by one process for all."""
-    _CACHE.mkdir(parents=True, exist_ok=True)
-    with (_CACHE / "lock").open("w") as lock:
+def installed(source: Path) -> Path:
+    """A copy of a folder with what its lock file names; put there by one process for all, and kept
+    for the next tests."""
+    place = _CACHE / source.name
+    place.mkdir(parents=True, exist_ok=True)
+    with (place / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        for name in ("package.json", "package-lock.json"):
-            shutil.copy(_SDK / name, _CACHE)
-        if not (_CACHE / "node_modules").is_dir():
-            _run("npm", "ci", "--silent", "--no-audit", "--no-fund")
-    return _CACHE
+        for path in source.iterdir():
+            if path.suffix in (".json", ".mjs"):
+                shutil.copy(path, place)
+        wanted = (place / "package-lock.json").read_bytes()
+        have = place / "node_modules" / ".installed"
+        if not have.is_file() or have.read_bytes() != wanted:
+            _run(place, "npm", "ci", "--silent", "--no-audit", "--no-fund")
+            have.write_bytes(wanted)
+    return place
 
 
-def _run(*command: str, input: str = "") -> str:
+def _run(place: Path, *command: str, input: str = "") -> str:
     environment = os.environ | {"PATH": f"{folder()}:{os.environ['PATH']}"}
     done = subprocess.run(
-        command, cwd=_CACHE, env=environment, input=input, capture_output=True, text=True,
+        command, cwd=place, env=environment, input=input, capture_output=True, text=True,
         timeout=110,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
