@@ -114,6 +114,7 @@ class Troubled:
 
     answers: list[tuple[int, dict[str, str]] | None] = field(default_factory=list)
     seen: int = 0
+    connections: int = 0
     url: str = ""
 
 
@@ -122,6 +123,12 @@ def troubled() -> Iterator[Troubled]:
     told = Troubled()
 
     class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def setup(self) -> None:
+            told.connections += 1
+            super().setup()
+
         def answer(self) -> None:
             self.rfile.read(int(self.headers.get("content-length", "0")))
             told.seen += 1
@@ -135,7 +142,7 @@ def troubled() -> Iterator[Troubled]:
             self.send_header("Content-Length", "0")
             self.end_headers()
 
-        do_GET = do_POST = answer
+        do_GET = do_POST = do_PUT = do_DELETE = answer
 
         def log_message(self, format: str, *values: Any) -> None:
             pass
@@ -150,16 +157,18 @@ def troubled() -> Iterator[Troubled]:
     server.server_close()
 
 
-def ask(troubled: Troubled, method: str = "GET", times: int = 1) -> list[HttpAnswer]:
+def ask(
+    troubled: Troubled, method: str = "GET", times: int = 1, reads: bool | None = None
+) -> list[HttpAnswer]:
     async def run() -> list[HttpAnswer]:
         place = urlsplit(troubled.url)
         client = Client(Guard(read_allowed(f"{place.hostname}:{place.port}")))
         sender = Sender(client)
         try:
             request = ApiRequest(method, "/x", body=b"" if method == "POST" else None)
-            reads = method == "GET"
+            again = method == "GET" if reads is None else reads
             return [
-                await (await sender.send("conn", troubled.url, request, reads=reads)).whole()
+                await (await sender.send("conn", troubled.url, request, reads=again)).whole()
                 for _ in range(times)
             ]
         finally:
@@ -197,6 +206,21 @@ def test_what_writes_is_sent_once(troubled: Troubled) -> None:
         ask(troubled, "POST")
     assert failed.value.data["sent"] is True
     assert troubled.seen == 2
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
+def test_what_may_write_is_sent_once_whatever_its_method(troubled: Troubled, method: str) -> None:
+    troubled.answers = [None]
+    with pytest.raises(ConnectionFailed):
+        ask(troubled, method, reads=False)
+    assert troubled.seen == 1
+
+
+def test_an_answer_that_is_not_taken_is_let_go(troubled: Troubled) -> None:
+    """What is sent again goes over the connection of the answer before."""
+    troubled.answers = [(503, {"Retry-After": "0"})] * 2
+    assert ask(troubled)[0].status == 200
+    assert (troubled.seen, troubled.connections) == (3, 1)
 
 
 def test_a_server_in_trouble_is_not_asked_much_more(troubled: Troubled) -> None:

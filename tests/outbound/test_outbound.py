@@ -5,7 +5,7 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
@@ -13,47 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from outbound.addresses import NO_ADDRESSES, PRIVATE
 
 import clinch
 from clinch.outbound import http
 from clinch.outbound.guard import Guard, OutboundRefused, SettingError, read_allowed, read_origin
 from clinch.outbound.http import Client, HttpAnswer, Unreachable
-
-PRIVATE = [
-    "127.0.0.1",
-    "127.1",
-    "2130706433",
-    "0177.0.0.1",
-    "0x7f000001",
-    "0x7f.0.0.1",
-    "0.0.0.0",
-    "10.0.0.1",
-    "172.16.0.1",
-    "192.168.1.1",
-    "169.254.169.254",
-    "100.64.0.1",
-    "192.0.2.1",
-    "198.18.0.1",
-    "224.0.0.1",
-    "255.255.255.255",
-    "localhost",
-    "localhost.",
-    "[::]",
-    "[::1]",
-    "[::ffff:127.0.0.1]",
-    "[::ffff:a00:1]",
-    "[64:ff9b::7f00:1]",
-    "[64:ff9b::a00:1]",
-    "[2002:7f00:1::]",
-    "[2001:0:7f00:1::80ff:fffe]",
-    "[fd00::1]",
-    "[fe80::1]",
-    "[ff02::1]",
-    "[fec0::1]",
-    "[2001:db8::1]",
-]
-# Spellings that are not taken for addresses at all.
-NO_ADDRESSES = {"127.1", "2130706433", "0177.0.0.1", "localhost."}
 
 
 @dataclass
@@ -77,6 +42,8 @@ def server() -> Iterator[Server]:
     noted = Server()
 
     class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
         def answer(self) -> None:
             body = self.rfile.read(int(self.headers.get("content-length", "0")))
             headers = {name.lower(): value for name, value in self.headers.items()}
@@ -90,16 +57,21 @@ def server() -> Iterator[Server]:
                 body = b"x" * 2_000
             elif self.path == "/slow":
                 time.sleep(1)
+            elif self.path == "/end":
+                self.close_connection = True
+                return
             self.send_response(status)
             for name, value in headers.items():
                 self.send_header(name, value)
             cut = self.path == "/cut"
             self.send_header("Content-Length", str(len(body) + (10 if cut else 0)))
             self.end_headers()
-            self.wfile.write(body)
+            self.wfile.write(body[:1])
+            time.sleep(1 if self.path == "/pause" else 0)
+            self.wfile.write(body[1:])
             self.close_connection = cut
 
-        do_GET = do_POST = answer
+        do_GET = do_POST = do_PUT = do_DELETE = answer
 
         def log_message(self, format: str, *values: Any) -> None:
             pass
@@ -209,6 +181,82 @@ def test_what_breaks_off_is_told_from_what_was_not_sent(server: Server) -> None:
     with pytest.raises(Unreachable) as unsent:
         send(nobody, ("GET", f"http://127.0.0.1:{port}/", (), None))
     assert not unsent.value.sent
+
+
+async def _pieces(number: int, seconds: float) -> AsyncIterator[bytes]:
+    for _ in range(number):
+        yield b"piece"
+        await asyncio.sleep(seconds)
+
+
+def opened(guard: Guard, *request: Any) -> HttpAnswer:
+    """The answer to a request whose body comes in pieces."""
+
+    async def run() -> HttpAnswer:
+        client = Client(guard)
+        try:
+            return await (await client.open(*request)).whole()
+        finally:
+            await client.close()
+
+    return asyncio.run(run())
+
+
+def test_only_silence_is_bounded_while_pieces_come(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http, "_SECONDS", 0.4)
+    length = (("Content-Length", "25"),)
+    answer = opened(server.guard, "POST", server.url, length, _pieces(5, 0.15))
+    assert (answer.body, server.seen[-1][3]) == (b"ok", b"piece" * 5)
+    with pytest.raises(Unreachable, match="did not answer"):
+        opened(server.guard, "POST", server.url, length, _pieces(5, 0.6))
+    with pytest.raises(Unreachable, match="did not answer"):
+        opened(server.guard, "POST", f"{server.url}/slow", length, _pieces(5, 0))
+
+
+def test_an_answer_that_falls_silent(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "_SECONDS", 0.3)
+
+    async def run() -> None:
+        client = Client(server.guard)
+        try:
+            answer = await client.open("GET", f"{server.url}/pause", (), None)
+            assert await anext(answer.pieces) == b"o"
+            with pytest.raises(Unreachable, match="did not answer"):
+                await anext(answer.pieces)
+            answer.close()
+        finally:
+            await client.close()
+
+    asyncio.run(run())
+
+
+def test_what_a_body_raises_is_raised(server: Server) -> None:
+    async def body() -> AsyncIterator[bytes]:
+        yield b"piece"
+        raise KeyError("mine")
+
+    with pytest.raises(KeyError, match="mine"):
+        opened(server.guard, "POST", server.url, (("Content-Length", "25"),), body())
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
+def test_nothing_is_sent_twice(server: Server, method: str) -> None:
+    """Not even what HTTP calls idempotent, over a connection that was used before."""
+
+    async def run() -> None:
+        client = Client(server.guard)
+        try:
+            await client.send("GET", server.url, (), None)
+            await client.send(method, f"{server.url}/end", (), b"")
+        finally:
+            await client.close()
+
+    with pytest.raises(Unreachable) as ended:
+        asyncio.run(run())
+    assert ended.value.sent
+    assert [path for _, path, _, _ in server.seen] == ["/", "/end"]
 
 
 ALLOWED = {

@@ -170,6 +170,23 @@ def test_what_is_over_is_renewed_by_itself(organization: Organization) -> None:
     assert proxied(desk, id, "/me/").status_code == 200
     sql(program, "delete from credential where starts_with(id, 'at_') returning 1")
     assert proxied(desk, id, "/me/").status_code == 200
+    sql(program, "delete from credential where starts_with(id, 'at_') returning 1")
+    again = proxied(desk, id, "/lead/", "POST", json={"name": "Sent again"})
+    assert again.json()["name"] == "Sent again"
+
+
+def test_what_is_too_large_to_be_sent_again_is_not(organization: Organization) -> None:
+    """But what the connection holds is renewed for the next one."""
+    desk, program = user_desk(organization), organization.program
+    id = connect(desk)["id"]
+    version = sql(program, "select version from gateway_connection where id = $1", id)
+    sql(program, "delete from credential where starts_with(id, 'at_') returning 1")
+    large = b" " * 1_500_000
+    assert proxied(desk, id, "/lead/", "POST", data=large).status_code == 401
+    assert sql(program, "select version from gateway_connection where id = $1", id) > version
+    told = proxied(desk, id, "/lead/", "POST", data=large)
+    assert (told.status_code, "larger than 1000000" in told.text) == (413, True)
+    assert "clinch-gateway-error" not in told.headers
 
 
 def test_what_a_connection_holds_is_renewed_on_demand(organization: Organization) -> None:

@@ -14,7 +14,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from harness import make_organization, serve
+from harness import Program, make_organization, serve
+from recording import RecordingDatabase
 from server.gateway.desk import Desk, user_desk
 from server.gateway.wire import PIECE, App, Request, echoes, reads_all, serving
 
@@ -32,6 +33,7 @@ class Through:
     desk: Desk
     path: str
     app: App
+    program: Program
     lines: list[Any] = field(default_factory=list)
 
     def ask(self, method: str, path: str, body: Any = None, **headers: str) -> HTTPResponse:
@@ -64,7 +66,7 @@ def app() -> Iterator[App]:
 @pytest.fixture
 def through(cluster: str, app: App, monkeypatch: pytest.MonkeyPatch) -> Iterator[Through]:
     monkeypatch.setenv("CLINCH_ALLOW_PRIVATE", app.url.removeprefix("http://"))
-    with serve(cluster, declarations) as program:
+    with serve(cluster, declarations, connect=RecordingDatabase) as program:
         desk = user_desk(make_organization(program))
         made = desk.ask("POST", "/connectors", {"document": document(app)})
         assert made.status_code == 200, made.text
@@ -72,7 +74,7 @@ def through(cluster: str, app: App, monkeypatch: pytest.MonkeyPatch) -> Iterator
         wanted = {"connectorKey": "boat-yard", "input": {name: KEY}}
         connection = desk.ask("POST", "/connections", wanted).json()
         app.seen.clear()
-        through = Through(desk, f"/connections/{connection['id']}/proxy", app)
+        through = Through(desk, f"/connections/{connection['id']}/proxy", app, program)
         yield through
         for line in through.lines:
             line.close()
@@ -94,7 +96,7 @@ def document(app: App) -> Any:
 def test_a_request_passes_as_it_is(through: Through) -> None:
     body = bytes(range(256))
     head = (
-        b"POST PATH/a%2Fb//c;d?q=%20x&q=y&& HTTP/1.1\r\nHost: gateway.example\r\n"
+        b"POST PATH/a%2Fb//c;d?q=%20x&q=y&&%00=%zz HTTP/1.1\r\nHost: gateway.example\r\n"
         b"Authorization: Bearer TOKEN\r\nCookie: clinch_session=a\r\nX-One: 1\r\nX-One: 2\r\n"
         b"Connection: X-Mine, close\r\nX-Mine: only ours\r\nTE: trailers\r\n"
         b"Expect: 100-continue\r\n"
@@ -106,7 +108,7 @@ def test_a_request_passes_as_it_is(through: Through) -> None:
     assert answer.endswith(b"\r\n\r\n" + body)
     [seen] = through.app.seen
     first, *rest = seen.head.split(b"\r\n")
-    assert first == b"POST /v1/a%2Fb//c;d?q=%20x&q=y&& HTTP/1.1"
+    assert first == b"POST /v1/a%2Fb//c;d?q=%20x&q=y&&%00=%zz HTTP/1.1"
     assert sorted(one.lower() for one in rest) == sorted(
         (
             b"host: " + through.app.url.removeprefix("http://").encode(),
@@ -383,6 +385,35 @@ def _memory(name: str) -> int:
     """Bytes of this process: `VmRSS` now, `VmHWM` at most."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(text.split()[1]) * 1024 for text in lines if text.startswith(f"{name}:"))
+
+
+def test_a_request_asks_the_database_for_the_caller_and_the_connection(through: Through) -> None:
+    database = through.program.store.database
+    assert isinstance(database, RecordingDatabase)
+    through.ask("GET", "/boats").read()
+    database.asked.clear()
+    assert through.ask("GET", "/boats").read() == b""
+    assert len(database.asked) == 2, list(database.asked)
+
+
+def test_a_redirection_is_the_callers_to_follow(through: Through) -> None:
+    through.app.behaves = lambda _, request: request.say(
+        b"HTTP/1.1 302 Found\r\nLocation: http://169.254.169.254/\r\nContent-Length: 0\r\n\r\n"
+    )
+    answer = through.ask("GET", "/boats")
+    assert (answer.status, answer.getheader("location")) == (302, "http://169.254.169.254/")
+    assert len(through.app.seen) == 1
+
+
+def test_an_address_that_is_allowed_no_more(
+    through: Through, cluster: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLINCH_ALLOW_PRIVATE", "")
+    with serve(cluster, declarations) as program:
+        through.desk = Desk(program.url, through.desk.token)
+        answer = through.ask("POST", "/boats", b"x")
+        assert (answer.status, "not one to connect to" in answer.read().decode()) == (400, True)
+    assert not through.app.seen
 
 
 def test_a_key_that_begins_like_the_way(through: Through) -> None:

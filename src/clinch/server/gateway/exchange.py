@@ -81,7 +81,6 @@ class Exchange:
 
     method: str
     arguments: tuple[str, ...]
-    query: tuple[tuple[str, str], ...]
     headers: Headers
     caller: Caller
     now: datetime
@@ -90,6 +89,14 @@ class Exchange:
     raw_query: bytes
     raw_headers: Pairs
     line: Line
+    _parameters: tuple[tuple[str, str], ...] | None = None
+
+    @property
+    def query(self) -> tuple[tuple[str, str], ...]:
+        """The parameters, read when they are first asked for; raises InvalidRequest."""
+        if self._parameters is None:
+            self._parameters = _query(self.raw_query)
+        return self._parameters
 
     @property
     def tenant(self) -> GatewayTenant:
@@ -250,7 +257,6 @@ class GatewayApplication:
         exchange = Exchange(
             scope["method"],
             match.arguments,
-            _query(scope["query_string"]),
             headers,
             caller,
             now,
