@@ -20,6 +20,7 @@ from bench.installation import make_organization, postgres, web_process
 from bench.intent import measure_intent
 from bench.load import wrk
 from bench.memory import at_rest
+from bench.proxy import Added, measure_proxy, upstream
 from bench.sizes import measure_sizes
 from bench.startup import measure_startup
 from bench.statements import count_statements
@@ -41,7 +42,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
     results = Results()
     chosen = [benchmark for benchmark in BENCHMARKS if benchmark.name in arguments.only]
-    if chosen:
+    if chosen or "proxy" in arguments.only:
         wrk()
     if "intent" in arguments.only:
         with _step("search by intent"):
@@ -55,10 +56,23 @@ def main() -> int:
     if "memory" in arguments.only:
         with _step("memory at rest"):
             results.memory = at_rest()
+    if "proxy" in arguments.only:
+        with _step("requests through the gateway"):
+            results.proxy = _proxy(arguments)
     if chosen:
         _measure(chosen, arguments, results)
     print(json.dumps(results.document(), indent=2) if arguments.json else results.text())
     return 0
+
+
+def _proxy(arguments: argparse.Namespace) -> list[Added]:
+    with postgres() as server, upstream() as app:
+        asyncio.run(migrate(server.url))
+        organization = asyncio.run(make_organization(server.url, "Small", 1, SEED))
+        with web_process(server.url, app) as web:
+            return measure_proxy(
+                web, server.pid, organization, app, arguments.pairs, arguments.seconds
+            )
 
 
 def _measure(chosen: list[Benchmark], arguments: argparse.Namespace, results: Results) -> None:
@@ -98,7 +112,7 @@ def _step(words: str) -> Iterator[None]:
 
 def _arguments() -> argparse.Namespace:
     full = os.environ.get("FULL", "") not in ("", "0")
-    others = ["intent", "startup", "sizes", "memory"]
+    others = ["intent", "startup", "sizes", "memory", "proxy"]
     names = [*(benchmark.name for benchmark in BENCHMARKS), *others]
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--leads", type=int, default=1_000_000 if full else 100_000)

@@ -26,7 +26,7 @@ from clinch.db.embedded import EmbeddedPostgres
 from clinch.identity.api_keys import create_key
 from clinch.identity.organizations import create_organization
 from clinch.identity.users import NewUser, create_user
-from clinch.main import declarations
+from clinch.program import declarations
 from clinch.resources.actor import Actor, Provenance
 from clinch.resources.store import Store
 
@@ -100,8 +100,11 @@ async def _database(url: str) -> AsyncIterator[Database]:
 
 
 @contextmanager
-def web_process(database_url: str) -> Iterator[Web]:
-    """A real web process on a loopback port; its log goes nowhere."""
+def web_process(database_url: str, app: str = "") -> Iterator[Web]:
+    """A real web process on a loopback port; its log goes nowhere.
+
+    `app` is the address of an app on this machine that its gateway may lead to.
+    """
     listener = listen("127.0.0.1", 0)
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     alive, writer = os.pipe()
@@ -113,6 +116,7 @@ def web_process(database_url: str) -> Iterator[Web]:
         "CLINCH_PARENT_FD": str(alive),
         "CLINCH_SECRET_KEY": secrets.token_hex(32),
         "CLINCH_RATE_LIMIT": RATE_LIMIT,
+        "CLINCH_ALLOW_PRIVATE": app.removeprefix("http://"),
     }
     process = spawn(
         [sys.executable, "-m", "clinch.main", "web"],

@@ -12,7 +12,7 @@ from clinch.db.database import Database
 from clinch.gateway.intent.document import Document
 from clinch.gateway.intent.index import LONGEST_INTENT, IntentIndex
 from clinch.identity.credentials import Authenticator
-from clinch.main import api_routes, declarations, sign_in_routes
+from clinch.program import api_routes, declarations, sign_in_routes
 from clinch.resources.store import Store
 from clinch.server.openapi import openapi
 from clinch.vault.vault import Vault

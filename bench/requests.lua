@@ -1,5 +1,5 @@
 -- What wrk asks for: its arguments are KIND SEED FIRST LAST PREFIX AUTHORIZATION [BODY] [QUERY],
--- KIND is `get`, `list` or `create`. One line of JSON is printed at the end.
+-- KIND is `get`, `list`, `create`, or `same` for the path PREFIX each time. One line of JSON is printed at the end.
 local kind, first, last, prefix, body, query
 
 function init(args)
@@ -23,6 +23,10 @@ end
 function asks.create()
   local number = math.random(first, last)
   return wrk.format("POST", "/api/v1/lead/", nil, (body:gsub("%%d", number)))
+end
+
+function asks.same()
+  return wrk.format("GET", prefix)
 end
 
 function request()

@@ -10,7 +10,7 @@ from asyncpg import Connection
 
 from bench.benchmark import Benchmark, Site
 from clinch.db.database import Database, Transaction
-from clinch.main import application, declarations
+from clinch.program import application, declarations
 from clinch.resources.store import Store
 from clinch.vault.vault import Vault
 

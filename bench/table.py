@@ -7,6 +7,8 @@ from typing import Any
 from bench.benchmark import Benchmark, Figures, Goal
 from bench.intent import GOALS as INTENT_GOALS
 from bench.memory import GOAL_MIB
+from bench.proxy import GOAL as PROXY_GOAL
+from bench.proxy import Added
 from bench.ranking import Ranking
 from bench.sizes import GOALS as SIZE_GOALS
 from bench.startup import GOAL as STARTUP_GOAL
@@ -17,6 +19,10 @@ _HEAD = (
     *("ratio", "range"),
 )
 _INTENT_HEAD = ("", "asked", "R@1", "R@3", "R@5", "nDCG@10", "p50 cpu ms", "p95 cpu ms")
+_PROXY_HEAD = (
+    *("", "conns", "req/s", "p50 ms", "p95 ms", "py us", "pg us", "app req/s", "app p50 ms"),
+    *("added ms", "range"),
+)
 
 # Waking up on a core that somebody else holds costs more than any query here.
 QUIET = 0.05
@@ -32,6 +38,7 @@ class Results:
     intent: dict[str, Ranking] = field(default_factory=dict)
     startup: dict[str, Startup] = field(default_factory=dict)
     sizes: dict[str, float] = field(default_factory=dict)
+    proxy: list[Added] = field(default_factory=list)
     others: float | None = None
     """The share of the machine that other programs had meanwhile."""
 
@@ -60,6 +67,10 @@ class Results:
         for title, goal in SIZE_GOALS:
             if title in self.sizes:
                 yield f"{title}: {goal.figure}", goal, self.sizes[title]
+        for added in self.proxy:
+            if added.connections == 1:
+                words = "through the gateway, 1 connection: ms added to the app's p50"
+                yield words, PROXY_GOAL, added.added
         if self.memory:
             most = Goal("memory", GOAL_MIB, at_most=True)
             parts = ", ".join(f"{kind} {mib:.0f}" for kind, mib in self.memory.items())
@@ -82,6 +93,9 @@ class Results:
         if self.intent:
             lines += ["", "Search by intent:"] if lines else []
             lines += _aligned(_INTENT_HEAD, [_ranking(*ranked) for ranked in self.intent.items()])
+        if self.proxy:
+            lines += [""] if lines else []
+            lines += _aligned(_PROXY_HEAD, [_through(added) for added in self.proxy])
         goals = [
             f"  {verdict(goal, value):6}  {_number(value):>6}  {goal!s:>7}  {words}"
             for words, goal, value in self.goals()
@@ -107,6 +121,7 @@ class Results:
             ],
             "statements": self.statements,
             "memory_mib": self.memory,
+            "proxy": [asdict(added) for added in self.proxy],
             "intent": {title: asdict(ranking) for title, ranking in self.intent.items()},
             "startup": {title: asdict(startup) for title, startup in self.startup.items()},
             "sizes": self.sizes,
@@ -145,6 +160,22 @@ def _row(benchmark: Benchmark, figures: Figures) -> tuple[str, ...]:
         f"{run.reference_us:.0f}",
         f"{figures.ratio:.2f}",
         f"{figures.lowest:.2f}-{figures.highest:.2f}",
+    )
+
+
+def _through(added: Added) -> tuple[str, ...]:
+    return (
+        "through the gateway",
+        str(added.connections),
+        f"{added.per_second:,.0f}",
+        f"{added.p50:.2f}",
+        f"{added.p95:.2f}",
+        f"{added.python_us:.0f}",
+        f"{added.postgres_us:.0f}",
+        f"{added.direct_per_second:,.0f}",
+        f"{added.direct_p50:.2f}",
+        f"{added.added:.2f}",
+        f"{added.lowest:.2f}-{added.highest:.2f}",
     )
 
 

@@ -14,7 +14,7 @@ import asyncpg
 from clinch.db.embedded import EmbeddedPostgres
 from clinch.db.migrations import FOLDER, catalog, migrate, migrations
 from clinch.db.schema import create_all, differences
-from clinch.main import declarations, tables
+from clinch.program import declarations, tables
 
 
 async def missing(url: str) -> list[str]:

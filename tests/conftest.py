@@ -15,7 +15,7 @@ from harness import Api, Organization, Program, make_organization, serve
 from clinch.db.embedded import EmbeddedPostgres
 from clinch.db.migrations import migrate
 from clinch.identity import passwords
-from clinch.main import declarations
+from clinch.program import declarations
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 from harness import Organization
 
-from clinch.main import declarations
+from clinch.program import declarations
 from clinch.resources.declaration import Declarations, Resource
 from clinch.resources.fields import Boolean, Choice, Date, DateTime, Field, Integer, ListOf, Ref
 from clinch.resources.fields.values import EmailAddress, Url

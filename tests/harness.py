@@ -19,16 +19,9 @@ from clinch.identity.credentials import Authenticator
 from clinch.identity.organizations import create_organization
 from clinch.identity.roles import PERMISSIONS
 from clinch.identity.users import NewUser, create_user
-from clinch.main import (
-    api_routes,
-    application,
-    declarations,
-    gateway,
-    sign_in_routes,
-    tables,
-)
 from clinch.outbound.guard import Guard
 from clinch.outbound.http import Client
+from clinch.program import api_routes, application, declarations, gateway, sign_in_routes, tables
 from clinch.resources.actor import Actor, Provenance
 from clinch.resources.declaration import Declarations
 from clinch.resources.store import Store

@@ -12,7 +12,7 @@ from pglast import ast, parse_sql
 from pglast.enums import A_Expr_Kind, BoolExprType, JoinType, SetOperation
 from recording import Asked
 
-from clinch.main import declarations, tables
+from clinch.program import declarations, tables
 
 Syntax = Any
 """A node of the syntax tree."""

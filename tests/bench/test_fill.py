@@ -13,7 +13,7 @@ from harness import TEST
 from clinch.crm.leads import Lead
 from clinch.crm.opportunities import Opportunity
 from clinch.db.database import Database
-from clinch.main import declarations
+from clinch.program import declarations
 from clinch.resources.store import Store
 from clinch.resources.write.change import Change
 

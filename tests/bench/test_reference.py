@@ -20,7 +20,7 @@ from clinch.crm.leads import Lead
 from clinch.crm.opportunities import Opportunity
 from clinch.crm.tasks import Task
 from clinch.db.database import Database
-from clinch.main import declarations
+from clinch.program import declarations
 from clinch.resources.actor import Provenance
 from clinch.resources.query.read import Page
 from clinch.resources.store import Store

@@ -8,7 +8,7 @@ from harness import Organization, make_organization
 from identity.people import Person, login_rows, make_person, new_address, turn_on
 
 from clinch.cli.administration import CommandError, administer
-from clinch.main import declarations
+from clinch.program import declarations
 from clinch.resources.store import Store
 
 

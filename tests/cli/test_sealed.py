@@ -24,7 +24,7 @@ from clinch.cli.sealed import (
 )
 from clinch.db.database import Database, Transaction
 from clinch.identity.second_factor import SECRETS
-from clinch.main import declarations, tables
+from clinch.program import declarations, tables
 from clinch.resources.store import Store
 from clinch.vault.vault import Vault, key_name
 
@@ -35,12 +35,12 @@ ROWS = 450
 SEALS = {
     "files/tickets.py": "a ticket, which is over in an hour and never stored",
     "identity/second_factor.py": "a column in SEALED",
-    "gateway/tenants.py": "a column in SEALED",
-    "gateway/workspace_keys.py": "a column in SEALED",
+    "gateway/tenancy/tenants.py": "a column in SEALED",
+    "gateway/tenancy/workspace_keys.py": "a column in SEALED",
     "server/idempotency.py": "a column in SEALED",
     "gateway/connections/credentials.py": "under the tenant's data key, which stays",
     "gateway/connections/entrance.py": "under the tenant's data key, which stays",
-    "gateway/run_logs.py": "under the tenant's data key, which stays",
+    "gateway/running/run_logs.py": "under the tenant's data key, which stays",
     "cli/sealed.py": "what SEALED lists, anew",
 }
 """Who calls `vault.seal`. What is stored has to be in SEALED, or a rotation would miss it."""

@@ -13,7 +13,7 @@ from harness import make_organization, serve
 from recording import RecordingDatabase
 from tenancy import faults
 
-from clinch.main import declarations
+from clinch.program import declarations
 
 PAGE = Path(__file__).parents[2] / "docs" / "compatibility.md"
 

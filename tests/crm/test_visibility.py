@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from harness import Api, Organization, make_organization, rows_of
 
-from clinch.main import declarations
+from clinch.program import declarations
 from clinch.resources.actor import Actor, Visibility
 
 SECRET = "Secretly"

@@ -15,7 +15,7 @@ from harness import make_organization, serve
 
 from clinch.db.embedded import EmbeddedPostgres
 from clinch.db.migrations import MigrationError, migrate
-from clinch.main import declarations
+from clinch.program import declarations
 
 CACHE = Path(__file__).parents[2] / ".cache" / "postgresql-15"
 

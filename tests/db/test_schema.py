@@ -16,7 +16,7 @@ from clinch.db.migrations import (
     migrations,
 )
 from clinch.db.schema import Column, Index, create_all, differences, id_column, tenant_table
-from clinch.main import declarations, tables
+from clinch.program import declarations, tables
 
 TABLES = {table.name: table for table in tables(declarations())}
 TENANT = {name for name, table in TABLES.items() if table.table_class == "tenant"}

@@ -12,7 +12,8 @@ from harness import TEST
 from clinch.db.database import Database
 from clinch.events.chore import Chore
 from clinch.identity.organizations import create_organization
-from clinch.main import declarations, do_again, follow
+from clinch.main import do_again, follow
+from clinch.program import declarations
 from clinch.resources.store import Store
 
 PAUSE = 0.3

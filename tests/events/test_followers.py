@@ -21,7 +21,7 @@ from clinch.events.follower import BATCH, Event, Follower, behind, catch_up
 from clinch.events.seal import SEAL, verify
 from clinch.events.wake import Listener, Waker
 from clinch.identity.organizations import create_organization
-from clinch.main import declarations
+from clinch.program import declarations
 from clinch.resources.actor import Actor
 from clinch.resources.store import Store
 from clinch.resources.write.change import Change

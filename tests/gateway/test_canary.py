@@ -35,10 +35,10 @@ import requests
 from clinch.db.binaries import find_binaries
 from clinch.db.database import Database
 from clinch.db.postmaster import running_url
-from clinch.gateway.access import Access
 from clinch.gateway.errors import GatewayError
-from clinch.gateway.secrets import TenantVault
-from clinch.gateway.tenants import DATA_KEYS, GatewayTenant
+from clinch.gateway.tenancy.access import Access
+from clinch.gateway.tenancy.secrets import TenantVault
+from clinch.gateway.tenancy.tenants import DATA_KEYS, GatewayTenant
 from clinch.identity.credentials import Authenticator
 from clinch.server.log import log_failure
 from clinch.vault.keys import KEY_FILE

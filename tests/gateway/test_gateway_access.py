@@ -14,10 +14,10 @@ from harness import SECRET_KEY, Organization, make_organization
 from joserfc import jwt
 from joserfc.jwk import OctKey, RSAKey
 
-from clinch.gateway.access import Access, Caller
 from clinch.gateway.errors import AccessDenied, GatewayError, NotAuthenticated
-from clinch.gateway.tenants import archive_customer
-from clinch.gateway.workspace_keys import Workspace, workspace_key
+from clinch.gateway.tenancy.access import Access, Caller
+from clinch.gateway.tenancy.tenants import archive_customer
+from clinch.gateway.tenancy.workspace_keys import Workspace, workspace_key
 from clinch.identity.credentials import Authenticator
 from clinch.resources.actor import EVERY_CLASS
 from clinch.vault.vault import Vault

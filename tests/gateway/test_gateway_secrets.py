@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 import pytest
 
 from clinch.db.database import Tenant
-from clinch.gateway import secrets
-from clinch.gateway.secrets import TenantVault
-from clinch.gateway.tenants import DATA_KEYS, GatewayTenant
+from clinch.gateway.tenancy import secrets
+from clinch.gateway.tenancy.secrets import TenantVault
+from clinch.gateway.tenancy.tenants import DATA_KEYS, GatewayTenant
 from clinch.vault.vault import CannotOpen, Vault
 
 OLD, NEW = "0f1e2d3c" * 8, "8796a5b4" * 8

@@ -17,24 +17,24 @@ from tenancy import GATEWAY_TABLES, faults, gateway_faults
 
 import clinch.gateway
 from clinch.db.database import CredentialChanged, Database, Tenant
-from clinch.gateway.rows import tenant_rows
-from clinch.gateway.tenants import GatewayTenant, tenant_of_user
+from clinch.gateway.tenancy.rows import tenant_rows
+from clinch.gateway.tenancy.tenants import GatewayTenant, tenant_of_user
 from clinch.vault.vault import Vault
 
 ROOM = Path(clinch.gateway.__path__[0])
 
 OVER_TENANTS = {
-    "tenants.find_customers": "lists a workspace's customers for its manager",
-    "tenants._of_user": "finds a tenant by its user",
-    "tenants._of_customer": "finds a tenant by its key",
-    "tenants._customer": "finds a customer by its id or key for its manager",
-    "run_logs._with_old_records": "looks which organizations have records to remove",
+    "tenancy.tenants.find_customers": "lists a workspace's customers for its manager",
+    "tenancy.tenants._of_user": "finds a tenant by its user",
+    "tenancy.tenants._of_customer": "finds a tenant by its key",
+    "tenancy.tenants._customer": "finds a customer by its id or key for its manager",
+    "running.run_logs._with_old_records": "looks which organizations have records to remove",
     "connections.idle.idle_connections": "looks which connections lie idle",
-    "run_logs._remove_old": "removes an organization's records when their time is over",
+    "running.run_logs._remove_old": "removes an organization's records when their time is over",
 }
 """The functions whose statements look beyond one tenant, as they must, and why."""
 
-OVER_ORGANIZATIONS = {"run_logs._with_old_records", "connections.idle.idle_connections"}
+OVER_ORGANIZATIONS = {"running.run_logs._with_old_records", "connections.idle.idle_connections"}
 """Those of them that look beyond one organization, in a transaction that only reads."""
 
 _NAMES = re.compile(
@@ -130,9 +130,9 @@ def test_a_statement_that_forgets_one_is_found(tmp_path: Path, wrong: str, sql: 
 
 
 def test_statements_are_read_from_the_source() -> None:
-    read = dict(statements(ROOM / "tenants.py"))
-    assert {place for place in OVER_TENANTS if place.startswith("tenants.")} <= set(read)
-    assert "left join app_user" in read["tenants._of_user"]
+    read = dict(statements(ROOM / "tenancy" / "tenants.py"))
+    assert {place for place in OVER_TENANTS if place.startswith("tenancy.tenants.")} <= set(read)
+    assert "left join app_user" in read["tenancy.tenants._of_user"]
 
 
 @pytest.fixture

@@ -11,25 +11,25 @@ from urllib.parse import urlsplit
 import pytest
 from harness import SECRET_KEY, Organization, document, make_organization
 
-from clinch.gateway.access import Access, Caller
 from clinch.gateway.actions.catalog import ACTIONS
-from clinch.gateway.api import ApiAnswer, ApiRequest
+from clinch.gateway.api import ApiRequest
 from clinch.gateway.connections.assembly import ConnectionRoom, connection_room
 from clinch.gateway.connections.connection import Wanted
+from clinch.gateway.connections.sending import Sender
 from clinch.gateway.connectors.catalog import Catalogs
 from clinch.gateway.connectors.clients import OAuthClients
 from clinch.gateway.connectors.close import close
 from clinch.gateway.connectors.imported import ImportedConnectors
 from clinch.gateway.errors import ActionFailed, ConnectionFailed, InvalidRequest
-from clinch.gateway.finding import Finder, Scope
-from clinch.gateway.run_logs import RunLog
-from clinch.gateway.running import Actions, Options
-from clinch.gateway.saved_actions import SavedActions
-from clinch.gateway.secrets import TenantVault
-from clinch.gateway.sending import Sender
+from clinch.gateway.running.actions import Actions, Options
+from clinch.gateway.running.finding import Finder, Scope
+from clinch.gateway.running.run_logs import RunLog
+from clinch.gateway.running.saved_actions import SavedActions
+from clinch.gateway.tenancy.access import Access, Caller
+from clinch.gateway.tenancy.secrets import TenantVault
 from clinch.identity.credentials import Authenticator
 from clinch.outbound.guard import Guard, read_allowed
-from clinch.outbound.http import Client
+from clinch.outbound.http import Client, HttpAnswer
 from clinch.vault.vault import Vault
 
 
@@ -150,8 +150,8 @@ def troubled() -> Iterator[Troubled]:
     server.server_close()
 
 
-def ask(troubled: Troubled, method: str = "GET", times: int = 1) -> list[ApiAnswer]:
-    async def run() -> list[ApiAnswer]:
+def ask(troubled: Troubled, method: str = "GET", times: int = 1) -> list[HttpAnswer]:
+    async def run() -> list[HttpAnswer]:
         place = urlsplit(troubled.url)
         client = Client(Guard(read_allowed(f"{place.hostname}:{place.port}")))
         sender = Sender(client)
@@ -159,7 +159,8 @@ def ask(troubled: Troubled, method: str = "GET", times: int = 1) -> list[ApiAnsw
             request = ApiRequest(method, "/x", body=b"" if method == "POST" else None)
             reads = method == "GET"
             return [
-                await sender.send("conn", troubled.url, request, reads=reads) for _ in range(times)
+                await (await sender.send("conn", troubled.url, request, reads=reads)).whole()
+                for _ in range(times)
             ]
         finally:
             await client.close()

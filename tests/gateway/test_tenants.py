@@ -10,7 +10,7 @@ from harness import SECRET_KEY, Organization, make_organization
 
 from clinch.cli.administration import administer
 from clinch.gateway.errors import InvalidRequest, NotAuthenticated, NotFound
-from clinch.gateway.tenants import (
+from clinch.gateway.tenancy.tenants import (
     CustomerPage,
     GatewayTenant,
     archive_customer,
@@ -20,7 +20,7 @@ from clinch.gateway.tenants import (
     tenant_of_customer,
     tenant_of_user,
 )
-from clinch.gateway.workspace_keys import workspace_key
+from clinch.gateway.tenancy.workspace_keys import workspace_key
 from clinch.vault.vault import Vault
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)

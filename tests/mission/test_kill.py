@@ -21,7 +21,7 @@ import pytest
 import requests
 
 from clinch.db.postmaster import running_url
-from clinch.main import declarations
+from clinch.program import declarations
 from clinch.resources.declaration import counter
 
 WRITES = 1000 if os.environ.get("CLINCH_SOAK") == "1" else 200

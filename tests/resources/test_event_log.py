@@ -21,7 +21,7 @@ from clinch.db.database import Transaction
 from clinch.db.ids import new_id
 from clinch.events.follower import Event, Follower, catch_up
 from clinch.events.seal import SEAL, verify
-from clinch.main import declarations, tables
+from clinch.program import declarations, tables
 from clinch.resources.actor import Actor, Provenance
 from clinch.resources.errors import ApiError
 from clinch.resources.store import Store

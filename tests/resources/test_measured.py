@@ -9,7 +9,7 @@ from harness import Api, Organization
 
 from clinch.db.database import Database
 from clinch.db.migrations import migrate, migrations
-from clinch.main import declarations
+from clinch.program import declarations
 from clinch.resources.custom_values import measured_rows
 from clinch.resources.write.measured import mend
 

@@ -10,7 +10,7 @@ from recording import Asked, RecordingDatabase
 from tenancy import TENANT_TABLES, faults
 
 from clinch.events.follower import behind, catch_up
-from clinch.main import FOLLOWERS, declarations
+from clinch.program import FOLLOWERS, declarations
 from clinch.resources.declaration import Resource
 from clinch.resources.fields import Field
 from clinch.resources.store import Store

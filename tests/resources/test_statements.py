@@ -19,7 +19,7 @@ from clinch.crm.leads import Lead
 from clinch.db.database import Database, Tenant, Transaction
 from clinch.identity.organizations import create_organization
 from clinch.identity.users import User
-from clinch.main import declarations
+from clinch.program import declarations
 from clinch.resources.actor import Actor
 from clinch.resources.declaration import Resource
 from clinch.resources.store import Store

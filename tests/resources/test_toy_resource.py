@@ -12,7 +12,7 @@ from harness import Organization, Program, make_organization, serve
 from clinch.crm.leads import Lead
 from clinch.db.migrations import catalog
 from clinch.db.schema import differences
-from clinch.main import declared_resources, tables
+from clinch.program import declared_resources, tables
 from clinch.resources.declaration import Audited, Declarations
 from clinch.resources.errors import BadRequest
 from clinch.resources.fields import (

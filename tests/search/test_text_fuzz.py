@@ -13,7 +13,7 @@ from clinch.crm.leads import Lead
 from clinch.crm.opportunities import Opportunity
 from clinch.crm.tasks import Task
 from clinch.db.database import Tenant
-from clinch.main import declared_resources
+from clinch.program import declared_resources
 from clinch.resources.actor import Actor
 from clinch.resources.custom_fields import TYPES
 from clinch.resources.custom_values import CustomValue

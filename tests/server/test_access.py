@@ -14,7 +14,7 @@ from clinch.crm.lead_statuses import LeadStatus
 from clinch.crm.leads import Lead
 from clinch.db.schema import Table
 from clinch.identity.users import Membership
-from clinch.main import declarations, tables
+from clinch.program import declarations, tables
 from clinch.resources.actor import Actor, OperationClass
 from clinch.resources.errors import Forbidden
 from clinch.resources.query.read import Page

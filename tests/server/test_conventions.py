@@ -26,9 +26,9 @@ from starlette.routing import Route
 
 from clinch.crm.leads import Lead
 from clinch.identity.credentials import Authenticator
-from clinch.main import application, declarations, gateway
 from clinch.outbound.guard import Guard
 from clinch.outbound.http import Client
+from clinch.program import application, declarations, gateway
 from clinch.server.pages import pages
 from clinch.server.rate_limit import RateLimit
 from clinch.vault.vault import Vault

@@ -22,7 +22,7 @@ from clinch.db.database import Tenant
 from clinch.files.storage import PART
 from clinch.files.sweep import sweep_files
 from clinch.files.tickets import MAX_SIZE
-from clinch.main import application, declarations
+from clinch.program import application, declarations
 from clinch.resources.files import TEMPORARY_FOR
 from clinch.server.form import BAD_FORM
 from clinch.vault.vault import Vault

@@ -25,7 +25,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from clinch.main import declarations
+from clinch.program import declarations
 
 SOAK = os.environ.get("CLINCH_SOAK") == "1"
 CHECKS = [

@@ -8,7 +8,7 @@ import pytest
 from examples import Examples
 from harness import Program, document, make_organization
 
-from clinch.main import declarations
+from clinch.program import declarations
 from clinch.resources.declaration import Resource
 
 DOCUMENT = document()

@@ -23,7 +23,7 @@ from clinch.gateway.connectors.imported import ImportedConnectors
 from clinch.gateway.connectors.importing import Wanted
 from clinch.gateway.connectors.shipped import SHIPPED_KEYS
 from clinch.gateway.errors import GatewayError
-from clinch.gateway.workspace_keys import workspace_key
+from clinch.gateway.tenancy.workspace_keys import workspace_key
 from clinch.identity.api_keys import ApiKey, create_key
 from clinch.identity.authority import role_row
 from clinch.identity.invitations import Invitation

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from clinch.db.database import Database
-from clinch.gateway import tenants, workspace_keys
 from clinch.gateway.connections import credentials
+from clinch.gateway.tenancy import tenants, workspace_keys
 from clinch.identity import second_factor
 from clinch.resources import once
 from clinch.vault.sealed import SealedColumn

@@ -4,7 +4,7 @@ Actions and raw requests know an app by such a callable alone. Whether it leads 
 this very server, and which credentials go along, is the callable's affair.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
@@ -15,13 +15,18 @@ Pairs = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, slots=True)
 class ApiRequest:
-    """One request; `path` is below the app's base URL, `query` keeps order and duplicates."""
+    """One request; `path` is below the app's base URL, `query` keeps order and duplicates.
+
+    Of a body that is too large to be kept `rest` is what comes after `body`; such a request can be
+    sent once only.
+    """
 
     method: str
     path: str
     query: Pairs = ()
     headers: Pairs = ()
     body: bytes | None = None
+    rest: AsyncIterator[bytes] | None = None
 
 
 @dataclass(frozen=True, slots=True)

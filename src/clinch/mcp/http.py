@@ -6,8 +6,8 @@ from typing import Any, Protocol
 
 import msgspec
 
-from clinch.gateway.access import Caller
 from clinch.gateway.errors import GatewayError, RateLimited
+from clinch.gateway.tenancy.access import Caller
 from clinch.mcp.protocol import INVALID_REQUEST, PARSE_ERROR, VERSIONS, Server
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]

@@ -12,8 +12,8 @@ import jsonschema_rs
 import msgspec
 
 from clinch import __version__
-from clinch.gateway.access import Caller
 from clinch.gateway.errors import GatewayError
+from clinch.gateway.tenancy.access import Caller
 from clinch.resources.actor import OperationClass
 from clinch.resources.errors import ApiError
 

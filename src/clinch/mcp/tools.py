@@ -9,15 +9,15 @@ from typing import Any
 
 import msgspec
 
-from clinch.gateway.access import Caller
 from clinch.gateway.api import ApiRequest
 from clinch.gateway.connections.assembly import ConnectionRoom
 from clinch.gateway.connections.connection import Connection, Wanted
 from clinch.gateway.errors import InvalidRequest
-from clinch.gateway.finding import Finder, Found, Scope, tenant_of
 from clinch.gateway.outside import pointers_of_answer
-from clinch.gateway.running import Actions, Options, Ran
-from clinch.gateway.tenants import GatewayTenant
+from clinch.gateway.running.actions import Actions, Options, Ran
+from clinch.gateway.running.finding import Finder, Found, Scope, tenant_of
+from clinch.gateway.tenancy.access import Caller
+from clinch.gateway.tenancy.tenants import GatewayTenant
 from clinch.mcp.protocol import Json, Tool
 from clinch.resources.actor import OperationClass
 

@@ -7,7 +7,7 @@ from harness import TEST, make_organization, serve
 
 from clinch.crm.leads import Lead
 from clinch.db.migrations import migrate, migrations
-from clinch.main import declarations
+from clinch.program import declarations
 from clinch.resources.write.change import Change
 
 [MIGRATION] = (one for one in migrations() if one.name == "how_older_leads_came")

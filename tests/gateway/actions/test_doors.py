@@ -19,7 +19,7 @@ from server.gateway.desk import Desk, user_desk
 from server.gateway.test_connections import connect
 
 from clinch.gateway.actions.catalog import ACTIONS
-from clinch.main import declarations
+from clinch.program import declarations
 from clinch.resources.actor import OperationClass
 
 PLACES = ("here", "elsewhere")

@@ -10,7 +10,7 @@ from gateway.connections.yard import Yard, open_yard
 from clinch.db.database import Database, Tenant
 from clinch.gateway.api import ApiRequest
 from clinch.gateway.errors import GatewayError
-from clinch.gateway.tenants import GatewayTenant, tenant_by_id
+from clinch.gateway.tenancy.tenants import GatewayTenant, tenant_by_id
 from clinch.resources.actor import EVERY_CLASS
 
 

@@ -19,8 +19,8 @@ from clinch.gateway.connections.connection import Connection
 from clinch.gateway.connections.credentials import Held, Later, Lease, Version
 from clinch.gateway.connections.issuers import held_of
 from clinch.gateway.errors import ConnectionDefunct, ConnectionFailed
-from clinch.gateway.rows import tenant_rows
-from clinch.gateway.tenants import GatewayTenant, tenant_of_user
+from clinch.gateway.tenancy.rows import tenant_rows
+from clinch.gateway.tenancy.tenants import GatewayTenant, tenant_of_user
 from clinch.resources.actor import EVERY_CLASS
 from clinch.vault.vault import Vault
 

@@ -31,8 +31,8 @@ from clinch.db.database import Database
 from clinch.db.ids import new_id
 from clinch.gateway.connections.connection import Connection
 from clinch.gateway.connections.credentials import Held
-from clinch.gateway.rows import tenant_rows
-from clinch.gateway.tenants import GatewayTenant, tenant_of_user
+from clinch.gateway.tenancy.rows import tenant_rows
+from clinch.gateway.tenancy.tenants import GatewayTenant, tenant_of_user
 from clinch.vault.vault import Vault
 
 SOAK = os.environ.get("CLINCH_SOAK") == "1"

@@ -16,9 +16,9 @@ from clinch.gateway.connectors.catalog import Catalogs
 from clinch.gateway.connectors.clients import OAuthClients
 from clinch.gateway.connectors.connector import AuthOption, Connector, OAuthServer, TestCall
 from clinch.gateway.connectors.imported import ImportedConnectors
-from clinch.gateway.rows import tenant_rows
-from clinch.gateway.secrets import TenantVault
-from clinch.gateway.tenants import GatewayTenant
+from clinch.gateway.tenancy.rows import tenant_rows
+from clinch.gateway.tenancy.secrets import TenantVault
+from clinch.gateway.tenancy.tenants import GatewayTenant
 from clinch.outbound.guard import Guard, read_allowed
 from clinch.outbound.http import Client
 from clinch.vault.vault import Vault
@@ -85,7 +85,7 @@ def open_yard(
     connections = Connections(database, catalogs)
     issuers = Issuers(database, client, clients, f"{HERE}/connect/callback")
     renewal = Renewal(credentials, issuers, timedelta(seconds=lease))
-    calls = Calls(database, connections, renewal, lambda: _nobody, client)
+    calls = Calls(database, connections, credentials, renewal, lambda: _nobody, client)
     return Yard(database, credentials, connections, renewal, issuers, calls, client)
 
 

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp
 
 from clinch.gateway.api import ApiAnswer, ApiRequest
 from clinch.gateway.connectors.connector import AuthOption, Connector, Operation
-from clinch.gateway.operations import answer_to, request_of
+from clinch.gateway.running.operations import answer_to, request_of
 
 
 @contextmanager

@@ -10,8 +10,8 @@ from clinch.db.database import Database
 from clinch.gateway.actions.catalog import ACTIONS
 from clinch.gateway.connectors.close import close
 from clinch.gateway.connectors.connector import Connector, OAuthServer
-from clinch.gateway.operations import request_of
-from clinch.main import api_routes, declarations
+from clinch.gateway.running.operations import request_of
+from clinch.program import api_routes, declarations
 from clinch.resources.actor import OperationClass
 from clinch.resources.store import Store
 from clinch.server.openapi import openapi

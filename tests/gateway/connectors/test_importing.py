@@ -15,7 +15,7 @@ from clinch.gateway.connectors.connector import Parameter
 from clinch.gateway.connectors.document import DocumentError, connector_of, parse_document
 from clinch.gateway.connectors.importing import Imported, Wanted, import_openapi
 from clinch.gateway.errors import InvalidRequest
-from clinch.gateway.operations import request_of
+from clinch.gateway.running.operations import request_of
 from clinch.resources.actor import OperationClass
 
 LISTED = {"get": {"operationId": "listBoats", "responses": {"200": {"description": "ok"}}}}

@@ -9,7 +9,7 @@ from harness import HTTP, SECRET_KEY, Organization
 from joserfc import jwt
 from joserfc.jwk import OctKey
 
-from clinch.gateway.workspace_keys import Workspace, workspace_key
+from clinch.gateway.tenancy.workspace_keys import Workspace, workspace_key
 from clinch.identity.oauth.clients import GATEWAY
 from clinch.identity.oauth.grants import issue_grant
 from clinch.identity.scopes import Scope

@@ -13,7 +13,7 @@ from server.oauth.browser import Browser
 
 from clinch.gateway.connections.entrance import CALLBACK
 from clinch.identity.oauth.clients import register_client
-from clinch.main import declarations
+from clinch.program import declarations
 
 
 @dataclass

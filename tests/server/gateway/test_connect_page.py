@@ -26,7 +26,7 @@ from clinch.db.database import Tenant
 from clinch.gateway.connectors.imported import ImportedConnectors
 from clinch.gateway.connectors.importing import Wanted
 from clinch.gateway.connectors.shipped import SHIPPED_KEYS
-from clinch.main import declarations, renew_idle_connections
+from clinch.program import declarations, renew_idle_connections
 
 
 @dataclass

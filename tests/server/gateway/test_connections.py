@@ -10,8 +10,8 @@ from identity.people import make_person, shown_error, sql
 from server.gateway.desk import Desk, limited_desk, signed_desk, user_desk
 from server.oauth.browser import Browser
 
-from clinch.gateway.secrets import TenantVault
-from clinch.gateway.tenants import tenant_of_user
+from clinch.gateway.tenancy.secrets import TenantVault
+from clinch.gateway.tenancy.tenants import tenant_of_user
 from clinch.resources.actor import OperationClass
 from clinch.vault.vault import Vault
 

@@ -15,7 +15,7 @@ from clinch.db.database import Tenant
 from clinch.gateway.connectors.imported import ImportedConnectors
 from clinch.gateway.connectors.importing import Wanted
 from clinch.gateway.connectors.shipped import SHIPPED_KEYS
-from clinch.main import declarations
+from clinch.program import declarations
 
 KEY = "the yard's own key"
 

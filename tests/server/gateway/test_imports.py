@@ -11,7 +11,7 @@ from harness import Organization, Program, make_organization, serve
 from server.gateway.desk import Desk, limited_desk, signed_desk, user_desk
 
 from clinch.cli.administration import CommandError, administer
-from clinch.main import declarations
+from clinch.program import declarations
 from clinch.resources.actor import OperationClass
 
 DOCUMENT = {

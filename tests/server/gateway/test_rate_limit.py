@@ -11,7 +11,7 @@ from harness import Organization, make_organization, serve
 from server.gateway.desk import Desk, signed_desk, user_desk
 from server.gateway.test_connections import connect
 
-from clinch.main import declarations
+from clinch.program import declarations
 
 LIMIT = 5
 TOLD = re.compile(r"limit=(\d+), remaining=(\d+), reset=(\d+)")

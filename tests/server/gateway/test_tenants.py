@@ -7,9 +7,9 @@ import requests
 from harness import SECRET_KEY, Organization
 from server.gateway.desk import Desk, limited_desk, signed_desk, user_desk, workspace_of
 
-from clinch.gateway.run_logs import Details, RunLog, Sent, sweep_runs
-from clinch.gateway.secrets import TenantVault
-from clinch.gateway.tenants import customer
+from clinch.gateway.running.run_logs import Details, RunLog, Sent, sweep_runs
+from clinch.gateway.tenancy.secrets import TenantVault
+from clinch.gateway.tenancy.tenants import customer
 from clinch.resources.actor import OperationClass
 from clinch.vault.vault import Vault
 

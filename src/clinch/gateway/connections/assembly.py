@@ -11,10 +11,10 @@ from clinch.gateway.connections.issuers import Issuers
 from clinch.gateway.connections.lifecycle import Lifecycle
 from clinch.gateway.connections.records import Connections
 from clinch.gateway.connections.renewal import Renewal
+from clinch.gateway.connections.this_server import Asgi
 from clinch.gateway.connectors.catalog import Catalogs
 from clinch.gateway.connectors.clients import OAuthClients
-from clinch.gateway.secrets import TenantVault
-from clinch.gateway.this_server import Asgi
+from clinch.gateway.tenancy.secrets import TenantVault
 from clinch.outbound.http import Client
 
 
@@ -43,7 +43,7 @@ def connection_room(
     credentials = Credentials(database, vault)
     issuers = Issuers(database, client, clients, f"{public_url}{CALLBACK}")
     renewal = Renewal(credentials, issuers)
-    calls = Calls(database, connections, renewal, app, client)
+    calls = Calls(database, connections, credentials, renewal, app, client)
     entrance = Entrance(database, vault, connections, credentials, issuers, calls, public_url)
     lifecycle = Lifecycle(
         database, catalogs, clients, connections, credentials, issuers, renewal, entrance

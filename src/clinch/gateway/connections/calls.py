@@ -2,24 +2,30 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TypeVar
 
 from clinch.db.database import Database
 from clinch.gateway.api import Api, ApiAnswer, ApiRequest, below
 from clinch.gateway.connections.connection import Connection
-from clinch.gateway.connections.credentials import Version
+from clinch.gateway.connections.credentials import Credentials, Version
 from clinch.gateway.connections.records import Connections
 from clinch.gateway.connections.renewal import Renewal
+from clinch.gateway.connections.sending import Sender
+from clinch.gateway.connections.this_server import Asgi, call_this_server
 from clinch.gateway.connectors.connector import Connector
 from clinch.gateway.connectors.placement import NotSendable
-from clinch.gateway.errors import AccessDenied, ConnectionDefunct, InvalidRequest
-from clinch.gateway.sending import Sender
-from clinch.gateway.tenants import GatewayTenant
-from clinch.gateway.this_server import Asgi, call_this_server
+from clinch.gateway.errors import (
+    AccessDenied,
+    ConnectionDefunct,
+    ConnectionFailed,
+    InvalidRequest,
+)
+from clinch.gateway.tenancy.tenants import GatewayTenant
 from clinch.identity.oauth.errors import OAuthError
 from clinch.identity.oauth.grants import narrow_token
-from clinch.outbound.http import Client
+from clinch.outbound.http import Arriving, Client, Unreachable
 from clinch.resources.actor import EVERY_CLASS, OperationClass
 
 _REMEMBERED = 10_000
@@ -35,11 +41,13 @@ class Calls:
         self,
         database: Database,
         connections: Connections,
+        credentials: Credentials,
         renewal: Renewal,
         app: Callable[[], Asgi],
         client: Client,
     ) -> None:
-        self._database, self._connections, self._renewal = database, connections, renewal
+        self._database, self._connections = database, connections
+        self._credentials, self._renewal = credentials, renewal
         self._app, self._sender = app, Sender(client)
         self._narrowed: OrderedDict[tuple[str, int, frozenset[OperationClass]], str] = OrderedDict()
         # The versions that an app refuses though they were new: to renew them helps nothing.
@@ -55,21 +63,42 @@ class Calls:
         """
 
         async def call(request: ApiRequest) -> ApiAnswer:
-            one = await self._connections.get(tenant, connection.id)
-            _check_class(one, request, operations)
-            held = await self._renewal.fresh(tenant, one)
-            answer = await self._shown(one, held, operations, request)
-            if answer.status != 401 or self._refused.get(one.id) == held.number:
-                return answer
-            renewed = await self._renewal.fresh(tenant, one, held.number)
-            if renewed.number == held.number:
-                return answer
-            answer = await self._shown(one, renewed, operations, request)
-            if answer.status == 401:
-                _remember(self._refused, one.id, renewed.number)
-            return answer
+            return await _whole(await self.open(tenant, connection.id, operations, request))
 
         return call
+
+    async def open(
+        self,
+        tenant: GatewayTenant,
+        id_or_key: str,
+        operations: frozenset[OperationClass],
+        request: ApiRequest,
+    ) -> Arriving:
+        """The same for one request, with the answer as soon as it begins.
+
+        What was renewed because the app refused it is shown at once, unless the request can be sent
+        only once.
+        """
+        one, sealed = await self._connections.with_sealed(tenant, id_or_key)
+        _check_class(one, request, operations)
+        held = self._credentials.opened(tenant, one.id, sealed)
+        if held is None or held.held.is_due(datetime.now(UTC)):
+            held = await self._renewal.fresh(tenant, one)
+        answer = await self._shown(one, held, operations, request)
+        if answer.status != 401 or self._refused.get(one.id) == held.number:
+            return answer
+        try:
+            renewed = await self._renewal.fresh(tenant, one, held.number)
+        except BaseException:
+            answer.close()
+            raise
+        if renewed.number == held.number or request.rest is not None:
+            return answer
+        answer.close()
+        answer = await self._shown(one, renewed, operations, request)
+        if answer.status == 401:
+            _remember(self._refused, one.id, renewed.number)
+        return answer
 
     async def works(self, tenant: GatewayTenant, one: Connection) -> bool:
         """Whether the app answers well with what the connection holds."""
@@ -83,7 +112,7 @@ class Calls:
 
     async def try_out(self, one: Connection, values: Mapping[str, str]) -> ApiAnswer:
         """What the app answers to its test with these values, which are kept nowhere yet."""
-        return await self._send(one, values, _test_request(one.connector))
+        return await _whole(await self._send(one, values, _test_request(one.connector)))
 
     async def _shown(
         self,
@@ -91,7 +120,7 @@ class Calls:
         held: Version,
         operations: frozenset[OperationClass],
         request: ApiRequest,
-    ) -> ApiAnswer:
+    ) -> Arriving:
         return await self._send(one, await self._within(one, held, operations), request)
 
     async def _within(
@@ -115,7 +144,7 @@ class Calls:
 
     async def _send(
         self, one: Connection, values: Mapping[str, str], request: ApiRequest
-    ) -> ApiAnswer:
+    ) -> Arriving:
         try:
             shown = {"token": values.get("access", ""), **values}
             proof, in_query = one.option.placement.placed(shown)
@@ -130,18 +159,25 @@ class Calls:
         path = below(path, one.option.base_url)
         if one.connector.trailing_slash and not path.endswith("/"):
             path += "/"
-        asked = ApiRequest(
-            request.method,
-            path + mark + query,
-            (*request.query, *in_query),
-            (*headers, *proof),
-            request.body,
+        asked = replace(
+            request,
+            path=path + mark + query,
+            query=(*request.query, *in_query),
+            headers=(*headers, *proof),
         )
         if one.option.here:
             return await call_this_server(self._app(), one.option.base_url, asked)
         wanted = one.connector.class_of(request.method, path)
-        reads = request.method == "GET" and wanted is OperationClass.READ
+        reads = request.method == "GET" and wanted is OperationClass.READ and request.rest is None
         return await self._sender.send(one.id, one.option.base_url, asked, reads=reads)
+
+
+async def _whole(answer: Arriving) -> ApiAnswer:
+    try:
+        taken = await answer.whole()
+    except Unreachable as failure:
+        raise ConnectionFailed(f"The app gave no whole answer. {failure}", sent=True) from None
+    return ApiAnswer(taken.status, taken.headers, taken.body)
 
 
 def _check_class(

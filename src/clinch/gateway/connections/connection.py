@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any, Literal
 
 from clinch.db.schema import Column, ForeignKey, Index, id_column, tenant_table
-from clinch.gateway.connectors.catalog import Catalog
 from clinch.gateway.connectors.connector import AuthOption, Connector
 from clinch.gateway.errors import ConnectionDefunct
 
@@ -103,18 +102,16 @@ class ConnectionPage:
     cursor: str | None
 
 
-SELECT = (
-    "select c.id, c.key, c.name, c.connector_key, c.option_key, c.state, c.reason, c.version,"
-    " c.created_at, c.updated_at, c.archived_at from gateway_connection c"
-    " where c.organization_id = $1 and c.tenant_id = $2"
+COLUMNS = (
+    "c.id, c.key, c.name, c.connector_key, c.option_key, c.state, c.reason, c.version,"
+    " c.created_at, c.updated_at, c.archived_at"
 )
-"""What `read_connection` reads."""
+"""What `read_connection` reads, of `gateway_connection c`."""
 
 
-def read_connection(catalog: Catalog, row: Sequence[Any]) -> Connection | None:
+def read_connection(connector: Connector | None, row: Sequence[Any]) -> Connection | None:
     """A row as a connection; None where its connector was removed."""
-    id, key, name, connector_key, option_key, *rest = row
-    connector = catalog.get(connector_key)
+    id, key, name, _, option_key, *rest = row
     option = connector.option(option_key) if connector is not None else None
     if connector is None or option is None:
         return None

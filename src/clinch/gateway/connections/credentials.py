@@ -6,18 +6,21 @@ that a process which slept through its lease can end nothing any more; and a ver
 renewed is noted as sent, so that whoever comes after a crash knows that it may be spent.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 import msgspec
 
 from clinch.db.database import Database
-from clinch.gateway.rows import TenantRows, tenant_rows
-from clinch.gateway.secrets import TenantVault
-from clinch.gateway.tenants import GatewayTenant
+from clinch.gateway.tenancy.rows import TenantRows, tenant_rows
+from clinch.gateway.tenancy.secrets import TenantVault
+from clinch.gateway.tenancy.tenants import GatewayTenant
 from clinch.vault.vault import CannotOpen, KeyMissing
 
+COLUMNS = "c.version, c.secrets, c.expires_at, c.renew_at"
+"""What `Credentials.opened` reads, of `gateway_connection c`."""
 _FIELD = "secrets"
 GIVEN_UP = (
     "update gateway_connection set secrets = null, login = null, lease_until = null,"
@@ -36,6 +39,10 @@ class Held:
     values: Mapping[str, str] = field(repr=False)
     expires_at: datetime | None = None
     renew_at: datetime | None = None
+
+    def is_due(self, now: datetime) -> bool:
+        """Whether it is time to renew it."""
+        return self.renew_at is not None and self.renew_at <= now
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,14 +196,17 @@ class Credentials:
 
     async def _read(self, rows: TenantRows, tenant: GatewayTenant, id: str) -> Version | None:
         found = await rows.rows(
-            "select c.version, c.secrets, c.expires_at, c.renew_at from gateway_connection c"
-            " where c.organization_id = $1 and c.tenant_id = $2 and c.id = $3"
-            " and c.archived_at is null",
+            f"select {COLUMNS} from gateway_connection c where c.organization_id = $1"
+            " and c.tenant_id = $2 and c.id = $3 and c.archived_at is null",
             id,
         )
-        if not found or found[0]["secrets"] is None:
+        return self.opened(tenant, id, found[0]) if found else None
+
+    def opened(self, tenant: GatewayTenant, id: str, row: Sequence[Any]) -> Version | None:
+        """What a connection's row holds; None where that is nothing."""
+        version, sealed, expires_at, renew_at = row
+        if sealed is None:
             return None
-        version, sealed, expires_at, renew_at = found[0]
         try:
             opened = self._vault.open(tenant, id, _FIELD, version, sealed)
         except KeyMissing:

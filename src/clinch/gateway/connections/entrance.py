@@ -31,9 +31,9 @@ from clinch.gateway.errors import (
     InvalidRequest,
     NotFound,
 )
-from clinch.gateway.rows import tenant_rows
-from clinch.gateway.secrets import TenantVault
-from clinch.gateway.tenants import GatewayTenant, tenant_by_id
+from clinch.gateway.tenancy.rows import tenant_rows
+from clinch.gateway.tenancy.secrets import TenantVault
+from clinch.gateway.tenancy.tenants import GatewayTenant, tenant_by_id
 from clinch.vault.vault import CannotOpen
 
 TICKET_LIFE = timedelta(hours=1)

@@ -9,7 +9,7 @@ from clinch.db.database import Database, Tenant
 from clinch.gateway.connections.records import Connections
 from clinch.gateway.connections.renewal import Renewal
 from clinch.gateway.errors import GatewayError
-from clinch.gateway.tenants import tenant_by_id
+from clinch.gateway.tenancy.tenants import tenant_by_id
 
 IDLE = timedelta(days=1)
 _MOST = 500

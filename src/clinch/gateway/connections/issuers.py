@@ -13,10 +13,10 @@ import msgspec
 from clinch.db.database import Database
 from clinch.gateway.connections.connection import Connection
 from clinch.gateway.connections.credentials import Held
+from clinch.gateway.connections.sending import retry_after
 from clinch.gateway.connectors.clients import OAuthClient, OAuthClients
 from clinch.gateway.connectors.connector import OAuthServer
 from clinch.gateway.errors import ConfigurationError
-from clinch.gateway.sending import retry_after
 from clinch.identity.oauth.clients import GATEWAY
 from clinch.identity.oauth.errors import OAuthError
 from clinch.identity.oauth.grants import (

@@ -7,7 +7,6 @@ from typing import Any
 
 from clinch.db.database import Database
 from clinch.db.ids import new_id
-from clinch.gateway.access import Caller
 from clinch.gateway.connections.connection import PREFIX, Connection, Wanted
 from clinch.gateway.connections.credentials import Credentials, Held
 from clinch.gateway.connections.entrance import Entrance, is_tokens
@@ -24,8 +23,9 @@ from clinch.gateway.errors import (
     InvalidRequest,
     NotFound,
 )
-from clinch.gateway.rows import tenant_rows
-from clinch.gateway.tenants import GatewayTenant
+from clinch.gateway.tenancy.access import Caller
+from clinch.gateway.tenancy.rows import tenant_rows
+from clinch.gateway.tenancy.tenants import GatewayTenant
 from clinch.identity.oauth.clients import GATEWAY
 from clinch.identity.oauth.grants import issue_grant
 from clinch.identity.scopes import Scope

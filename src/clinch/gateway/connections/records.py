@@ -2,22 +2,23 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from clinch.db.database import Database
 from clinch.gateway.connections.connection import (
-    SELECT,
+    COLUMNS,
     Connection,
     ConnectionPage,
     read_connection,
 )
+from clinch.gateway.connections.credentials import COLUMNS as SEALED
 from clinch.gateway.connectors.catalog import Catalogs
 from clinch.gateway.errors import AlreadyExists, ConfigurationError, InvalidRequest, NotFound
 from clinch.gateway.paging import cursor_after, read_cursor
-from clinch.gateway.rows import TenantRows, tenant_rows
-from clinch.gateway.tenants import GatewayTenant
+from clinch.gateway.tenancy.rows import TenantRows, tenant_rows
+from clinch.gateway.tenancy.tenants import GatewayTenant
 
 _LONGEST_NAME = 100
 _POLL = 0.25
@@ -31,9 +32,18 @@ class Connections:
 
     async def get(self, tenant: GatewayTenant, id_or_key: str) -> Connection:
         """One that is not archived; raises NotFound."""
+        return (await self.with_sealed(tenant, id_or_key))[0]
+
+    async def with_sealed(
+        self, tenant: GatewayTenant, id_or_key: str
+    ) -> tuple[Connection, Sequence[Any]]:
+        """The same with the row of what it holds, which is sealed."""
         async with tenant_rows(self._database, tenant) as rows:
             found = await rows.rows(
-                f"{SELECT} and (c.id = $3 or c.key = $3) and c.archived_at is null"
+                f"select {COLUMNS}, {SEALED}, (select g.id from gateway_connector g"
+                " where g.organization_id = $1 and g.key = c.connector_key) as imported_id"
+                " from gateway_connection c where c.organization_id = $1 and c.tenant_id = $2"
+                " and (c.id = $3 or c.key = $3) and c.archived_at is null"
                 " order by c.id = $3 desc limit 1",
                 id_or_key.replace("\x00", ""),
             )
@@ -42,12 +52,16 @@ class Connections:
                 f"No connection is called {id_or_key[:100]}.",
                 hint="membrane connection list --json",
             )
-        one = read_connection(await self._catalogs.of(tenant.organization), found[0])
+        *row, version, secrets, expires_at, renew_at, imported_id = found[0]
+        connector = await self._catalogs.connector(
+            tenant.organization, found[0]["connector_key"], imported_id
+        )
+        one = read_connection(connector, row)
         if one is None:
             raise ConfigurationError(
                 "The connector of this connection was removed.", connectionId=id_or_key[:100]
             )
-        return one
+        return one, (version, secrets, expires_at, renew_at)
 
     async def wait(self, tenant: GatewayTenant, id_or_key: str, seconds: int) -> Connection:
         """The connection once it is ready, or as it is after so many seconds."""
@@ -77,7 +91,8 @@ class Connections:
         known = catalog.get(connector) if connector else None
         async with tenant_rows(self._database, tenant) as rows:
             found = await rows.rows(
-                f"{SELECT} and c.archived_at is null"
+                f"select {COLUMNS} from gateway_connection c"
+                " where c.organization_id = $1 and c.tenant_id = $2 and c.archived_at is null"
                 " and ($3::text is null or c.connector_key = $3)"
                 " and ($4 = '' or strpos(lower(c.name), lower($4)) > 0)"
                 " and ($5::timestamptz is null or (c.created_at, c.id) > ($5, $6))"
@@ -88,7 +103,7 @@ class Connections:
                 id,
                 limit + 1,
             )
-        read = [read_connection(catalog, row) for row in found[:limit]]
+        read = [read_connection(catalog.get(row["connector_key"]), row) for row in found[:limit]]
         items = [one for one in read if one is not None]
         return ConnectionPage(items, cursor_after(items, more=len(found) > limit))
 

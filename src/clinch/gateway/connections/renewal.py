@@ -13,7 +13,7 @@ from clinch.gateway.connections.connection import Connection, defunct
 from clinch.gateway.connections.credentials import Credentials, Held, Lease, Version
 from clinch.gateway.connections.issuers import Issuer, Issuers, Refused, Unanswered
 from clinch.gateway.errors import ConnectionDefunct, ConnectionFailed, LockTimeout
-from clinch.gateway.tenants import GatewayTenant
+from clinch.gateway.tenancy.tenants import GatewayTenant
 
 _POLL = 0.05
 _LEASE = timedelta(seconds=30)
@@ -47,8 +47,7 @@ class Renewal:
         if held is None:
             raise await self._defunct(tenant, one)
         now = datetime.now(UTC)
-        due = held.held.renew_at is not None and held.held.renew_at <= now
-        if not due and held.number != spent:
+        if not held.held.is_due(now) and held.number != spent:
             return held
         issuer = self._issuers.of(one)
         if issuer is None:

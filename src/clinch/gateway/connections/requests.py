@@ -8,14 +8,14 @@ from datetime import datetime
 from typing import Literal
 
 from clinch.db.database import Database
-from clinch.gateway.access import Caller
 from clinch.gateway.connections.connection import PREFIX as CONNECTION
 from clinch.gateway.connections.connection import Wanted
 from clinch.gateway.connections.entrance import TICKET_LIFE
 from clinch.gateway.connections.lifecycle import Lifecycle
 from clinch.gateway.errors import NotFound
-from clinch.gateway.rows import tenant_rows
-from clinch.gateway.tenants import GatewayTenant
+from clinch.gateway.tenancy.access import Caller
+from clinch.gateway.tenancy.rows import tenant_rows
+from clinch.gateway.tenancy.tenants import GatewayTenant
 
 PREFIX = "creq"
 

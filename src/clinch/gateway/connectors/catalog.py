@@ -66,6 +66,15 @@ class Catalogs:
         self._shipped, self._imported = tuple(shipped), imported
         self._made: dict[str, tuple[list[Connector], Catalog]] = {}
 
+    async def connector(
+        self, tenant: Tenant, key: str, imported_id: str | None
+    ) -> Connector | None:
+        """The connector with a key, of which it was read which one is imported, if any is."""
+        shipped = next((one for one in self._shipped if one.key == key), None)
+        if shipped is not None or imported_id is None:
+            return shipped
+        return await self._imported.get(tenant, imported_id)
+
     async def of(self, tenant: Tenant) -> Catalog:
         """The catalog as it is now: what another process adds or removes is seen at once."""
         imported = await self._imported.of(tenant)

@@ -94,6 +94,13 @@ class ImportedConnectors:
             raise NotFound(f"No imported connector is called {id_or_key[:100]}.")
         return Listed(*rows[0])
 
+    async def get(self, tenant: Tenant, id: str) -> Connector | None:
+        """One of an organization, which is asked for only if this process has not read it."""
+        known = self._read.get(tenant.organization_id, {}).get(id)
+        if known is not None:
+            return known
+        return next((one for one in await self.of(tenant) if one.id == id), None)
+
     async def of(self, tenant: Tenant) -> list[Connector]:
         """Those of an organization, by their keys. Each document is read once in a process."""
         async with self._database.tenant(tenant) as transaction:

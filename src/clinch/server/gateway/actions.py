@@ -9,10 +9,10 @@ from typing import Any
 
 from clinch.gateway.actions.action import Action
 from clinch.gateway.errors import InvalidRequest
-from clinch.gateway.finding import Finder, Found, Scope
-from clinch.gateway.running import Actions, Options, Ran
-from clinch.gateway.saved_actions import SavedAction
-from clinch.gateway.saving import Saving, written
+from clinch.gateway.running.actions import Actions, Options, Ran
+from clinch.gateway.running.finding import Finder, Found, Scope
+from clinch.gateway.running.saved_actions import SavedAction
+from clinch.gateway.running.saving import Saving, written
 from clinch.server.gateway.exchange import Answer, Exchange, GatewayRoute, json_answer
 
 _MOST_VALUES = 10

@@ -17,7 +17,7 @@ from clinch.db.database import Database
 from clinch.gateway.connections.connection import Connection
 from clinch.gateway.connections.entrance import CALLBACK, TICKET_LIFE, Entrance, LoginFailed
 from clinch.gateway.errors import GatewayError
-from clinch.gateway.tenants import GatewayTenant
+from clinch.gateway.tenancy.tenants import GatewayTenant
 from clinch.identity.credentials import Authenticator, Unauthorized
 from clinch.server.html import alert, field, form, page, paragraph, sent_to
 from clinch.server.session import signed_in

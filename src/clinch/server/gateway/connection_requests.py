@@ -11,7 +11,7 @@ from clinch.gateway.connections.requests import (
     request_connection,
 )
 from clinch.gateway.errors import InvalidRequest
-from clinch.gateway.tenants import GatewayTenant
+from clinch.gateway.tenancy.tenants import GatewayTenant
 from clinch.server.gateway.connections import wanted_in
 from clinch.server.gateway.exchange import Answer, Exchange, GatewayRoute, json_answer
 

@@ -1,10 +1,7 @@
-"""`/connections`: letting apps in, seeing and ending that, and raw requests through one."""
+"""`/connections`: letting apps in, and seeing and ending that."""
 
 from typing import Any
 
-import msgspec
-
-from clinch.gateway.api import ApiRequest
 from clinch.gateway.connections.assembly import ConnectionRoom
 from clinch.gateway.connections.connection import Connection, Wanted
 from clinch.gateway.errors import InvalidRequest
@@ -12,16 +9,6 @@ from clinch.server.gateway.apps import option_shown
 from clinch.server.gateway.exchange import Answer, Exchange, GatewayRoute, json_answer
 
 _LONGEST_WAIT = 60
-# What a caller says of themselves, and what belongs to their own line, goes no further.
-_HOP_BY_HOP = ("connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade")
-_NOT_PASSED_ON = frozenset(
-    (
-        *_HOP_BY_HOP,
-        *("authorization", "cookie", "host", "proxy-authenticate", "proxy-authorization"),
-        *("content-length", "accept-encoding", "membrane-api-version"),
-    )
-)
-_NOT_PASSED_BACK = frozenset((*_HOP_BY_HOP, "set-cookie", "content-length", "x-request-id"))
 
 
 def connection_routes(room: ConnectionRoom) -> list[GatewayRoute]:
@@ -45,10 +32,10 @@ def connection_routes(room: ConnectionRoom) -> list[GatewayRoute]:
 
     async def ensure(exchange: Exchange) -> Answer:
         sent = await exchange.document()
-        address = _text(sent, "appUrl")
+        address = text_in(sent, "appUrl")
         if not address:
             raise InvalidRequest("appUrl is the app's web address.", field="appUrl")
-        name = _text(sent, "name")
+        name = text_in(sent, "name")
         one = await lifecycle.ensure(exchange.caller, address, name, exchange.now)
         return json_answer(shown(one))
 
@@ -98,38 +85,6 @@ def connection_routes(room: ConnectionRoom) -> list[GatewayRoute]:
         found = await lifecycle.options(exchange.tenant, wanted.app)
         return json_answer([option_shown(one) for one in found])
 
-    async def proxy(exchange: Exchange) -> Answer:
-        """The path form: what comes after `/proxy` goes to the app as it is."""
-        id = exchange.arguments[0]
-        _, _, rest = exchange.raw_path.partition("/proxy")
-        query = exchange.raw_query.decode("latin-1")
-        headers = tuple(
-            (name.decode("latin-1"), value.decode("latin-1"))
-            for name, value in exchange.headers.items()
-            if name.decode("latin-1") not in _NOT_PASSED_ON
-        )
-        path = (rest or "/") + (f"?{query}" if query else "")
-        body = await exchange.body()
-        return await _send(exchange, id, ApiRequest(exchange.method, path, (), headers, body))
-
-    async def envelope(exchange: Exchange) -> Answer:
-        """The form in which the request is a JSON object."""
-        [id] = exchange.arguments
-        sent = await exchange.document()
-        return await _send(exchange, id, _request(sent))
-
-    async def _send(exchange: Exchange, id: str, request: ApiRequest) -> Answer:
-        connection = await connections.get(exchange.tenant, id)
-        api = room.calls.api(exchange.tenant, connection, exchange.caller.operations)
-        answer = await api(request)
-        headers = [
-            (name.encode("latin-1"), value.encode("latin-1"))
-            for name, value in answer.headers
-            if name.lower() not in _NOT_PASSED_BACK
-        ]
-        return Answer(answer.body, answer.status, headers)
-
-    methods = ("GET", "POST", "PUT", "PATCH", "DELETE")
     return [
         GatewayRoute("GET", "connections", listed),
         GatewayRoute("POST", "connections", create),
@@ -143,8 +98,6 @@ def connection_routes(room: ConnectionRoom) -> list[GatewayRoute]:
         GatewayRoute("POST", "connections/{}/reconnect", reconnect),
         GatewayRoute("POST", "connections/{}/test", test),
         GatewayRoute("POST", "connections/{}/refresh-credentials", renew),
-        GatewayRoute("POST", "connections/{}/proxy", envelope),
-        *(GatewayRoute(method, "connections/{}/proxy/**", proxy) for method in methods),
     ]
 
 
@@ -194,7 +147,7 @@ def _client_action(one: Connection) -> dict[str, Any]:
 
 def wanted_in(sent: dict[str, Any]) -> Wanted:
     names = ("connectorId", "connectorKey", "integrationId", "integrationKey", "externalAppId")
-    app = next((text for name in names if (text := _text(sent, name))), None)
+    app = next((text for name in names if (text := text_in(sent, name))), None)
     if app is None:
         raise InvalidRequest("Which app? Say its connectorId or connectorKey.")
     input = sent.get("input", sent.get("credentials"))
@@ -202,36 +155,15 @@ def wanted_in(sent: dict[str, Any]) -> Wanted:
         raise InvalidRequest("input is an object.", field="input")
     return Wanted(
         app,
-        _text(sent, "authOptionKey"),
-        _text(sent, "name"),
-        _text(sent, "key") or _text(sent, "connectionKey"),
+        text_in(sent, "authOptionKey"),
+        text_in(sent, "name"),
+        text_in(sent, "key") or text_in(sent, "connectionKey"),
         input,
         sent.get("allowMultipleConnections") is True,
     )
 
 
-def _request(sent: dict[str, Any]) -> ApiRequest:
-    """The request in an envelope; raises InvalidRequest."""
-    path, method = _text(sent, "path"), (_text(sent, "method") or "GET").upper()
-    if not path or "://" in path:
-        raise InvalidRequest("path is below the app's base address.", field="path")
-    if method not in ("GET", "POST", "PUT", "PATCH", "DELETE"):
-        raise InvalidRequest("method is GET, POST, PUT, PATCH or DELETE.", field="method")
-    query = tuple((name, str(value)) for name, value in (sent.get("query") or {}).items())
-    headers = tuple(
-        (name, str(value))
-        for name, value in (sent.get("headers") or {}).items()
-        if name.lower() not in _NOT_PASSED_ON
-    )
-    body = None
-    if sent.get("data") is not None:
-        body = msgspec.json.encode(sent["data"])
-        if not any(name.lower() == "content-type" for name, _ in headers):
-            headers += (("content-type", "application/json"),)
-    return ApiRequest(method, path if path.startswith("/") else f"/{path}", query, headers, body)
-
-
-def _text(sent: dict[str, Any], name: str) -> str | None:
+def text_in(sent: dict[str, Any], name: str) -> str | None:
     value = sent.get(name)
     if value is not None and not isinstance(value, str):
         raise InvalidRequest(f"{name} is a text.", field=name)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from clinch.db.database import Database
-from clinch.gateway.tenants import GatewayTenant, archive_customer, customer, find_customers
+from clinch.gateway.tenancy.tenants import GatewayTenant, archive_customer, customer, find_customers
 from clinch.resources.actor import OperationClass
 from clinch.server.gateway.exchange import Answer, Exchange, GatewayRoute, json_answer
 

@@ -1,7 +1,7 @@
 """One request to the gateway: who asks, what is asked, and how a handler's answer is sent."""
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -10,7 +10,6 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from clinch.db.ids import new_id
-from clinch.gateway.access import MANAGE, Caller
 from clinch.gateway.errors import (
     AccessDenied,
     GatewayError,
@@ -19,9 +18,12 @@ from clinch.gateway.errors import (
     NotFound,
     RateLimited,
 )
-from clinch.gateway.tenants import GatewayTenant
+from clinch.gateway.tenancy.access import MANAGE, Caller
+from clinch.gateway.tenancy.tenants import GatewayTenant
+from clinch.outbound.http import Arriving
 from clinch.resources.actor import OperationClass
 from clinch.resources.errors import ApiError
+from clinch.server.gateway.line import Line
 from clinch.server.http import Headers, Receive, parse_body, receive_body
 from clinch.server.log import log, log_failure
 from clinch.server.rate_limit import RateLimit
@@ -34,6 +36,8 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 Authenticate = Callable[[str, datetime], Awaitable[Caller]]
 
 _LONGEST_PAGE = 1000
+# In the log, of a request whose caller did not wait for the answer.
+_HUNG_UP = 499
 
 # A page of another site may use the gateway with a token of its own; it has no cookie here.
 _CORS: Pairs = [
@@ -54,9 +58,12 @@ _KEY_MISSING = {
 
 @dataclass(slots=True)
 class Answer:
-    """A status, a body in one piece or many, and headers beside the usual ones."""
+    """A status, a body, and headers beside the usual ones.
 
-    body: bytes | AsyncIterator[bytes] = b""
+    The body may be one that is still arriving; then the headers tell its length, if it is known.
+    """
+
+    body: bytes | Arriving = b""
     status: int = 200
     headers: Pairs = field(default_factory=list)
 
@@ -68,8 +75,9 @@ def json_answer(value: Any, status: int = 200) -> Answer:
 
 @dataclass(slots=True)
 class Exchange:
-    """What a handler is given. `arguments` are the changing segments of the path, `rest` is what
-    follows them undecoded, `query` keeps order and duplicates."""
+    """What a handler is given. `arguments` are the changing segments of the path, `query` keeps
+    order and duplicates, and what is raw is not decoded. A body of any size is read by the `line`.
+    """
 
     method: str
     arguments: tuple[str, ...]
@@ -80,7 +88,8 @@ class Exchange:
     request_id: str
     raw_path: str
     raw_query: bytes
-    receive: Receive
+    raw_headers: Pairs
+    line: Line
 
     @property
     def tenant(self) -> GatewayTenant:
@@ -120,7 +129,7 @@ class Exchange:
         return self.number("limit", default, _LONGEST_PAGE)
 
     async def body(self) -> bytes:
-        return await receive_body(self.headers, self.receive)
+        return await receive_body(self.headers, self.line.receive)
 
     async def document(self) -> dict[str, Any]:
         """The JSON object of the body; an empty body is an empty object. Raises GatewayError."""
@@ -161,19 +170,20 @@ class GatewayApplication:
             return
         found: list[str] = []
         left: Pairs = []
-        answer = await self._respond(scope, receive, request_id, found, left)
-        # What an app behind us says of its own limit is left as it is.
-        said = {name.lower() for name, _ in answer.headers}
-        answer.headers += [pair for pair in left if pair[0] not in said]
-        try:
-            await _send(send, answer, request_id)
-        except Exception as error:  # it has begun, and can only be broken off
-            log_failure(error, request_id=request_id)
+        async with Line(dict(scope["headers"]), receive) as line:
+            answer = await self._respond(scope, line, request_id, found, left)
+            # What an app behind us says of its own limit is left as it is.
+            said = {name.lower() for name, _ in answer.headers}
+            answer.headers += [pair for pair in left if pair[0] not in said]
+            try:
+                await _send(send, answer, request_id)
+            except Exception as error:  # it has begun, and can only be broken off
+                log_failure(error, request_id=request_id)
         log(
             "request",
             method=scope["method"],
             route=found[0] if found else None,
-            status=answer.status,
+            status=_HUNG_UP if line.gone else answer.status,
             ms=round((time.perf_counter() - started) * 1000, 2),
             request_id=request_id,
         )
@@ -181,13 +191,13 @@ class GatewayApplication:
     async def _respond(
         self,
         scope: Mapping[str, Any],
-        receive: Receive,
+        line: Line,
         request_id: str,
         found: list[str],
         left: Pairs,
     ) -> Answer:
         try:
-            return await self._answer(scope, receive, request_id, found, left)
+            return await self._answer(scope, line, request_id, found, left)
         except GatewayError as error:
             return _refusal(error.body, error.status)
         except MethodNotAllowed as error:
@@ -213,7 +223,7 @@ class GatewayApplication:
     async def _answer(
         self,
         scope: Mapping[str, Any],
-        receive: Receive,
+        line: Line,
         request_id: str,
         found: list[str],
         left: Pairs,
@@ -247,7 +257,8 @@ class GatewayApplication:
             request_id,
             raw_path.decode("latin-1"),
             scope["query_string"],
-            receive,
+            scope["headers"],
+            line,
         )
         return await handler(exchange)
 
@@ -285,10 +296,15 @@ async def _send(send: Send, answer: Answer, request_id: str) -> None:
     if isinstance(body, bytes) and answer.status != 204:
         own.append((b"content-length", b"%d" % len(body)))
     headers = [*answer.headers, *own]
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    start = {"type": "http.response.start", "status": answer.status, "headers": headers}
     if isinstance(body, bytes):
+        await send(start)
         await send({"type": "http.response.body", "body": body})
         return
-    async for piece in body:
-        await send({"type": "http.response.body", "body": piece, "more_body": True})
+    try:
+        await send(start)
+        async for piece in body.pieces:
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+    finally:
+        body.close()
     await send({"type": "http.response.body", "body": b""})

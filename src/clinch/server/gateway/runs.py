@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from clinch.gateway.errors import InvalidRequest
-from clinch.gateway.run_logs import Details, Run, RunLog
+from clinch.gateway.running.run_logs import Details, Run, RunLog
 from clinch.server.gateway.exchange import Answer, Exchange, GatewayRoute, json_answer
 
 # What the list shows of a run whose details were given up.

@@ -13,8 +13,8 @@ from typing import Any
 import msgspec
 
 from clinch.gateway.api import ApiRequest, below
-from clinch.gateway.encoding import body_bytes, header_value, segment, text_of
 from clinch.gateway.errors import InvalidRequest
+from clinch.gateway.running.encoding import body_bytes, header_value, segment, text_of
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 

@@ -16,8 +16,8 @@ from joserfc.jwk import OctKey
 
 from clinch.db.database import CredentialChanged, Database, Tenant
 from clinch.gateway.errors import AccessDenied, InvalidRequest, NotAuthenticated
-from clinch.gateway.tenants import GatewayTenant, tenant_of_customer, tenant_of_user
-from clinch.gateway.workspace_keys import Workspace, workspace_named
+from clinch.gateway.tenancy.tenants import GatewayTenant, tenant_of_customer, tenant_of_user
+from clinch.gateway.tenancy.workspace_keys import Workspace, workspace_named
 from clinch.identity.credentials import Authenticator, Unauthorized
 from clinch.resources.actor import EVERY_CLASS, Actor, OperationClass
 from clinch.vault.vault import Vault

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from clinch.gateway.access import Caller
 from clinch.gateway.actions.action import Action
 from clinch.gateway.actions.errors import ActionError
 from clinch.gateway.actions.exchange import Exchange, exchange_of
@@ -16,20 +15,21 @@ from clinch.gateway.api import Api, ApiAnswer, ApiRequest, below
 from clinch.gateway.connections.calls import Calls
 from clinch.gateway.connections.connection import Connection
 from clinch.gateway.connectors.connector import SEVERITY
-from clinch.gateway.encoding import document_in
 from clinch.gateway.errors import AccessDenied, ActionFailed, GatewayError, InvalidRequest
-from clinch.gateway.finding import (
+from clinch.gateway.outside import pointers_of_answer
+from clinch.gateway.running.encoding import document_in
+from clinch.gateway.running.finding import (
     AnyAction,
     Finder,
     Scope,
     tenant_of,
 )
-from clinch.gateway.operations import answer_to, checked_input, request_of
-from clinch.gateway.outside import pointers_of_answer
-from clinch.gateway.run_logs import Details, RunLog, Sent
-from clinch.gateway.saved_actions import SavedAction
-from clinch.gateway.templates import read_template
-from clinch.gateway.tenants import GatewayTenant
+from clinch.gateway.running.operations import answer_to, checked_input, request_of
+from clinch.gateway.running.run_logs import Details, RunLog, Sent
+from clinch.gateway.running.saved_actions import SavedAction
+from clinch.gateway.running.templates import read_template
+from clinch.gateway.tenancy.access import Caller
+from clinch.gateway.tenancy.tenants import GatewayTenant
 from clinch.resources.actor import OperationClass
 
 _DRY_RUN = "_dry_run"

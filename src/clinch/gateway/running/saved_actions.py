@@ -14,9 +14,9 @@ from clinch.db.ids import new_id
 from clinch.db.schema import Column, ForeignKey, Index, id_column, tenant_table
 from clinch.gateway.connectors.connector import Schema
 from clinch.gateway.errors import AlreadyExists, InvalidRequest, LockTimeout, NotFound
-from clinch.gateway.rows import TenantRows, tenant_rows
-from clinch.gateway.templates import Template
-from clinch.gateway.tenants import GatewayTenant
+from clinch.gateway.running.templates import Template
+from clinch.gateway.tenancy.rows import TenantRows, tenant_rows
+from clinch.gateway.tenancy.tenants import GatewayTenant
 from clinch.resources.actor import OperationClass
 
 PREFIX = "act"

@@ -13,7 +13,7 @@ import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from clinch.gateway.tenants import DATA_KEYS, GatewayTenant
+from clinch.gateway.tenancy.tenants import DATA_KEYS, GatewayTenant
 from clinch.vault.vault import CannotOpen, Vault
 
 _FORMAT = b"\x01"

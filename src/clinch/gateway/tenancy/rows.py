@@ -11,7 +11,7 @@ from typing import Any
 import asyncpg
 
 from clinch.db.database import Database, Transaction
-from clinch.gateway.tenants import GatewayTenant
+from clinch.gateway.tenancy.tenants import GatewayTenant
 
 
 class TenantRows:

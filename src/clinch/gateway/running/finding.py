@@ -5,7 +5,6 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from clinch.gateway.access import Caller
 from clinch.gateway.actions.action import Action
 from clinch.gateway.connections.connection import Connection
 from clinch.gateway.connections.records import Connections
@@ -15,8 +14,9 @@ from clinch.gateway.connectors.connector import Connector, Operation
 from clinch.gateway.errors import AccessDenied, InvalidRequest, NotFound
 from clinch.gateway.intent.document import document_of
 from clinch.gateway.intent.index import IntentIndex
-from clinch.gateway.saved_actions import SavedAction, SavedActions
-from clinch.gateway.tenants import GatewayTenant
+from clinch.gateway.running.saved_actions import SavedAction, SavedActions
+from clinch.gateway.tenancy.access import Caller
+from clinch.gateway.tenancy.tenants import GatewayTenant
 
 _MOST_INDEXES = 100
 

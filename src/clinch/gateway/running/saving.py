@@ -7,14 +7,14 @@ from typing import Any
 
 import jsonschema_rs
 
-from clinch.gateway.access import Caller
 from clinch.gateway.api import below
 from clinch.gateway.connectors.connector import Connector, Schema
 from clinch.gateway.errors import AccessDenied, AlreadyExists, InvalidRequest
-from clinch.gateway.finding import Finder, Found, Scope
-from clinch.gateway.saved_actions import Definition, SavedAction, SavedActions
-from clinch.gateway.templates import Place, Template, read_template
-from clinch.gateway.tenants import GatewayTenant
+from clinch.gateway.running.finding import Finder, Found, Scope
+from clinch.gateway.running.saved_actions import Definition, SavedAction, SavedActions
+from clinch.gateway.running.templates import Place, Template, read_template
+from clinch.gateway.tenancy.access import Caller
+from clinch.gateway.tenancy.tenants import GatewayTenant
 from clinch.resources.actor import OperationClass
 
 TYPE = "api-request-to-external-app"

@@ -7,8 +7,8 @@ import jsonschema_rs
 from clinch.gateway.api import Api, ApiRequest, Pairs
 from clinch.gateway.connectors.connector import Body, Connector, Operation, Parameter, Schema
 from clinch.gateway.connectors.refusals import refusal, words_of
-from clinch.gateway.encoding import body_bytes, document_in, header_value, segment, text_of
 from clinch.gateway.errors import ActionFailed, InvalidRequest
+from clinch.gateway.running.encoding import body_bytes, document_in, header_value, segment, text_of
 
 # Of a pattern by somebody else so many ways are tried, which takes a millisecond.
 _PATTERNS = jsonschema_rs.FancyRegexOptions(backtrack_limit=10_000)

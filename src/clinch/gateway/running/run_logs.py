@@ -16,9 +16,9 @@ from clinch.db.ids import new_id
 from clinch.db.schema import Column, ForeignKey, Index, id_column, tenant_table
 from clinch.gateway.errors import GivenUp, NotFound
 from clinch.gateway.paging import cursor_after, read_cursor
-from clinch.gateway.rows import tenant_rows
-from clinch.gateway.secrets import TenantVault
-from clinch.gateway.tenants import GatewayTenant
+from clinch.gateway.tenancy.rows import tenant_rows
+from clinch.gateway.tenancy.secrets import TenantVault
+from clinch.gateway.tenancy.tenants import GatewayTenant
 from clinch.resources.store import Store
 from clinch.vault.vault import CannotOpen, KeyMissing
 

@@ -8,14 +8,15 @@ does not get many more requests by that.
 import asyncio
 import random
 from collections import OrderedDict
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlencode
 
-from clinch.gateway.api import ApiAnswer, ApiRequest, Pairs
+from clinch.gateway.api import ApiRequest, Pairs
 from clinch.gateway.errors import ConnectionFailed
 from clinch.outbound.guard import OutboundRefused
-from clinch.outbound.http import Client, HttpAnswer, Unreachable
+from clinch.outbound.http import Arriving, Body, Client, Unreachable
 
 _TRIES = 3
 _AGAIN = frozenset({429, 502, 503, 504})
@@ -34,16 +35,18 @@ class Sender:
 
     async def send(
         self, connection_id: str, base_url: str, request: ApiRequest, *, reads: bool
-    ) -> ApiAnswer:
-        """The app's answer; raises ConnectionFailed where none came. `reads` is whether the request
-        changes nothing, so that it may be sent again."""
+    ) -> Arriving:
+        """The app's answer, as soon as it begins; raises ConnectionFailed where none does. `reads`
+        is whether the request changes nothing, so that it may be sent again."""
         url = _url(base_url, request)
         self._earn(connection_id)
         for tried in range(1, _TRIES + 1):
             failure: Unreachable | None = None
-            answer: HttpAnswer | None = None
+            answer: Arriving | None = None
             try:
-                answer = await self._client.send(request.method, url, request.headers, request.body)
+                answer = await self._client.open(
+                    request.method, url, request.headers, _body(request)
+                )
             except OutboundRefused:
                 raise ConnectionFailed("The app's address is not one to connect to.") from None
             except Unreachable as error:
@@ -54,12 +57,14 @@ class Sender:
                 break
             if not self._spend(connection_id):
                 break
+            if answer is not None:
+                answer.close()
             await asyncio.sleep(pause)
         if answer is None:
             raise ConnectionFailed(
                 f"The app gave no answer. {failure}", sent=bool(failure and failure.sent)
             )
-        return ApiAnswer(answer.status, answer.headers, answer.body)
+        return answer
 
     def _earn(self, id: str) -> None:
         self._budgets[id] = min(_BURST, self._budgets.pop(id, _BURST) + _SHARE)
@@ -80,7 +85,17 @@ def _url(base_url: str, request: ApiRequest) -> str:
     return f"{base_url.rstrip('/')}/{path.lstrip('/')}" + (f"?{asked}" if asked else "")
 
 
-def _pause(answer: HttpAnswer | None, tried: int) -> float | None:
+def _body(request: ApiRequest) -> Body:
+    return request.body if request.rest is None else _all_of(request.body or b"", request.rest)
+
+
+async def _all_of(begun: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield begun
+    async for piece in rest:
+        yield piece
+
+
+def _pause(answer: Arriving | None, tried: int) -> float | None:
     """How long to wait before the next try, in seconds; None where the app wants more than that."""
     asked = retry_after(answer.headers) if answer is not None else None
     if asked is not None:

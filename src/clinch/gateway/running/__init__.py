@@ -1,0 +1,1 @@
+"""Finding actions, running them, saving requests as actions, and the records of runs."""
