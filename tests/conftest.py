@@ -9,11 +9,24 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from argon2 import PasswordHasher
 from harness import Api, Organization, Program, make_organization, serve
 
 from clinch.db.embedded import EmbeddedPostgres
 from clinch.db.migrations import migrate
+from clinch.identity import passwords
 from clinch.program import declarations
+
+
+@pytest.fixture(scope="session", autouse=True)
+def costly_hasher() -> Iterator[PasswordHasher]:
+    """Passwords are hashed as cheaply as can be, since hundreds sign in; yields what hashes them
+    elsewhere, where it takes a tenth of a second by design."""
+    with pytest.MonkeyPatch.context() as patch:
+        costly = passwords.HASHER
+        cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+        patch.setattr(passwords, "HASHER", cheap)
+        yield costly
 
 
 @pytest.fixture(scope="session")

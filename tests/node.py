@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 _OLDEST = 20
-_SDK = Path(__file__).parent / "compat" / "membrane_sdk"
+SDK = Path(__file__).parent / "compat" / "membrane_sdk"
 _CACHE = Path(__file__).parents[1] / ".cache"
 
 
@@ -28,7 +28,7 @@ def folder() -> Path:
 
 def run_with_sdk(script: Path, *arguments: str, input: str = "") -> str:
     """What a script prints that imports `@membranehq/sdk`, which comes from npm as it is."""
-    place = installed(_SDK)
+    place = installed(SDK)
     shutil.copy(script, place)
     return _run(place, "node", script.name, *arguments, input=input)
 

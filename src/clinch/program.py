@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 from os import environ
 from typing import Any
 
+from starlette.routing import Route as PageRoute
+
 import clinch.crm
 import clinch.identity
 from clinch.crm.custom_values import VALUES
@@ -20,8 +22,8 @@ from clinch.files.sweep import sweep_files
 from clinch.gateway.actions.catalog import ACTIONS
 from clinch.gateway.connections.assembly import connection_room
 from clinch.gateway.connections.connection import GATEWAY_CONNECTION
-from clinch.gateway.connections.entrance import Entrance
 from clinch.gateway.connections.idle import idle_connections, renew_idle
+from clinch.gateway.connections.sessions import GATEWAY_CONNECT_SESSION
 from clinch.gateway.connectors.catalog import Catalogs
 from clinch.gateway.connectors.clients import OAuthClients
 from clinch.gateway.connectors.close import close
@@ -65,6 +67,9 @@ from clinch.server.field_associations import field_association_routes
 from clinch.server.files import download_routes, file_routes
 from clinch.server.gateway.actions import action_routes
 from clinch.server.gateway.apps import app_routes
+from clinch.server.gateway.connect_form import connect_form
+from clinch.server.gateway.connect_page import connect_page
+from clinch.server.gateway.connection_events import connection_event_routes
 from clinch.server.gateway.connection_requests import connection_request_routes
 from clinch.server.gateway.connections import connection_routes
 from clinch.server.gateway.customers import customer_routes
@@ -135,6 +140,7 @@ def tables(declared: Declarations) -> list[Table]:
         GATEWAY_TENANT,
         GATEWAY_CONNECTOR,
         GATEWAY_CONNECTION,
+        GATEWAY_CONNECT_SESSION,
         GATEWAY_RUN,
         GATEWAY_ACTION,
         *declared.tables(),
@@ -187,12 +193,12 @@ def application(store: Store, vault: Vault, rate_limit: int = 1000) -> Applicati
     document = openapi(store.declared, routes, signing_in)
     client = Client(guard_of(environ))
     limit = RateLimit(rate_limit)
-    entrance, doors = gateway(store, vault, authenticator, document, client, limit, lambda: app)
+    connecting, doors = gateway(store, vault, authenticator, document, client, limit, lambda: app)
     app = Application(
         authenticator,
         {"/api/v1": Routes(routes), FILES: Routes(download_routes(store))},
         doors,
-        pages(store, vault, authenticator, entrance, signing_in, document, ready),
+        pages(store, vault, authenticator, connecting, signing_in, document, ready),
         limit,
         Idempotency(store.database, vault),
         store.declared.public_url,
@@ -209,8 +215,9 @@ def gateway(
     client: Client,
     limit: RateLimit,
     app: Callable[[], Asgi],
-) -> tuple[Entrance, dict[str, Asgi]]:
-    """How a person lets apps in, and the gateway's doors by the first segments of their paths.
+) -> tuple[list[PageRoute], dict[str, Asgi]]:
+    """The pages on which a person lets apps in, and the gateway's doors by the first segments of
+    their paths.
 
     `document` is our OpenAPI document, of which the app `close` is made; `app` is this server, and
     `client` leads to all others.
@@ -234,13 +241,18 @@ def gateway(
         *connection_request_routes(database, room.lifecycle),
         *action_routes(finder, actions, Saving(finder, saved)),
         *run_routes(runs),
+        *connection_event_routes(room),
     ]
     access = Access(database, vault, authenticator)
+    connecting = [
+        connect_form(access.caller, limit, room),
+        *connect_page(database, vault, authenticator, room, public_url),
+    ]
     rest = GatewayApplication(Routes(routes), access.caller, limit)
     server = McpServer(tools(finder, actions, room), INSTRUCTIONS)
     mcp = McpApplication(server, access.caller, limit, public_url)
     doors: dict[str, Asgi] = {route.path.partition("/")[0]: rest for route in routes}
-    return room.entrance, doors | {"mcp": mcp}
+    return connecting, doors | {"mcp": mcp}
 
 
 def _shipped(document: dict[str, Any], public_url: str) -> tuple[Connector, ...]:

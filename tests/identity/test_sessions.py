@@ -8,6 +8,7 @@ from typing import Any
 import asyncpg
 import pytest
 import requests
+from argon2 import PasswordHasher, Type
 from harness import TEST, Organization, make_organization
 from identity.people import PASSWORD, Person, login_rows, make_person
 
@@ -271,3 +272,10 @@ def test_an_odd_body_is_refused(organization: Organization, raw: bytes) -> None:
     answer = requests.post(url, data=raw, headers=headers, timeout=30)
     assert answer.status_code in (400, 401)
     assert answer.json()["error"]
+
+
+def test_passwords_are_costly_to_guess(costly_hasher: PasswordHasher) -> None:
+    """What RFC 9106 recommends where memory is scarce, at least."""
+    assert costly_hasher.type is Type.ID
+    assert costly_hasher.memory_cost >= 64 * 1024
+    assert costly_hasher.time_cost >= 3

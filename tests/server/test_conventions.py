@@ -483,10 +483,10 @@ def test_what_is_beside_the_api_is_in_the_document_or_for_people(program: Progra
     store = program.store
     vault, authenticator = Vault(SECRET_KEY), Authenticator(store.database)
     app = application(store, vault)
-    entrance, _ = gateway(
+    connecting, _ = gateway(
         store, vault, authenticator, document(), Client(Guard()), RateLimit(1), lambda: app
     )
-    everything = pages(store, vault, authenticator, entrance, [], {}, _ready)
+    everything = pages(store, vault, authenticator, connecting, [], {}, _ready)
     others = {route.path.rstrip("/") for route in everything.routes if isinstance(route, Route)}
     assert others == {
         "",
@@ -498,6 +498,7 @@ def test_what_is_beside_the_api_is_in_the_document_or_for_people(program: Progra
         "/invitation/{link}",
         "/password/{link}",
         "/go/upload",
+        "/connect",
         "/connect/callback",
         "/connect/{ticket}",
         "/cli",

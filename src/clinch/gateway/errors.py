@@ -77,6 +77,16 @@ class GivenUp(GatewayError):
     key = "given_up"
 
 
+class TooManyListen(GatewayError):
+    """A tenant listens to as many streams of events as they may at a time."""
+
+    status = 429
+    key = "rate_limit_exceeded"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"At most {limit} listen at a time; close one first.", limit=limit)
+
+
 class ConfigurationError(GatewayError):
     """A connector or a connection is set up in a way that cannot work."""
 

@@ -12,9 +12,9 @@ from clinch.identity.authority import may_still_give
 from clinch.identity.credentials import Unauthorized
 from clinch.identity.invitations import Invitation
 from clinch.identity.links import Link, LinkRefused
-from clinch.identity.passwords import new_password, prove_password
+from clinch.identity.passwords import hash_password, new_password, prove_password
 from clinch.identity.throttle import take_back
-from clinch.identity.users import Membership, User, hash_password
+from clinch.identity.users import Membership, User
 from clinch.resources.actor import Provenance
 from clinch.resources.errors import ApiError, BadRequest
 from clinch.resources.store import Store

@@ -3,7 +3,7 @@
 The password is proved again, so that a session alone, left open somewhere, takes nobody's login.
 """
 
-from clinch.identity.passwords import Login, new_password, prove_password
+from clinch.identity.passwords import Login, hash_password, new_password, prove_password
 from clinch.identity.second_factor import (
     Setup,
     WrongCode,
@@ -16,7 +16,6 @@ from clinch.identity.second_factor import (
 from clinch.identity.sessions import end_sessions
 from clinch.identity.sign_in_events import log_sign_in_change
 from clinch.identity.throttle import forgive, take_back
-from clinch.identity.users import hash_password
 from clinch.resources.actor import Actor, Provenance
 from clinch.resources.errors import BadRequest
 from clinch.resources.store import Store

@@ -16,6 +16,7 @@ from clinch.resources.errors import REQUIRED, ValidationError
 
 SHORTEST = 8
 LONGEST = 1000
+HASHER = PasswordHasher()
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,11 @@ def new_password(value: Any, field: str = "password") -> str:
     if len(value) > LONGEST:
         raise ValidationError({field: f"The password must have at most {LONGEST} characters."})
     return value
+
+
+async def hash_password(password: str) -> str:
+    """The argon2id hash of a password, made in a thread since it takes long by design."""
+    return await asyncio.to_thread(HASHER.hash, password)
 
 
 async def prove_password(database: Database, email: str, password: str, now: datetime) -> Login:
@@ -62,7 +68,7 @@ async def prove_password(database: Database, email: str, password: str, now: dat
 def _verify(kept: str | None, password: str) -> bool:
     nobody = _nobody()  # asked for in any case: the first to need it would wait longer
     try:
-        return PasswordHasher().verify(kept or nobody, password)
+        return HASHER.verify(kept or nobody, password)
     except (VerificationError, InvalidHashError):
         return False
 
@@ -70,4 +76,4 @@ def _verify(kept: str | None, password: str) -> bool:
 @cache
 def _nobody() -> str:
     """Verified when nobody has the address, so that an answer takes as long either way."""
-    return PasswordHasher().hash("nobody")
+    return HASHER.hash("nobody")

@@ -10,12 +10,13 @@ from clinch.db.database import Transaction
 from clinch.db.ids import new_id
 from clinch.identity.authority import GIVES, may_still_give, role_row
 from clinch.identity.links import INSERT, Link, LinkRefused, new_link_secret
+from clinch.identity.passwords import hash_password
 from clinch.identity.rights import covers
 from clinch.identity.second_factor import turn_off
 from clinch.identity.sessions import end_sessions
 from clinch.identity.sign_in_events import log_sign_in_change
 from clinch.identity.throttle import forgive
-from clinch.identity.users import User, hash_password
+from clinch.identity.users import User
 from clinch.resources.actor import Actor, Provenance
 from clinch.resources.errors import BadRequest, Forbidden, NotFound
 from clinch.resources.store import Store

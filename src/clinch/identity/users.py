@@ -1,15 +1,13 @@
 """Users: people in an organization, their membership, and how they sign in."""
 
-import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
-
-from argon2 import PasswordHasher
 
 from clinch.db.database import Transaction
 from clinch.db.ids import new_id
 from clinch.db.schema import Column, Index, Table, id_column
 from clinch.identity.oauth.grants import end_grants_of
+from clinch.identity.passwords import hash_password
 from clinch.identity.rights import ADMIN, covers
 from clinch.identity.roles import Role
 from clinch.resources.actor import Actor, Provenance
@@ -244,8 +242,3 @@ def _read_email(text: object, actor: Actor) -> str:
         return str(User.email.parse(text, actor))
     except Invalid as error:
         raise ValidationError({"email": error.problem}) from None
-
-
-async def hash_password(password: str) -> str:
-    """The argon2id hash of a password, made in a thread since it takes long by design."""
-    return await asyncio.to_thread(PasswordHasher().hash, password)

@@ -92,13 +92,20 @@ def page(
     )
 
 
-def sent_to(uri: str) -> dict[str, str]:
-    """The headers of a page whose form ends at a certain address of another site: browsers hold
+def sent_to(*uris: str) -> dict[str, str]:
+    """The headers of a page whose form ends at certain addresses of other sites: browsers hold
     the redirects of a form to its policy as well."""
-    parts = urlsplit(uri)
     policy = _HEADERS["content-security-policy"]
-    origin = f"{parts.scheme}://{parts.netloc}"
-    return {"content-security-policy": policy.replace("action 'self'", f"action 'self' {origin}")}
+    parts = [urlsplit(uri) for uri in uris]
+    origins = " ".join(f"{one.scheme}://{one.netloc}" for one in parts)
+    return {"content-security-policy": policy.replace("action 'self'", f"action 'self' {origins}")}
+
+
+def running(script: str) -> dict[str, str]:
+    """The headers of a page on which this one script runs, and no other."""
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    policy = _HEADERS["content-security-policy"]
+    return {"content-security-policy": f"{policy}; script-src 'sha256-{digest}'"}
 
 
 def paragraph(text: str) -> str:

@@ -14,12 +14,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from clinch import __version__
-from clinch.gateway.connections.entrance import Entrance
 from clinch.identity.credentials import Authenticator
 from clinch.resources.store import Store
 from clinch.server.docs.pages import Docs
 from clinch.server.files import upload_routes
-from clinch.server.gateway.connect_page import connect_page
 from clinch.server.handouts import handouts
 from clinch.server.html import page
 from clinch.server.link_pages import link_pages
@@ -36,13 +34,13 @@ def pages(
     store: Store,
     vault: Vault,
     authenticator: Authenticator,
-    entrance: Entrance,
+    connecting: list[Route],
     signing_in: list[SignInRoute],
     document: dict[str, Any],
     ready: Ready,
 ) -> Starlette:
-    """The pages, with the operations of signing in and the OpenAPI `document`; `ready` says whether
-    the database answers and is at this program's schema."""
+    """The pages, with those of `connecting` apps, the operations of signing in and the OpenAPI
+    `document`; `ready` says whether the database answers and is at this program's schema."""
     encoded = msgspec.json.encode(document)
     return Starlette(
         routes=[
@@ -56,9 +54,7 @@ def pages(
             *upload_routes(store, vault),
             *oauth_pages(store.database, vault, authenticator, store.declared.public_url),
             *token_routes(store.database, store.declared.public_url),
-            *connect_page(
-                store.database, vault, authenticator, entrance, store.declared.public_url
-            ),
+            *connecting,
             *handouts(store.declared.public_url),
         ],
         exception_handlers={HTTPException: _refusal},

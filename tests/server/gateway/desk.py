@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import requests
-from harness import SECRET_KEY, Organization
+from harness import HTTP, SECRET_KEY, Organization
 from joserfc import jwt
 from joserfc.jwk import OctKey
 
@@ -25,7 +25,7 @@ class Desk:
     token: str
 
     def ask(self, method: str, path: str, body: Any = None, **query: Any) -> requests.Response:
-        return requests.request(
+        return HTTP.request(
             method,
             f"{self.url}{path}",
             json=body,

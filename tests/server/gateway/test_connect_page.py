@@ -6,8 +6,6 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from html import unescape
 from pathlib import Path
@@ -16,81 +14,12 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
 import requests
-from gateway.connections.provider import CLIENT_ID, Provider
-from gateway.connectors.standing import serving
-from harness import SECRET_KEY, Organization, make_organization, serve
+from harness import SECRET_KEY, Organization, make_organization
 from identity.people import sql
-from server.gateway.desk import Desk, signed_desk, user_desk
+from server.gateway.desk import Desk, user_desk
+from server.gateway.oauth_app import Yard, import_app
 
-from clinch.db.database import Tenant
-from clinch.gateway.connectors.imported import ImportedConnectors
-from clinch.gateway.connectors.importing import Wanted
-from clinch.gateway.connectors.shipped import SHIPPED_KEYS
-from clinch.program import declarations, renew_idle_connections
-
-
-@dataclass
-class Yard:
-    """The app with its login, and an organization that has imported it."""
-
-    provider: Provider
-    url: str
-    organization: Organization
-
-    def customer(self, key: str = "cust-1") -> Desk:
-        return signed_desk(self.organization, tenantKey=key)
-
-
-def document(url: str) -> bytes:
-    flow = {
-        "authorizationUrl": f"{url}/authorize",
-        "tokenUrl": f"{url}/token",
-        "scopes": {"boats": "Boats"},
-    }
-    return json.dumps(
-        {
-            "openapi": "3.1.0",
-            "info": {"title": "Yard", "version": "1"},
-            "servers": [{"url": f"{url}/api"}],
-            "components": {
-                "securitySchemes": {
-                    "login": {"type": "oauth2", "flows": {"authorizationCode": flow}}
-                }
-            },
-            "paths": {
-                "/me": {
-                    "get": {
-                        "operationId": "getMe",
-                        "summary": "Who I am at the yard",
-                        "responses": {"200": {"description": "Me"}},
-                    }
-                }
-            },
-        }
-    ).encode()
-
-
-@pytest.fixture
-def yard(cluster: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Yard]:
-    provider = Provider()
-    with serving(provider.app) as url:
-        place = urlsplit(url)
-        monkeypatch.setenv("CLINCH_ALLOW_PRIVATE", f"{place.hostname}:{place.port}")
-        monkeypatch.setenv("CLINCH_APP_YARD_CLIENT_ID", CLIENT_ID)
-        monkeypatch.setenv("CLINCH_APP_YARD_CLIENT_SECRET", "our-secret")
-        monkeypatch.setenv("CLINCH_APP_YARD_TOKEN_URL", f"{url}/token")
-        with serve(cluster, declarations) as program:
-            organization = make_organization(program)
-            _import(organization, url)
-            yield Yard(provider, url, organization)
-
-
-def _import(organization: Organization, url: str) -> None:
-    program = organization.program
-    imported = ImportedConnectors(program.store.database, SHIPPED_KEYS)
-    tenant = Tenant(organization.system.organization_id)
-    now = organization.system.clock()
-    program.run(imported.add(tenant, document(url), Wanted(), now))
+from clinch.program import renew_idle_connections
 
 
 def ask_for(desk: Desk, app: str = "yard") -> dict[str, Any]:
@@ -230,7 +159,7 @@ def test_without_a_client_of_the_operator_there_is_no_login(
     yard: Yard, organization: Organization
 ) -> None:
     """And a client's secret that is set for one token endpoint is sent to no other."""
-    _import(organization, "https://yard.example")
+    import_app(organization, "https://yard.example")
     for one in (organization, yard.organization):
         desk = user_desk(one)
         offered = desk.ask("POST", "/connection-options", {"connectorKey": "yard"}).json()
@@ -249,7 +178,7 @@ def test_without_a_client_of_the_operator_there_is_no_login(
 
 def test_an_organization_that_points_elsewhere_gets_nothing(yard: Yard) -> None:
     other = make_organization(yard.organization.program)
-    _import(other, "https://thief.example")
+    import_app(other, "https://thief.example")
     offered = user_desk(other).ask("POST", "/connection-options", {"connectorKey": "yard"})
     assert offered.json() == []
 

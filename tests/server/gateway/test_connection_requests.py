@@ -39,6 +39,25 @@ def test_where_no_person_is_needed_it_has_succeeded(organization: Organization) 
     assert (again["id"], again["status"]) == (made["id"], "success")
 
 
+def test_a_request_may_lead_back(organization: Organization) -> None:
+    """To an address of the product, in the end, with the connection's id and nothing else."""
+    desk = signed_desk(organization, tenantKey="acme", name="Acme")
+    made = ask(desk, connectorKey="close", redirectUri="https://app.example/done?state=1")
+    browser = Browser(organization.program.url).open(made["url"])
+    assert "app.example asks for it, for Acme." in browser.page.text
+    policy = browser.page.headers["Content-Security-Policy"]
+    assert "form-action 'self' https://app.example;" in policy
+    browser.send(apiKey="api_wrong")
+    assert browser.page.status_code == 400
+    browser.send(apiKey=organization.admin.key)
+    [connection] = desk.get("/connections")["items"]
+    assert browser.place == f"https://app.example/done?state=1&connectionId={connection['id']}"
+    assert desk.get(f"/connection-requests/{made['id']}")["status"] == "success"
+    again = ask(desk, connectionId=connection["id"])
+    browser.open(again["url"]).send(apiKey=organization.admin.key)
+    assert "is connected" in browser.page.text
+
+
 def test_a_request_ends(organization: Organization) -> None:
     desk = signed_desk(organization, tenantKey="acme")
     made = ask(desk, connectorKey="close")
@@ -78,7 +97,9 @@ def test_what_cannot_be_asked_for(organization: Organization) -> None:
     ask(desk, 404, connectionId="conn_none")
     ask(desk, 400)
     ask(desk, 400, connectionId=7)
-    assert "redirectUri" in ask(desk, 400, connectorKey="close", redirectUri="https://x")["message"]
+    for uri in ("http://x.example/", "javascript:alert(1)", "https://x.example/#a", "/here", 7):
+        told = ask(desk, 400, connectorKey="close", redirectUri=uri)
+        assert told["data"] == {"field": "redirectUri"}, uri
     assert desk.get("/connections")["items"] == []
     for id in ("creq_none", "conn_none", "creq_", "%00"):
         assert desk.ask("GET", f"/connection-requests/{id}").status_code == 404, id

@@ -17,6 +17,7 @@ from harness import (
     rows_of,
 )
 from server.gateway.desk import Desk, signed_desk, user_desk
+from server.gateway.test_connect_form import connect_by_form
 from server.gateway.test_connections import connect
 from server.gateway.test_imported import Yard, document
 from server.oauth.browser import Browser
@@ -210,6 +211,10 @@ CASES: dict[tuple[str, str], list[Case]] = {
         Case("/connection-requests", {"connectorId": "<connector>"}, shared=True),
     ],
     ("GET", "/connection-requests/{}"): [Case("/connection-requests/<request>")],
+    # They may listen, since nobody knows yet what becomes of an id; of another's they hear nothing.
+    ("GET", "/sse/connection-events/{}"): [
+        Case("/sse/connection-events/of-<customer>?timeout=1", own=True)
+    ],
     ("POST", "/connectors"): [Case("/connectors", {"document": {}}, own=True, managed=True)],
     ("DELETE", "/connectors/{}"): [
         Case(f"/connectors/<{name}>", managed=True) for name in ("connector", "connector key")
@@ -277,6 +282,9 @@ def hall(program: Program) -> Hall:
         assert saved.status_code == 200, saved.text
         asked = desk.ask("POST", "/connection-requests", {"connectionId": made["id"]})
         assert asked.status_code == 200, asked.text
+        by_key = {"apiKey": organization.admin.key}
+        sent = connect_by_form(desk, f"of-{customer}", connectionId=made["id"], input=by_key)
+        assert sent.status_code == 200, sent.text
         told = {
             "action": saved.json()["id"],
             "action key": saved.json()["key"],

@@ -11,6 +11,7 @@ from clinch.gateway.connections.issuers import Issuers
 from clinch.gateway.connections.lifecycle import Lifecycle
 from clinch.gateway.connections.records import Connections
 from clinch.gateway.connections.renewal import Renewal
+from clinch.gateway.connections.sessions import ConnectSessions
 from clinch.gateway.connections.this_server import Asgi
 from clinch.gateway.connectors.catalog import Catalogs
 from clinch.gateway.connectors.clients import OAuthClients
@@ -27,6 +28,7 @@ class ConnectionRoom:
     calls: Calls
     lifecycle: Lifecycle
     entrance: Entrance
+    sessions: ConnectSessions
 
 
 def connection_room(
@@ -48,4 +50,5 @@ def connection_room(
     lifecycle = Lifecycle(
         database, catalogs, clients, connections, credentials, issuers, renewal, entrance
     )
-    return ConnectionRoom(connections, renewal, calls, lifecycle, entrance)
+    sessions = ConnectSessions(database)
+    return ConnectionRoom(connections, renewal, calls, lifecycle, entrance, sessions)

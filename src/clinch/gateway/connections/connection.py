@@ -28,6 +28,7 @@ GATEWAY_CONNECTION = tenant_table(
     Column("expires_at", "timestamp with time zone", nullable=True),
     Column("ticket", "bytea", nullable=True),
     Column("ticket_until", "timestamp with time zone", nullable=True),
+    id_column("session_id", nullable=True),
     Column("created_at", "timestamp with time zone"),
     Column("updated_at", "timestamp with time zone"),
     Column("archived_at", "timestamp with time zone", nullable=True),

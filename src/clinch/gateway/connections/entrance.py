@@ -9,7 +9,7 @@ import hashlib
 import hmac
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -23,6 +23,7 @@ from clinch.gateway.connections.connection import Connection
 from clinch.gateway.connections.credentials import Credentials, Held
 from clinch.gateway.connections.issuers import Issuers, Refused, Unanswered, held_of
 from clinch.gateway.connections.records import Connections
+from clinch.gateway.connections.sessions import ConnectSession, keep_session
 from clinch.gateway.connectors.connector import AuthOption
 from clinch.gateway.connectors.refusals import refusal
 from clinch.gateway.errors import (
@@ -60,6 +61,7 @@ class _Login(msgspec.Struct, frozen=True):
     verifier: str
     until: datetime
     page: str
+    session_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +72,21 @@ class LoginBegun:
     browser: str = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """Whom a page is for, which connection it lets in, and the connect session that led there."""
+
+    tenant: GatewayTenant
+    connection: Connection
+    session_id: str | None
+
+
 class LoginFailed(ConnectionFailed):
     """The app's login came to nothing; `page` is where to begin again."""
 
-    def __init__(self, message: str, page: str) -> None:
+    def __init__(self, message: str, visit: Visit, page: str) -> None:
         super().__init__(message)
-        self.page = page
+        self.visit, self.page = visit, page
 
 
 class Entrance:
@@ -95,33 +106,42 @@ class Entrance:
         self._credentials, self._issuers, self._calls = credentials, issuers, calls
         self._public_url = public_url
 
-    async def page_for(self, tenant: GatewayTenant, one: Connection, now: datetime) -> str:
+    async def page_for(
+        self,
+        tenant: GatewayTenant,
+        one: Connection,
+        now: datetime,
+        session: ConnectSession | None = None,
+    ) -> str:
         """The address of a page on which a person lets this connection in."""
         ticket = new_secret() + new_secret()
         async with tenant_rows(self._database, tenant) as rows:
+            if session is not None:
+                await keep_session(rows, session, now)
             await rows.execute(
-                "update gateway_connection set ticket = $4, ticket_until = $5"
+                "update gateway_connection set ticket = $4, ticket_until = $5, session_id = $6"
                 " where organization_id = $1 and tenant_id = $2 and id = $3",
                 one.id,
                 _hash(ticket),
                 now + TICKET_LIFE,
+                session.id if session is not None else None,
             )
         return f"{self._public_url}/connect/{_place(tenant, one, ticket)}"
 
-    async def by_ticket(self, text: str, now: datetime) -> tuple[GatewayTenant, Connection]:
-        """For whom a page is, and which connection it lets in; raises NotFound."""
+    async def by_ticket(self, text: str, now: datetime) -> Visit:
+        """What a page is there for; raises NotFound."""
         tenant, one, ticket = await self._placed(text)
         async with tenant_rows(self._database, tenant) as rows:
-            good = await rows.value(
-                "select 1 from gateway_connection where organization_id = $1 and tenant_id = $2"
-                " and id = $3 and ticket = $4 and ticket_until > $5",
+            found = await rows.rows(
+                "select c.session_id from gateway_connection c where c.organization_id = $1"
+                " and c.tenant_id = $2 and c.id = $3 and c.ticket = $4 and c.ticket_until > $5",
                 one.id,
                 _hash(ticket),
                 now,
             )
-        if good is None:
+        if not found:
             raise _gone()
-        return tenant, one
+        return Visit(tenant, one, found[0]["session_id"])
 
     async def enter(
         self, tenant: GatewayTenant, id: str, input: Mapping[str, Any], now: datetime
@@ -144,13 +164,13 @@ class Entrance:
         await self._credentials.keep(tenant, one.id, held, now)
         return await self._connections.get(tenant, one.id)
 
-    async def begin_login(
-        self, tenant: GatewayTenant, one: Connection, page: str, now: datetime
-    ) -> LoginBegun:
+    async def begin_login(self, visit: Visit, page: str, now: datetime) -> LoginBegun:
         """Begin a login at the app, from a page; raises ConfigurationError."""
+        tenant, one = visit.tenant, visit.connection
         issuer = self._issuers.oauth(one)
         state, browser, verifier = (new_secret() + new_secret() for _ in range(3))
-        begun = _Login(_hash(state), _hash(browser), verifier, now + TICKET_LIFE, page)
+        until = now + TICKET_LIFE
+        begun = _Login(_hash(state), _hash(browser), verifier, until, page, visit.session_id)
         sealed = self._vault.seal(tenant, one.id, _FIELD, 0, msgspec.json.encode(begun))
         async with tenant_rows(self._database, tenant) as rows:
             await rows.execute(
@@ -163,22 +183,22 @@ class Entrance:
 
     async def finish_login(
         self, state: str, browser: str, answer: Mapping[str, str], now: datetime
-    ) -> Connection:
+    ) -> Visit:
         """Take what the app sent the browser back with; raises LoginFailed and NotFound."""
         tenant, one, secret = await self._placed(state)
         begun = await self._take_login(tenant, one, secret, browser, now)
-        app = one.connector.name
+        app, visit = one.connector.name, Visit(tenant, one, begun.session_id)
         code = answer.get("code")
         if not code:
             said = "".join(filter(str.isprintable, answer.get("error_description", "")))[:200]
             told = said or "It was not allowed there."
-            raise LoginFailed(f"{app} is not connected. {told}", begun.page)
+            raise LoginFailed(f"{app} is not connected. {told}", visit, begun.page)
         try:
             held = await self._issuers.oauth(one).exchange(code, begun.verifier, now)
         except (Refused, Unanswered, ConfigurationError) as error:
-            raise LoginFailed(f"{app} is not connected. {error}", begun.page) from None
+            raise LoginFailed(f"{app} is not connected. {error}", visit, begun.page) from None
         await self._credentials.keep(tenant, one.id, held, now)
-        return await self._connections.get(tenant, one.id)
+        return replace(visit, connection=await self._connections.get(tenant, one.id))
 
     async def _take_login(
         self, tenant: GatewayTenant, one: Connection, state: str, browser: str, now: datetime

@@ -13,6 +13,7 @@ from clinch.gateway.connections.entrance import Entrance, is_tokens
 from clinch.gateway.connections.issuers import Issuers, ThisServer
 from clinch.gateway.connections.records import Connections, check_key, checked_text
 from clinch.gateway.connections.renewal import Renewal
+from clinch.gateway.connections.sessions import ConnectSession
 from clinch.gateway.connectors.catalog import Catalog, Catalogs
 from clinch.gateway.connectors.clients import OAuthClients
 from clinch.gateway.connectors.connector import AuthOption, Connector
@@ -50,8 +51,15 @@ class Lifecycle:
         self._connections, self._credentials = connections, credentials
         self._issuers, self._renewal, self._entrance = issuers, renewal, entrance
 
-    async def create(self, caller: Caller, wanted: Wanted, now: datetime) -> Connection:
-        """A connection to an app, the one that is there unless another is asked for.
+    async def create(
+        self,
+        caller: Caller,
+        wanted: Wanted,
+        now: datetime,
+        session: ConnectSession | None = None,
+    ) -> Connection:
+        """A connection to an app, the one that is there unless another is asked for; a page for it
+        is one of the session.
 
         Raises GatewayError.
         """
@@ -61,7 +69,7 @@ class Lifecycle:
         if not wanted.again and wanted.input is None and wanted.key is None:
             for one in await self._connections.of_tenant(tenant):
                 if one.connector_key == connector.key and one.option.key == option.key:
-                    return one if one.is_ready else await self.connect(caller, one.id, now)
+                    return one if one.is_ready else await self.connect(caller, one.id, now, session)
         id, name = new_id(PREFIX), checked_text(wanted.name, "name") or connector.name
         key = checked_text(wanted.key, "key")
         async with tenant_rows(self._database, tenant) as rows:
@@ -79,7 +87,7 @@ class Lifecycle:
             )
         if wanted.input is not None:
             return await self._entered(tenant, id, wanted.input, now)
-        return await self.connect(caller, id, now)
+        return await self.connect(caller, id, now, session)
 
     async def ensure(
         self, caller: Caller, address: str, name: str | None, now: datetime
@@ -93,12 +101,19 @@ class Lifecycle:
             )
         return await self.create(caller, Wanted(connector.key, name=name), now)
 
-    async def connect(self, caller: Caller, id_or_key: str, now: datetime) -> Connection:
+    async def connect(
+        self,
+        caller: Caller,
+        id_or_key: str,
+        now: datetime,
+        session: ConnectSession | None = None,
+    ) -> Connection:
         """Let a connection in, in place: at once where no person is needed, else by a page."""
         tenant = _tenant(caller)
         one = await self._connections.get(tenant, id_or_key)
         if one.option.type != "this-server" or caller.actor is None:
-            return replace(one, ui_url=await self._entrance.page_for(tenant, one, now))
+            page = await self._entrance.page_for(tenant, one, now, session)
+            return replace(one, ui_url=page)
         scope = Scope(EVERY_CLASS, offline=True, full=True)
         tokens = await issue_grant(self._database, caller.actor, GATEWAY, scope, now)
         before = await self._credentials.read(tenant, one.id)

@@ -12,6 +12,7 @@ from clinch.gateway.connections.connection import PREFIX as CONNECTION
 from clinch.gateway.connections.connection import Wanted
 from clinch.gateway.connections.entrance import TICKET_LIFE
 from clinch.gateway.connections.lifecycle import Lifecycle
+from clinch.gateway.connections.sessions import ConnectSession
 from clinch.gateway.errors import NotFound
 from clinch.gateway.tenancy.access import Caller
 from clinch.gateway.tenancy.rows import tenant_rows
@@ -43,26 +44,32 @@ async def request_connection(
     tenant: GatewayTenant,
     wanted: Wanted | str,
     now: datetime,
+    session: ConnectSession | None = None,
 ) -> ConnectionRequest:
     """Ask for an app, or for a connection by its id or key to be connected anew.
 
     It has succeeded at once where no person is needed. Raises GatewayError.
     """
     if isinstance(wanted, str):
-        made = await lifecycle.connect(caller, wanted, now)
+        made = await lifecycle.connect(caller, wanted, now, session)
     else:
-        made = await lifecycle.create(caller, wanted, now)
+        made = await lifecycle.create(caller, wanted, now, session)
     return await _read(database, tenant, made.id, now, made.ui_url)
+
+
+def connection_of(request_id: str) -> str:
+    """The id of the connection that a request is about; raises NotFound."""
+    prefix, _, rest = request_id.partition("_")
+    if prefix != PREFIX or not rest:
+        raise _missing()
+    return f"{CONNECTION}_{rest}"
 
 
 async def connection_request(
     database: Database, tenant: GatewayTenant, id: str, now: datetime
 ) -> ConnectionRequest:
     """What became of a request; raises NotFound."""
-    prefix, _, rest = id.partition("_")
-    if prefix != PREFIX or not rest:
-        raise _missing()
-    return await _read(database, tenant, f"{CONNECTION}_{rest}", now, None)
+    return await _read(database, tenant, connection_of(id), now, None)
 
 
 async def _read(

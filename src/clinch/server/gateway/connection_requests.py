@@ -3,6 +3,7 @@
 from typing import Any
 
 from clinch.db.database import Database
+from clinch.db.ids import new_id
 from clinch.gateway.connections.connection import Wanted
 from clinch.gateway.connections.lifecycle import Lifecycle
 from clinch.gateway.connections.requests import (
@@ -10,6 +11,7 @@ from clinch.gateway.connections.requests import (
     connection_request,
     request_connection,
 )
+from clinch.gateway.connections.sessions import PREFIX, ConnectSession, read_session
 from clinch.gateway.errors import InvalidRequest
 from clinch.gateway.tenancy.tenants import GatewayTenant
 from clinch.server.gateway.connections import wanted_in
@@ -19,8 +21,11 @@ from clinch.server.gateway.exchange import Answer, Exchange, GatewayRoute, json_
 def connection_request_routes(database: Database, lifecycle: Lifecycle) -> list[GatewayRoute]:
     async def create(exchange: Exchange) -> Answer:
         tenant, now = exchange.tenant, exchange.now
-        wanted = _wanted(await exchange.document())
-        made = await request_connection(database, lifecycle, exchange.caller, tenant, wanted, now)
+        sent = await exchange.document()
+        session = _session(sent)
+        made = await request_connection(
+            database, lifecycle, exchange.caller, tenant, _wanted(sent), now, session
+        )
         return json_answer(shown(made, tenant))
 
     async def one(exchange: Exchange) -> Answer:
@@ -55,13 +60,14 @@ def shown(one: ConnectionRequest, tenant: GatewayTenant) -> dict[str, Any]:
     return told
 
 
+def _session(sent: dict[str, Any]) -> ConnectSession | None:
+    """Where the page leads in the end, if anywhere; raises InvalidRequest."""
+    redirect_uri = sent.get("redirectUri")
+    return None if redirect_uri is None else read_session(new_id(PREFIX), None, redirect_uri)
+
+
 def _wanted(sent: dict[str, Any]) -> Wanted | str:
     """The app that is asked for, or the connection to be connected anew; raises InvalidRequest."""
-    if sent.get("redirectUri") is not None:
-        raise InvalidRequest(
-            "redirectUri: the page leads nowhere; ask for the request to see what became of it.",
-            field="redirectUri",
-        )
     again = sent.get("connectionId")
     if again is None:
         return wanted_in(sent)

@@ -81,8 +81,13 @@ def connection_routes(room: ConnectionRoom) -> list[GatewayRoute]:
         return json_answer({"success": await room.calls.works(exchange.tenant, found)})
 
     async def options(exchange: Exchange) -> Answer:
-        wanted = wanted_in(await exchange.document())
-        found = await lifecycle.options(exchange.tenant, wanted.app)
+        sent = await exchange.document()
+        again = text_in(sent, "connectionId")
+        if again is None:
+            app = wanted_in(sent).app
+        else:
+            app = (await connections.get(exchange.tenant, again)).connector_key
+        found = await lifecycle.options(exchange.tenant, app)
         return json_answer([option_shown(one) for one in found])
 
     return [
@@ -146,6 +151,7 @@ def _client_action(one: Connection) -> dict[str, Any]:
 
 
 def wanted_in(sent: dict[str, Any]) -> Wanted:
+    """What connection is asked for; raises InvalidRequest."""
     names = ("connectorId", "connectorKey", "integrationId", "integrationKey", "externalAppId")
     app = next((text for name in names if (text := text_in(sent, name))), None)
     if app is None:

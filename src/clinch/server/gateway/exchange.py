@@ -239,7 +239,7 @@ class GatewayApplication:
         the rate limit into `left`."""
         headers: Headers = dict(scope["headers"])
         now = datetime.now(UTC)
-        caller = await self._authenticate(_bearer(headers), now)
+        caller = await self._authenticate(_token(scope, headers), now)
         remaining = self._rate_limit.take(caller.counted_as)
         left += self._rate_limit.headers(remaining)
         if remaining < 0:
@@ -269,8 +269,11 @@ class GatewayApplication:
         return await handler(exchange)
 
 
-def _bearer(headers: Headers) -> str:
-    """What stands after Bearer; empty where there is nothing of the kind."""
+def _token(scope: Mapping[str, Any], headers: Headers) -> str:
+    """What stands after Bearer; empty where there is nothing of the kind. A browser that listens to
+    events can send no header, so for those alone the token may stand in the query."""
+    if scope["path"].startswith("/sse/") and b"authorization" not in headers:
+        return dict(_query(scope["query_string"])).get("token", "")
     scheme, _, text = headers.get(b"authorization", b"").partition(b" ")
     return text.strip().decode("latin-1") if scheme.lower() == b"bearer" else ""
 
