@@ -227,6 +227,38 @@ def test_archiving_revokes_and_erases(organization: Organization) -> None:
     assert desk.get("/connections")["items"] == []
 
 
+def test_disconnecting_erases_and_the_connection_stays(organization: Organization) -> None:
+    desk = user_desk(organization)
+    id, program = connect(desk)["id"], organization.program
+    assert desk.ask("POST", f"/connections/{id}/disconnect").status_code == 204
+    assert organization.admin.get("/oauth_grant/")["data"] == []
+    assert sql(program, "select secrets from gateway_connection where id = $1", id) == [(None,)]
+    [one] = desk.get("/connections")["items"]
+    assert (one["state"], one["error"]) == (
+        "CLIENT_ACTION_REQUIRED",
+        {"message": "It was disconnected."},
+    )
+    assert desk.ask("POST", f"/connections/{id}/reconnect").json()["state"] == "READY"
+    assert proxied(desk, id, "/me/").status_code == 200
+
+
+def test_what_was_archived_comes_back_without_what_it_held(organization: Organization) -> None:
+    desk = user_desk(organization)
+    id = connect(desk, key="mine")["id"]
+    assert desk.ask("DELETE", f"/connections/{id}").status_code == 200
+    other = connect(desk, key="mine")["id"]
+    refused = desk.ask("POST", f"/connections/{id}/restore")
+    assert refused.json()["key"] == "already_exists"
+    assert [one["id"] for one in desk.get("/connections")["items"]] == [other]
+    desk.ask("DELETE", f"/connections/{other}")
+    for _ in range(2):
+        restored = desk.ask("POST", f"/connections/{id}/restore").json()
+        assert (restored["id"], restored["key"]) == (id, "mine")
+        assert restored["state"] == "CLIENT_ACTION_REQUIRED"
+    assert proxied(desk, id, "/me/").json()["key"] == "connection_is_defunct"
+    assert desk.ask("POST", "/connections/conn_nowhere/restore").status_code == 404
+
+
 def test_names_and_keys_change(organization: Organization) -> None:
     desk = user_desk(organization)
     id = connect(desk)["id"]

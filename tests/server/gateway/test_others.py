@@ -158,7 +158,7 @@ CASES: dict[tuple[str, str], list[Case]] = {
     ("DELETE", "/connections/{}"): of_connection(),
     **{
         ("POST", f"/connections/{{}}/{verb}"): of_connection(f"/{verb}", {})
-        for verb in ("disconnect", "reconnect", "test", "refresh-credentials")
+        for verb in ("disconnect", "reconnect", "restore", "test", "refresh-credentials")
     },
     ("POST", "/connections/{}/proxy"): of_connection(
         "/proxy", {"path": "/lead/<lead>/", "method": "PUT", "data": LEAD}

@@ -136,16 +136,48 @@ class Lifecycle:
         held = await self._credentials.read(tenant, one.id)
         await self._renewal.fresh(tenant, one, held.number if held is not None else None)
 
+    async def disconnect(self, tenant: GatewayTenant, id_or_key: str, now: datetime) -> None:
+        """Erase what a connection holds, and revoke it where it came from; it can be connected
+        anew."""
+        await self._end(tenant, id_or_key, None, now)
+
     async def archive(self, tenant: GatewayTenant, id_or_key: str, now: datetime) -> None:
-        """End a connection: what it holds is erased, and revoked where it came from."""
+        """The same, and the connection is in no list any more."""
+        await self._end(tenant, id_or_key, now, now)
+
+    async def restore(self, tenant: GatewayTenant, id: str, now: datetime) -> Connection:
+        """Bring an archived connection back, which a person has to connect anew; one that is not
+        archived stays as it is. Raises NotFound, and AlreadyExists where another has its key."""
+        async with tenant_rows(self._database, tenant) as rows:
+            key = await rows.value(
+                "select c.key from gateway_connection c where c.organization_id = $1"
+                " and c.tenant_id = $2 and c.id = $3 for update",
+                id,
+            )
+            if key is not None:
+                await check_key(rows, key, id)
+            await rows.execute(
+                "update gateway_connection set archived_at = null, updated_at = $4"
+                " where organization_id = $1 and tenant_id = $2 and id = $3"
+                " and archived_at is not null",
+                id,
+                now,
+            )
+        return await self._connections.get(tenant, id)
+
+    async def _end(
+        self, tenant: GatewayTenant, id_or_key: str, archived_at: datetime | None, now: datetime
+    ) -> None:
         one = await self._connections.get(tenant, id_or_key)
         held = await self._credentials.read(tenant, one.id)
         async with tenant_rows(self._database, tenant) as rows:
             await rows.execute(
                 "update gateway_connection set secrets = null, ticket = null, login = null,"
-                " archived_at = $4, updated_at = $4, state = 'CLIENT_ACTION_REQUIRED'"
+                " state = 'CLIENT_ACTION_REQUIRED', reason = 'It was disconnected.',"
+                " archived_at = $4, updated_at = $5"
                 " where organization_id = $1 and tenant_id = $2 and id = $3",
                 one.id,
+                archived_at,
                 now,
             )
         if held is not None:

@@ -65,8 +65,12 @@ def connection_routes(room: ConnectionRoom) -> list[GatewayRoute]:
         return Answer()
 
     async def disconnect(exchange: Exchange) -> Answer:
-        await lifecycle.archive(exchange.tenant, exchange.arguments[0], exchange.now)
+        await lifecycle.disconnect(exchange.tenant, exchange.arguments[0], exchange.now)
         return Answer(status=204)
+
+    async def restore(exchange: Exchange) -> Answer:
+        [id] = exchange.arguments
+        return json_answer(shown(await lifecycle.restore(exchange.tenant, id, exchange.now)))
 
     async def reconnect(exchange: Exchange) -> Answer:
         [id] = exchange.arguments
@@ -100,6 +104,7 @@ def connection_routes(room: ConnectionRoom) -> list[GatewayRoute]:
         GatewayRoute("PUT", "connections/{}", patch),
         GatewayRoute("DELETE", "connections/{}", archive),
         GatewayRoute("POST", "connections/{}/disconnect", disconnect),
+        GatewayRoute("POST", "connections/{}/restore", restore),
         GatewayRoute("POST", "connections/{}/reconnect", reconnect),
         GatewayRoute("POST", "connections/{}/test", test),
         GatewayRoute("POST", "connections/{}/refresh-credentials", renew),
