@@ -17,7 +17,7 @@ import pytest
 from harness import Program, make_organization, serve
 from recording import RecordingDatabase
 from server.gateway.desk import Desk, user_desk
-from server.gateway.wire import PIECE, App, Request, echoes, reads_all, serving
+from server.gateway.wire import PIECE, App, Request, echoes, reads_all, serving, until
 
 from clinch.program import declarations
 from clinch.server.gateway import line
@@ -205,7 +205,7 @@ def test_an_answer_comes_piece_by_piece(through: Through) -> None:
         assert answer.read1() == b"data: %d\n\n" % number
         taken.release()
     assert answer.read() == b""
-    assert through.app.seen[0].over.wait(10)
+    assert through.app.first().over.wait(10)
 
 
 @pytest.mark.parametrize("length", [None, 3 * MB], ids=["chunked", "declared"])
@@ -283,7 +283,7 @@ def test_who_hangs_up_while_the_app_thinks_ends_its_request(through: Through) ->
     through.app.behaves = answers
     with through.raw(b"GET PATH/boats HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer TOKEN\r\n\r\n"):
         assert asked.wait(10)
-    assert through.app.seen[0].over.wait(5)
+    assert through.app.first().over.wait(5)
     assert gone == [True]
     assert len(through.app.seen) == 1
 
@@ -301,7 +301,7 @@ def test_who_hangs_up_in_the_answer_ends_it(through: Through) -> None:
     with through.raw(head) as line:
         while b"data: 1" not in line.recv(65536):
             pass
-    assert through.app.seen[0].over.wait(5)
+    assert through.app.first().over.wait(5)
     assert gone == [True]
 
 
@@ -314,9 +314,8 @@ def test_who_hangs_up_in_the_body_leaves_it_broken(through: Through, chunked: bo
     head = b"POST PATH/boats HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer TOKEN\r\n"
     body = b"%x\r\n%s\r\n" % (len(piece), piece) if chunked else piece
     with through.raw(head + framing + b"\r\n\r\n" + body):
-        while not (through.app.seen and len(through.app.seen[0].body) == len(piece)):
-            pass
-    assert through.app.seen[0].over.wait(5)
+        until(lambda: len(through.app.first().body) == len(piece))
+    assert through.app.first().over.wait(5)
     assert not through.app.seen[0].ended
     assert len(through.app.seen) == 1
 
@@ -351,7 +350,7 @@ def test_an_app_may_answer_before_it_has_all(through: Through) -> None:
         while not told.endswith(b"full"):
             told += opened.recv(65536)
     assert told.startswith(b"HTTP/1.1 422")
-    assert through.app.seen[0].over.wait(5)
+    assert through.app.first().over.wait(5)
     through.app.behaves = echoes
     assert through.ask("POST", "/boats", b"next").read() == b"next"
 
@@ -386,7 +385,7 @@ def test_what_is_too_large_is_refused(through: Through, monkeypatch: pytest.Monk
     monkeypatch.setattr(line, "LARGEST_BODY", 2 * MB)
     answer = through.ask("POST", "/boats", iter([b"x" * MB] * 3))
     assert (answer.status, "larger than 2000000" in json.load(answer)["message"]) == (413, True)
-    assert through.app.seen[0].over.wait(5)
+    assert through.app.first().over.wait(5)
     assert not through.app.seen[0].ended
 
 

@@ -3,6 +3,7 @@
 import socket
 import socketserver
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -71,6 +72,11 @@ class App:
     behaves: Behaviour = echoes
     seen: list[Request] = field(default_factory=list)
 
+    def first(self) -> Request:
+        """The first request, once it is here."""
+        until(lambda: bool(self.seen))
+        return self.seen[0]
+
     def pieces(self, request: Request) -> Iterator[bytes]:
         """The body as it comes; it ends early where the connection does."""
         file = request.line.makefile("rb", buffering=0)
@@ -91,6 +97,14 @@ class App:
             _line(request.line)
         else:
             request.ended = True
+
+
+def until(holds: Callable[[], bool], seconds: float = 10) -> None:
+    """Wait for something to hold."""
+    ends = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < ends
+        time.sleep(0.005)
 
 
 def _line(line: socket.socket) -> bytes:
