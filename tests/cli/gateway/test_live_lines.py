@@ -86,6 +86,16 @@ def test_a_request_is_sent_with_a_record(membrane: Membrane, organization: Organ
     assert (code, record["action"]) == (0, "GET /me/")
 
 
+def test_an_app_is_meant_by_words(membrane: Membrane) -> None:
+    code, made = membrane("connect", "--intent", "post messages to Slack")
+    assert (code, made["connectorKey"], made["state"]) == (0, "slack", "CLIENT_ACTION_REQUIRED")
+    code, refused = membrane("connect", "--intent", "zzzz")
+    assert (code, refused["error"]) == (1, "not_found")
+    code, listed = membrane("integration", "list", "--connectors", "1", "--externalApps=1")
+    assert code == 0
+    assert {"close", "slack", "hubspot"} <= {one["key"] for one in listed["items"]}
+
+
 def test_what_cannot_be_meant_is_not_sent(membrane: Membrane) -> None:
     for words in (
         ("action", "create"),

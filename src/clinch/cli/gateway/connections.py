@@ -37,6 +37,8 @@ def connect(arguments: dict[str, Any]) -> Result:
         made = session.json("POST", "/connections/ensure", body=body)
     else:
         body = _chosen(arguments, *_TARGETS, "authOptionKey", "name")
+        if arguments["intent"]:
+            body.setdefault("connectorId", _meant(session, arguments["intent"]))
         if not any(name in body for name in _TARGETS):
             raise usage("What is to be connected?", "membrane connect --connectorId=ID")
         if arguments["connectionKey"]:
@@ -49,6 +51,16 @@ def connect(arguments: dict[str, Any]) -> Result:
     if page and somebody:
         made = _with_browser(session, made, page)
     return Result(_named(made), _told(made))
+
+
+def _meant(session: Session, words: str) -> str:
+    """The id of the app that words say, the best of them; raises Failure."""
+    found = session.json("GET", "/search", query=_given(q=words, limit="1"))
+    if not found["items"]:
+        raise Failure(
+            "not_found", f"No app is known that {words!r} may mean.", "membrane external-app list"
+        )
+    return str(found["items"][0]["element"]["id"])
 
 
 def list_connections(arguments: dict[str, Any]) -> Result:

@@ -115,6 +115,7 @@ COMMANDS = (
         (
             place("app", "APP", "its web address", needed=False),
             *_TARGET,
+            option("intent", "WORDS", "the app, in words"),
             option("connectionKey", "KEY", "a key to name the connection by"),
             option("authOptionKey", "KEY", "the way in, where an app has several"),
             flag("allowMultipleConnections", "also where there is one already"),
@@ -236,7 +237,13 @@ COMMANDS = (
         "integration list",
         "list the apps of the workspace",
         "connections.list_integrations",
-        (option("search", "TEXT", "by name"), *_PAGE),
+        (
+            option("search", "TEXT", "by name"),
+            *_PAGE,
+            # An app, its connector and its integration are one here, so these change nothing.
+            option("connectors", "1", "connectors as well"),
+            option("externalApps", "1", "apps as well"),
+        ),
     ),
     Command(
         "connector add",
