@@ -322,3 +322,23 @@ async def test_what_a_connection_held_is_revoked_at_the_app(scene: Scene) -> Non
     held = (await scene.held()).held
     await issuer.revoke(held)
     assert scene.provider.revoked == [held.values["refresh"], held.values["access"]]
+
+
+async def test_who_was_refused_waits_where_others_go_on(scene: Scene) -> None:
+    """Another process renews: the old one does for who is early, and not for who was refused."""
+    await scene.age(over=False)
+    old = await scene.held()
+    await scene.lease(0.5)
+    fresh = scene.yard.renewal.fresh
+    async with tenant_rows(scene.yard.database, scene.tenant) as rows:
+        await rows.value(  # so that both ask for the lease before either hears of it
+            "select c.version from gateway_connection c where c.organization_id = $1"
+            " and c.tenant_id = $2 and c.id = $3 for update",
+            scene.one.id,
+        )
+        early = asyncio.create_task(fresh(scene.tenant, scene.one))
+        await asyncio.sleep(0.1)
+        refused = asyncio.create_task(fresh(scene.tenant, scene.one, old.number))
+        await asyncio.sleep(0.1)
+    assert (await early).number == old.number
+    assert (await refused).number == old.number + 1

@@ -32,7 +32,7 @@ class Renewal:
         self, credentials: Credentials, issuers: Issuers, lease: timedelta = _LEASE
     ) -> None:
         self._credentials, self._issuers, self._lease = credentials, issuers, lease
-        self._running: dict[tuple[str, str, int], asyncio.Task[Version]] = {}
+        self._running: dict[tuple[str, str, int, bool], asyncio.Task[Version]] = {}
 
     async def fresh(
         self, tenant: GatewayTenant, one: Connection, spent: int | None = None
@@ -53,7 +53,8 @@ class Renewal:
         if issuer is None:
             return held
         over = held.number == spent or _is_over(held, now)
-        key = (tenant.id, one.id, held.number)
+        # For whom the old one is good for now a renewal may end with it, and for others not.
+        key = (tenant.id, one.id, held.number, over)
         task = self._running.get(key)
         if task is None:
             task = asyncio.create_task(self._renew(tenant, one, issuer, held, over))
