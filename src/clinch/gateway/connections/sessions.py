@@ -2,7 +2,7 @@
 
 A session has an id of the product's choice, since its page waits for it from before there is a
 connection; one that fails at once has none. It says where the person came from, and where they are
-led to in the end. It stays for a day.
+led to in the end. What is older than a day goes when its tenant begins another.
 """
 
 from collections.abc import Mapping
