@@ -15,7 +15,7 @@ from clinch.gateway.connections.connection import Connection, Wanted
 from clinch.gateway.errors import InvalidRequest
 from clinch.gateway.outside import pointers_of_answer
 from clinch.gateway.running.actions import Actions, Options, Ran
-from clinch.gateway.running.finding import Finder, Found, Scope, tenant_of
+from clinch.gateway.running.finding import Finder, Found, Scope
 from clinch.gateway.tenancy.access import Caller
 from clinch.gateway.tenancy.tenants import GatewayTenant
 from clinch.mcp.protocol import Json, Tool
@@ -42,16 +42,16 @@ def tools(finder: Finder, actions: Actions, room: ConnectionRoom) -> Sequence[To
 
     async def search(caller: Caller, given: Json) -> Any:
         found = await finder.find(
-            tenant_of(caller), _scope(given), given["intent"], given.get("limit", 5)
+            caller.own_tenant, _scope(given), given["intent"], given.get("limit", 5)
         )
         return {"actions": [_brief(one) for one in found]}
 
     async def describe(caller: Caller, given: Json) -> Any:
-        found = await finder.get(tenant_of(caller), _scope(given), given["action"])
+        found = await finder.get(caller.own_tenant, _scope(given), given["action"])
         return _brief(found) | {"inputSchema": found.action.input_schema}
 
     async def run_read(caller: Caller, given: Json) -> Any:
-        found = await finder.get(tenant_of(caller), _scope(given), given["action"])
+        found = await finder.get(caller.own_tenant, _scope(given), given["action"])
         if found.action.operation_class is not OperationClass.READ:
             raise InvalidRequest("This action changes data: use run_write_action.")
         return await _run(caller, given, Options())
@@ -76,7 +76,7 @@ def tools(finder: Finder, actions: Actions, room: ConnectionRoom) -> Sequence[To
         return await _send(caller, given, request)
 
     async def _send(caller: Caller, given: Json, request: ApiRequest) -> Any:
-        tenant = tenant_of(caller)
+        tenant = caller.own_tenant
         connection = await _connection(tenant, given.get("connectionId"))
         answer = await room.calls.api(tenant, connection, caller.operations)(request)
         try:
@@ -97,7 +97,7 @@ def tools(finder: Finder, actions: Actions, room: ConnectionRoom) -> Sequence[To
         raise InvalidRequest(told, connectionIds=[one.id for one in ready])
 
     async def listed(caller: Caller, given: Json) -> Any:
-        found = await connections.of_tenant(tenant_of(caller))
+        found = await connections.of_tenant(caller.own_tenant)
         return {"connections": [_connected(one) for one in found]}
 
     async def connect(caller: Caller, given: Json) -> Any:

@@ -25,7 +25,8 @@ from clinch.program import renew_idle_connections
 def ask_for(desk: Desk, app: str = "yard") -> dict[str, Any]:
     response = desk.ask("POST", "/connections", {"connectorKey": app})
     assert response.status_code == 200, response.text
-    return response.json()  # type: ignore[no-any-return]
+    asked: dict[str, Any] = response.json()
+    return asked
 
 
 def go_to_app(browser: requests.Session, page: str) -> requests.Response:

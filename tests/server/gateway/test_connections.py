@@ -256,7 +256,8 @@ def test_what_was_archived_comes_back_without_what_it_held(organization: Organiz
         assert (restored["id"], restored["key"]) == (id, "mine")
         assert restored["state"] == "CLIENT_ACTION_REQUIRED"
     assert proxied(desk, id, "/me/").json()["key"] == "connection_is_defunct"
-    assert desk.ask("POST", "/connections/conn_nowhere/restore").status_code == 404
+    for nowhere in ("conn_nowhere", "conn_%00"):
+        assert desk.ask("POST", f"/connections/{nowhere}/restore").status_code == 404
 
 
 def test_names_and_keys_change(organization: Organization) -> None:

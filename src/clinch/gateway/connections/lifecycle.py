@@ -14,11 +14,10 @@ from clinch.gateway.connections.issuers import Issuers, ThisServer
 from clinch.gateway.connections.records import Connections, check_key, checked_text
 from clinch.gateway.connections.renewal import Renewal
 from clinch.gateway.connections.sessions import ConnectSession
-from clinch.gateway.connectors.catalog import Catalog, Catalogs
+from clinch.gateway.connectors.catalog import Catalogs
 from clinch.gateway.connectors.clients import OAuthClients
 from clinch.gateway.connectors.connector import AuthOption, Connector
 from clinch.gateway.errors import (
-    AccessDenied,
     ConfigurationError,
     GatewayError,
     InvalidRequest,
@@ -63,8 +62,8 @@ class Lifecycle:
 
         Raises GatewayError.
         """
-        tenant = _tenant(caller)
-        connector = _connector(await self._catalogs.of(tenant.organization), wanted.app)
+        tenant = caller.own_tenant
+        connector = (await self._catalogs.of(tenant.organization)).named(wanted.app)
         option = self._option(caller, connector, wanted)
         if not wanted.again and wanted.input is None and wanted.key is None:
             for one in await self._connections.of_tenant(tenant):
@@ -93,7 +92,7 @@ class Lifecycle:
         self, caller: Caller, address: str, name: str | None, now: datetime
     ) -> Connection:
         """The connection to the app at a web address, made at need; raises GatewayError."""
-        catalog = await self._catalogs.of(_tenant(caller).organization)
+        catalog = await self._catalogs.of(caller.own_tenant.organization)
         connector = catalog.by_domain(address) or catalog.get(address.strip().lower())
         if connector is None:
             raise NotFound(
@@ -109,7 +108,7 @@ class Lifecycle:
         session: ConnectSession | None = None,
     ) -> Connection:
         """Let a connection in, in place: at once where no person is needed, else by a page."""
-        tenant = _tenant(caller)
+        tenant = caller.own_tenant
         one = await self._connections.get(tenant, id_or_key)
         if one.option.type != "this-server" or caller.actor is None:
             page = await self._entrance.page_for(tenant, one, now, session)
@@ -125,7 +124,7 @@ class Lifecycle:
     async def options(self, tenant: GatewayTenant, app: str) -> tuple[AuthOption, ...]:
         """The ways into an app that can be gone here; raises NotFound."""
         catalog = await self._catalogs.of(tenant.organization)
-        return self._clients.offered(_connector(catalog, app))
+        return self._clients.offered(catalog.named(app))
 
     async def renew(self, tenant: GatewayTenant, id_or_key: str) -> None:
         """Renew what a connection holds before its time; raises ConnectionDefunct.
@@ -148,6 +147,7 @@ class Lifecycle:
     async def restore(self, tenant: GatewayTenant, id: str, now: datetime) -> Connection:
         """Bring an archived connection back, which a person has to connect anew; one that is not
         archived stays as it is. Raises NotFound, and AlreadyExists where another has its key."""
+        id = id.replace("\x00", "")
         async with tenant_rows(self._database, tenant) as rows:
             key = await rows.value(
                 "select c.key from gateway_connection c where c.organization_id = $1"
@@ -232,18 +232,3 @@ class Lifecycle:
             f"{connector.name} has no way in for this caller, unless whoever runs this server makes"
             f" it a client of {connector.name} and sets {settings}."
         )
-
-
-def _connector(catalog: Catalog, app: str) -> Connector:
-    connector = catalog.get(app)
-    if connector is None:
-        raise NotFound(
-            "No app has this id or key.", hint="membrane search WORDS --elementType=connector"
-        )
-    return connector
-
-
-def _tenant(caller: Caller) -> GatewayTenant:
-    if caller.tenant is None:
-        raise AccessDenied("This is a tenant's own: the token has to name one (tenantKey).")
-    return caller.tenant

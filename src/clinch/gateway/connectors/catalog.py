@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from clinch.db.database import Tenant
 from clinch.gateway.connectors.connector import Connector
 from clinch.gateway.connectors.imported import ImportedConnectors
+from clinch.gateway.errors import NotFound
 
 # How much a word of the search says where it is found; the beginning of a word says half of it.
 # The places are those of `_places`, in their order: key, name, domains, categories, description.
@@ -32,6 +33,15 @@ class Catalog:
 
     def get(self, id_or_key: str) -> Connector | None:
         return self._named.get(id_or_key)
+
+    def named(self, id_or_key: str) -> Connector:
+        """The app with an id or key; raises NotFound."""
+        found = self.get(id_or_key)
+        if found is None:
+            raise NotFound(
+                "No app has this id or key.", hint="Find one: membrane search WORDS --json"
+            )
+        return found
 
     def by_domain(self, address: str) -> Connector | None:
         """The app at a web address or domain: one of its domains, or below one; the nearest."""

@@ -22,7 +22,6 @@ from clinch.gateway.running.finding import (
     AnyAction,
     Finder,
     Scope,
-    tenant_of,
 )
 from clinch.gateway.running.operations import answer_to, checked_input, request_of
 from clinch.gateway.running.run_logs import Details, RunLog, Sent
@@ -78,7 +77,7 @@ class Actions:
         self, caller: Caller, scope: Scope, key: str, input: Any, options: Options
     ) -> Ran:
         """Run the action with a key; raises GatewayError, whose data has the record's id."""
-        tenant = tenant_of(caller)
+        tenant = caller.own_tenant
         found = await self._finder.get(tenant, scope, key)
         action = found.action
         if action.operation_class not in caller.operations:
@@ -95,7 +94,7 @@ class Actions:
     ) -> Ran:
         """Send one request, a template as saved actions have it; raises GatewayError, whose data
         has the record's id if the request was one."""
-        tenant = tenant_of(caller)
+        tenant = caller.own_tenant
         connection = await self._finder.connection(tenant, scope)
         proofs, base_url = connection.connector.proofs, connection.option.base_url
         template = read_template(request, "api", base_url, proofs)

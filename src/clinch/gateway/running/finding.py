@@ -9,13 +9,12 @@ from clinch.gateway.actions.action import Action
 from clinch.gateway.connections.connection import Connection
 from clinch.gateway.connections.records import Connections
 from clinch.gateway.connectors import close
-from clinch.gateway.connectors.catalog import Catalog, Catalogs
+from clinch.gateway.connectors.catalog import Catalogs
 from clinch.gateway.connectors.connector import Connector, Operation
-from clinch.gateway.errors import AccessDenied, InvalidRequest, NotFound
+from clinch.gateway.errors import InvalidRequest, NotFound
 from clinch.gateway.intent.document import document_of
 from clinch.gateway.intent.index import IntentIndex
 from clinch.gateway.running.saved_actions import SavedAction, SavedActions
-from clinch.gateway.tenancy.access import Caller
 from clinch.gateway.tenancy.tenants import GatewayTenant
 
 _MOST_INDEXES = 100
@@ -158,7 +157,7 @@ class Finder:
         catalog = await self._catalogs.of(tenant.organization)
         connected: list[Connection] = await self._connections.of_tenant(tenant)
         if scope.connector is not None:
-            connector = _connector(catalog, scope.connector)
+            connector = catalog.named(scope.connector)
             return [connector], [one for one in connected if one.connector.key == connector.key]
         return list(catalog.connectors), connected
 
@@ -211,13 +210,6 @@ class Finder:
         return _Index(IntentIndex(documents), actions)
 
 
-def tenant_of(caller: Caller) -> GatewayTenant:
-    """The tenant that asks; raises AccessDenied for a manager who speaks for none."""
-    if caller.tenant is None:
-        raise AccessDenied("This is a tenant's own: the token has to name one (tenantKey).")
-    return caller.tenant
-
-
 def _within(saved: SavedAction, connected: Sequence[Connection]) -> bool:
     """Whether an action for one connection is for one of these."""
     return saved.connection_id is None or any(one.id == saved.connection_id for one in connected)
@@ -233,15 +225,6 @@ def _ids(
     if isinstance(action, SavedAction) and action.connection_id is not None:
         return (action.connection_id,)
     return tuple(one.id for one in connected if one.connector.key == connector.key)
-
-
-def _connector(catalog: Catalog, key: str) -> Connector:
-    connector = catalog.get(key)
-    if connector is None:
-        raise NotFound(
-            f"No app is called {key[:100]}.", hint="Find one: membrane search WORDS --json"
-        )
-    return connector
 
 
 def _not_one(app: Connector | None, ids: Sequence[str]) -> InvalidRequest:

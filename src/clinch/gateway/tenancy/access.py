@@ -53,6 +53,13 @@ class Caller:
     operations: frozenset[OperationClass]
 
     @property
+    def own_tenant(self) -> GatewayTenant:
+        """The tenant that asks; raises AccessDenied for a manager who speaks for none."""
+        if self.tenant is None:
+            raise AccessDenied("This is a tenant's own: the token has to name one (tenantKey).")
+        return self.tenant
+
+    @property
     def counted_as(self) -> str:
         """By what its requests are counted: a user's credential, or whom a workspace's tokens name,
         since there may be any number of those."""

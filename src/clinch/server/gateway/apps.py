@@ -9,7 +9,7 @@ from typing import Any
 from clinch.gateway.connectors.catalog import Catalogs
 from clinch.gateway.connectors.clients import OAuthClients
 from clinch.gateway.connectors.connector import AuthOption, Connector
-from clinch.gateway.errors import InvalidRequest, NotFound
+from clinch.gateway.errors import InvalidRequest
 from clinch.server.gateway.exchange import Answer, Exchange, GatewayRoute, json_answer
 
 
@@ -32,9 +32,7 @@ def app_routes(catalogs: Catalogs, clients: OAuthClients) -> list[GatewayRoute]:
 
     async def one(exchange: Exchange) -> Answer:
         catalog = await catalogs.of(exchange.caller.organization)
-        connector = catalog.get(exchange.arguments[0])
-        if connector is None:
-            raise NotFound("No app has this id or key.")
+        connector = catalog.named(exchange.arguments[0])
         options = [option_shown(option) for option in clients.offered(connector)]
         return json_answer(shown(connector) | {"options": options})
 

@@ -100,10 +100,7 @@ class Exchange:
 
     @property
     def tenant(self) -> GatewayTenant:
-        """The tenant that asks; raises AccessDenied for a manager who speaks for none."""
-        if self.caller.tenant is None:
-            raise AccessDenied("This is a tenant's own: the token has to name one (tenantKey).")
-        return self.caller.tenant
+        return self.caller.own_tenant
 
     def need_manager(self, does: OperationClass = OperationClass.READ) -> None:
         """Raise AccessDenied unless the caller manages the workspace, by a login for what this
