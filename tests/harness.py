@@ -30,6 +30,7 @@ from clinch.server.openapi import openapi
 from clinch.server.rate_limit import RateLimit
 from clinch.server.routes import Route
 from clinch.server.session import SignInRoute
+from clinch.server.transport import HttpProtocol
 from clinch.vault.vault import Vault
 
 TEST = Provenance(source="test")
@@ -133,6 +134,7 @@ class serve:
         self._app = application(store, Vault(SECRET_KEY), self._rate_limit)
         config = uvicorn.Config(
             self._app,
+            http=HttpProtocol,
             log_config=None,
             lifespan="off",
             timeout_keep_alive=600,  # none is closed just as the next request goes out

@@ -60,10 +60,15 @@ class RecordingDatabase(Database):
         self.asked: dict[str, Asked] = {}
 
     @asynccontextmanager
-    async def tenant(
-        self, tenant: Tenant, *, commit: bool = True, plan_anew: bool = False
+    async def tenant(self, tenant: Tenant, *, commit: bool = True) -> AsyncIterator[Transaction]:
+        async with super().tenant(tenant, commit=commit) as transaction:
+            yield self._recorded(transaction, tenant.organization_id)
+
+    @asynccontextmanager
+    async def reading(
+        self, tenant: Tenant, *, plan_anew: bool = False
     ) -> AsyncIterator[Transaction]:
-        async with super().tenant(tenant, commit=commit, plan_anew=plan_anew) as transaction:
+        async with super().reading(tenant, plan_anew=plan_anew) as transaction:
             yield self._recorded(transaction, tenant.organization_id)
 
     @asynccontextmanager

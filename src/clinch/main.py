@@ -38,6 +38,8 @@ async def web() -> None:
     """Serve HTTP on the socket that the parent listens on, until told to stop."""
     import uvicorn
 
+    from clinch.server.transport import HttpProtocol
+
     keep_freed_memory()
     database = Database(environ["CLINCH_DATABASE_URL"], _CONNECTIONS)
     waker = Waker(environ["CLINCH_DATABASE_URL"])
@@ -48,6 +50,7 @@ async def web() -> None:
     server = uvicorn.Server(
         uvicorn.Config(
             app,
+            http=HttpProtocol,
             log_config=None,
             access_log=False,
             lifespan="off",

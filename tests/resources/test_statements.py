@@ -36,10 +36,16 @@ class WatchedDatabase(Database):
         self.seen: list[Transaction] = []
 
     @asynccontextmanager
-    async def tenant(
-        self, tenant: Tenant, *, commit: bool = True, plan_anew: bool = False
+    async def tenant(self, tenant: Tenant, *, commit: bool = True) -> AsyncIterator[Transaction]:
+        async with super().tenant(tenant, commit=commit) as transaction:
+            self.seen.append(transaction)
+            yield transaction
+
+    @asynccontextmanager
+    async def reading(
+        self, tenant: Tenant, *, plan_anew: bool = False
     ) -> AsyncIterator[Transaction]:
-        async with super().tenant(tenant, commit=commit, plan_anew=plan_anew) as transaction:
+        async with super().reading(tenant, plan_anew=plan_anew) as transaction:
             self.seen.append(transaction)
             yield transaction
 

@@ -16,6 +16,9 @@ _ID = re.compile(r"[A-Za-z0-9_]{1,80}")
 # Plans of whole answers are large, and each connection keeps its own; none is too long to keep.
 _STATEMENTS = 150
 
+# How long a connection that nobody wants stays in the transaction of its last reading, in seconds.
+_LINGER = 0.05
+
 # Nobody may hold a lock for long: a writer that hangs is ended by the server.
 _SETTINGS = {
     "application_name": "clinch",
@@ -48,11 +51,11 @@ class Tenant:
     credential_id: str | None = None
     version: int = 0
 
-    def begin(self) -> str:
+    def begin(self, *, read_only: bool = False) -> str:
         if not _UUID.fullmatch(self.organization_id):
             raise ValueError("an organization is named by its uuid")
         message = (
-            "begin; set local role clinch_app; "
+            f"begin{' read only' * read_only}; set local role clinch_app; "
             f"set local app.organization_id = '{self.organization_id}'"
         )
         if self.credential_id is None:
@@ -95,35 +98,55 @@ class Database:
         self._room = connections
         self._free: list[asyncpg.Connection] = []
         self._waiters: deque[asyncio.Future[asyncpg.Connection | None]] = deque()
+        self._ending: asyncio.Task[None] | None = None
 
     async def close(self) -> None:
+        if self._ending is not None:
+            self._ending.cancel()
+            await asyncio.wait([self._ending])
         free, self._free = self._free, []
         for connection in free:
             await connection.close(timeout=2)
 
     @asynccontextmanager
-    async def tenant(
-        self, tenant: Tenant, *, commit: bool = True, plan_anew: bool = False
-    ) -> AsyncIterator[Transaction]:
+    async def tenant(self, tenant: Tenant, *, commit: bool = True) -> AsyncIterator[Transaction]:
         """A transaction of one organization; rolled back on any error, or when `commit` is False.
 
-        With `plan_anew` statements are planned for their values, as conditions need it. Raises
-        CredentialChanged, Busy, or what the database says.
+        Raises CredentialChanged, Busy, or what the database says.
         """
+        async with self._of(tenant.begin(), "commit" if commit else "rollback") as transaction:
+            yield transaction
+
+    @asynccontextmanager
+    async def reading(
+        self, tenant: Tenant, *, plan_anew: bool = False
+    ) -> AsyncIterator[Transaction]:
+        """The same, to read in only. What ends it travels with the message that begins the
+        connection's next transaction, or is sent soon when there is none.
+
+        With `plan_anew` statements are planned for their values, as conditions need it.
+        """
+        anew = "; set local plan_cache_mode = auto" if plan_anew else ""
+        async with self._of(tenant.begin(read_only=True) + anew, None) as transaction:
+            yield transaction
+
+    @asynccontextmanager
+    async def _of(self, begin: str, end: str | None) -> AsyncIterator[Transaction]:
         connection = await self._acquire()
         settled = False
         try:
             try:
-                anew = "; set local plan_cache_mode = auto" if plan_anew else ""
-                await connection.execute(tenant.begin() + anew)
+                before = "rollback; " if connection.is_in_transaction() else ""
+                await connection.execute(before + begin)
                 yield Transaction(connection)
             except BaseException as error:
                 settled = await _roll_back(connection)
                 if isinstance(error, asyncpg.InvalidAuthorizationSpecificationError):
                     raise CredentialChanged from None
                 raise
-            await connection.execute("commit" if commit else "rollback")
-            settled = True
+            if end is not None:
+                await connection.execute(end)
+            settled = connection.is_in_transaction() == (end is None)
         finally:
             self._release(connection, usable=settled)
 
@@ -150,12 +173,27 @@ class Database:
         connection = await self._acquire()
         settled = False
         try:
+            if connection.is_in_transaction():
+                await connection.execute("rollback")
             async with connection.transaction():
                 await connection.execute(first)
                 yield Transaction(connection)
-            settled = True
+            settled = not connection.is_in_transaction()
         finally:
             self._release(connection, usable=settled)
+
+    async def _end_readings(self) -> None:
+        """End what the free connections have read, until none of them is in a transaction."""
+        while lingering := [each for each in self._free if each.is_in_transaction()]:
+            await asyncio.sleep(_LINGER)
+            for connection in lingering:
+                if connection in self._free and connection.is_in_transaction():
+                    self._free.remove(connection)
+                    settled = False
+                    try:
+                        settled = await _roll_back(connection)
+                    finally:
+                        self._release(connection, usable=settled)
 
     async def _acquire(self) -> asyncpg.Connection:
         while self._free:
@@ -195,7 +233,7 @@ class Database:
 
     def _release(self, connection: asyncpg.Connection, *, usable: bool) -> None:
         # A connection whose state is not known for certain is thrown away, never handed on.
-        if usable and not connection.is_closed() and not connection.is_in_transaction():
+        if usable and not connection.is_closed():
             self._pass_on(connection)
         else:
             connection.terminate()
@@ -212,6 +250,8 @@ class Database:
             self._room += 1
         else:
             self._free.append(connection)
+            if connection.is_in_transaction() and (self._ending is None or self._ending.done()):
+                self._ending = asyncio.create_task(self._end_readings())
 
 
 async def _roll_back(connection: asyncpg.Connection) -> bool:

@@ -65,9 +65,12 @@ class CustomFields(Field):
             f"coalesce({out.lateral(row, self.values(row, out, ['custom']) or '')}.by_name, '{{}}')"
         )
 
+    def json_text(self, row: str, out: Output) -> str:
+        return self.output(row, out)
+
     def values(self, row: str, out: Output, keys: Iterable[str] | None) -> str | None:
-        """SQL for a row with the values: by name as JSON, and `flat`, the text of each with its
-        key before and a comma behind; null where there are none.
+        """SQL for a row with the values, each as text: `by_name` a JSON object, and `flat` each
+        with its key before and a comma behind; null where there are none.
 
         None when `keys` are given and name no value.
         """
@@ -81,14 +84,18 @@ class CustomFields(Field):
         place = f"{row}.{self.owner_ref.column}" if self.owner else f"'{self.object_type}'"
         value = f"{row}.custom -> f.id"
         order = "order by f.position, f.id"
+        # Objects without values are passed over; the `offset` keeps the planner from writing the
+        # query out for each of the two texts.
         return (
-            f"select string_agg(to_json('custom.' || f.id)::text || ':' || ({value})::text || ',',"
-            f" '' {order}) as flat, json_object_agg(f.name, {value} {order}) as by_name"
-            f" from {table} f where {row}.custom <> '{{}}' and f.organization_id = $1"
+            "select v.texts[1] as flat, v.texts[2] as by_name from ("
+            f"select case when {row}.custom <> '{{}}' then (select array[string_agg("
+            f"to_json('custom.' || f.id)::text || ':' || ({value})::text || ',', '' {order}),"
+            f" json_object_agg(f.name, {value} {order})::text]"
+            f" from {table} f where f.organization_id = $1"
             f" and f.kind in ('{kind}', 'shared') and {row}.custom ? f.id{only}"
             f" and (f.kind = '{kind}' or f.given_to ? {place})"
             f" and (f.converting_to_type is null or custom_value_fits("
-            f"f.type, f.accepts_multiple_values, f.choices, {value}))"
+            f"f.type, f.accepts_multiple_values, f.choices, {value}))) end as texts offset 0) v"
         )
 
 

@@ -75,7 +75,7 @@ def _text(noun: str, key: str, row: str, out: Output) -> str | None:
     field = out.field_of(noun, "custom" if custom else key)
     if custom and isinstance(field, CustomFields):
         values = out.lateral(row, field.values(row, out, ["custom"]) or "")
-        value = f"({values}.by_name -> {literal(key.removeprefix(_CUSTOM))})"
+        value = f"({values}.by_name::json -> {literal(key.removeprefix(_CUSTOM))})"
         several = f"(select string_agg(v, ',') from json_array_elements_text({value}) v)"
         return f"case json_typeof({value}) when 'array' then {several} else {value} #>> '{{}}' end"
     if field is None or not field.shown or not _is_plain(field):

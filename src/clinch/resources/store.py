@@ -39,7 +39,7 @@ class Store:
         self, actor: Actor, *, plan_anew: bool = False
     ) -> AbstractAsyncContextManager[Transaction]:
         """A transaction of the actor's organization, to read in; `plan_anew` for conditions."""
-        return self.database.tenant(actor.tenant, plan_anew=plan_anew)
+        return self.database.reading(actor.tenant, plan_anew=plan_anew)
 
     async def write(
         self,

@@ -97,7 +97,8 @@ class Output(Protocol):
         ...
 
     def children(self, children: "Children", row: str) -> str:
-        """The alias of a row that has the children of `row`: their JSON as `items`, their `ids`."""
+        """The alias of a row that has the children of `row`: the text of their JSON as `items`,
+        their `ids`."""
         ...
 
     def rolled_up(self, field: "RollUp", row: str) -> str:
@@ -225,8 +226,16 @@ class Field:
         return f"({value})" if fill is None else f"coalesce({value}, {fill})"
 
     def output(self, row: str, out: Output) -> str:
-        """SQL for the value as JSON, `row` being the alias of the table's row."""
+        """SQL for the value that is answered, `row` being the alias of the table's row."""
         return self.sql(row)
+
+    def json_text(self, row: str, out: Output) -> str:
+        """SQL for what stands for the value in the text of an object's JSON."""
+        value = self.output(row, out)
+        # A list is JSON already.
+        return (
+            f"coalesce({value if self.json_type == 'array' else f'json_scalar({value})'}, 'null')"
+        )
 
     def operand(self, row: str, out: Output) -> str:
         """SQL for the value as conditions and orders compare it."""

@@ -104,7 +104,7 @@ class Shown(Field):
     def output(self, row: str, out: Output) -> str:
         field = out.field_of(self.ref.target, self.target_key)
         if field is None:
-            return "null"
+            return "null::text"
         other = out.joined(self.ref, row)
         value = field.output(other, out)
         # What is made of the columns of no object would not be null by itself.
@@ -201,6 +201,9 @@ class Children(Field):
 
     def output(self, row: str, out: Output) -> str:
         return f"{out.children(self, row)}.items"
+
+    def json_text(self, row: str, out: Output) -> str:
+        return self.output(row, out)
 
     def schema(self) -> dict[str, Json]:
         return {"type": "array", "items": {"$ref": f"#/components/schemas/{self.target}"}}

@@ -11,8 +11,8 @@ from clinch.resources.actor import Actor
 from clinch.resources.declaration import Declarations, Resource
 from clinch.resources.fields import Children, Field, Ref, RollUp, literal
 
-# Without it the planner writes the whole record out wherever it is named, with all that is in it.
-_ONCE = " offset 0"
+# No function takes more arguments.
+_MOST_ARGUMENTS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +67,7 @@ class Composer:
             texts = {v: self._text(v, row, keys) for v in resource.variants.values()}
             whens = (f"when {_is_of(variant, row)} then {text}" for variant, text in texts.items())
             return f"case {' '.join(whens)} end"
-        item = self._alias()
-        columns = self._columns(resource, row, keys)
-        json = self._json(resource, row, item, keys, bare=not columns)
-        return f"(select ({json})::text from (select {columns}{_ONCE}) {item})"
+        return self._json(resource, row, keys)
 
     def alone(self, field: Field, row: str) -> str:
         """SQL for one field as it is compared, in a statement that has no joins for it."""
@@ -128,7 +125,7 @@ class Composer:
         return resource.table, resource.only["kind"]
 
     def children(self, children: Children, row: str) -> str:
-        """The alias of a row that has the children of the object `row`: all of their JSON as
+        """The alias of a row that has the children of the object `row`: the text of their JSON as
         `items`, their ids as `ids`."""
         scope, place = self._scopes[-1], (row, f"children {children.key}")
         known = scope.rows.get(place)
@@ -136,22 +133,20 @@ class Composer:
             return known
         resource = self._declarations[children.target]
         alias = scope.rows[place] = self._alias()
-        child, item = self._alias(), self._alias()
+        child = self._alias()
         # What they refer to by that is the object itself, which need not be looked up again.
         parent = {(child, resource.fields[children.by].column): row} if children.by else {}
         self._scopes.append(_Scope(child, parent))
-        keys = _without(resource, children.without)
-        columns = self._columns(resource, child, keys)
-        json = self._json(resource, child, item, keys)
+        json = self._json(resource, child, _without(resource, children.without))
         joins = " ".join(self._scopes.pop().joins)
         by = resource.fields[children.by].column if children.by else ""
         link = f" and {child}.{by} = {row}.id" if by else ""
         order = f"order by {child}.{children.order}, {child}.id"
         scope.joins.append(
-            f"cross join lateral (select coalesce(json_agg({json} {order}), '[]') as items,"
+            "cross join lateral (select"
+            f" concat('[', string_agg({json}, ',' {order}), ']') as items,"
             f" coalesce(json_agg({child}.id {order}), '[]') as ids"
             f" from {resource.table} {child} {joins}"
-            f" cross join lateral (select {columns}{_ONCE}) {item}"
             f" where {child}.organization_id = $1{link}{self._seen(resource, child)}"
             f" and {children.only.format(row=child)}) {alias}"
         )
@@ -180,36 +175,28 @@ class Composer:
         )
         return alias
 
-    def _json(
-        self,
-        resource: type[Resource],
-        row: str,
-        item: str,
-        keys: Iterable[str] | None,
-        *,
-        bare: bool = False,
-    ) -> str:
-        """SQL for the JSON of the record `item`, with the custom values of its `row` before it;
-        `bare` says that the record is empty."""
+    def _json(self, resource: type[Resource], row: str, keys: Iterable[str] | None) -> str:
+        """SQL for the text of the row's JSON, with its custom values first."""
         custom = resource.custom_fields
         values = custom.values(row, self, keys) if custom is not None else None
-        if values is None:
-            return f"row_to_json({item})"
-        flat = f"{self.lateral(row, values)}.flat"
-        if bare:
-            return f"'{{' || coalesce(rtrim({flat}, ','), '') || '}}'"
-        joined = f"'{{' || {flat} || substr(row_to_json({item})::text, 2)"
-        return f"case when {flat} is null then row_to_json({item}) else ({joined})::json end"
+        flat = None if values is None else f"{self.lateral(row, values)}.flat"
+        pieces = ["'{'"]
+        shown = self._fields(resource, keys)
+        if flat is not None:
+            pieces.append(flat if shown else f"rtrim({flat}, ',')")
+        for place, one in enumerate(shown):
+            pieces.append(literal(f'{"," * (place > 0)}"{one.key}":'))
+            pieces.append(one.json_text(row, self))
+        return _concat([*pieces, "'}'"])
 
-    def _columns(self, resource: type[Resource], row: str, keys: Iterable[str] | None) -> str:
-        fields = [
+    def _fields(self, resource: type[Resource], keys: Iterable[str] | None) -> list[Field]:
+        return [
             field
             for field in resource.fields.values()
             if field.shown
             and self._actor.may(field.seen_with)
             and (not field.optional if keys is None else field.key in keys)
         ]
-        return ", ".join(f'{field.output(row, self)} as "{field.key}"' for field in fields)
 
     def _seen(self, resource: type[Resource], row: str) -> str:
         """What narrows the rows of a table to those of the resource that the actor may see."""
@@ -235,3 +222,11 @@ def _without(resource: type[Resource], left_out: frozenset[str]) -> list[str] | 
 def _is_of(resource: type[Resource], row: str) -> str:
     """That a row of the table, which others share, is one of the resource."""
     return " and ".join(f"{row}.{name} = '{word}'" for name, word in resource.only.items())
+
+
+def _concat(pieces: list[str]) -> str:
+    """SQL for the texts one after the other, each copied but once; a null is left out."""
+    while len(pieces) > _MOST_ARGUMENTS:
+        first, pieces = pieces[:_MOST_ARGUMENTS], pieces[_MOST_ARGUMENTS:]
+        pieces = [f"concat({', '.join(first)})", *pieces]
+    return f"concat({', '.join(pieces)})"

@@ -54,7 +54,7 @@ class ReadPath:
     def __init__(self, declarations: Declarations) -> None:
         self.declarations = declarations
         self._texts: dict[tuple[_Shape, str], tuple[Composed, bool]] = {}
-        self._statements: dict[_Shape, str] = {}
+        self._statements: dict[object, str] = {}
         self._totals: OrderedDict[tuple[object, ...], tuple[int, str]] = OrderedDict()
 
     async def get(
@@ -82,7 +82,7 @@ class ReadPath:
                 f" from {resource.table} r {object.joins} where {where}"
             )
             if seen and query.parameters == arguments:
-                self._statements[shape] = sql
+                self._keep(shape, sql)
             arguments = query.parameters
         body: bytes | None = await transaction.value(sql, *arguments)
         if body is None:
@@ -152,35 +152,59 @@ class ReadPath:
         One statement. The total of everything is kept with the log; one under a condition is
         counted and remembered until the organization's next event.
         """
-        query = Conditions(self.declarations, actor)
+        place = [page.skip + page.limit, page.limit + 1, page.skip]
+        arguments: list[Any] = [actor.organization_id, *place]
+        shape = self._shape(actor, resource, page.keys), page.order, page.total
+        unbounded = page.where == EVERYTHING and self.sees_all(actor, resource)
+        whole = unbounded and page.group is None and not resource.totals
+        sql, remember = self._statements.get(shape) if whole else None, None
+        if sql is None:
+            query = Conditions(self.declarations, actor)
+            sql, remember = self._page(query, actor, resource, page, place, unbounded=unbounded)
+            if whole and query.parameters == arguments:
+                self._keep(shape, sql)
+            arguments = query.parameters
+        row = (await transaction.rows(sql, *arguments))[0]
+        if remember is not None:
+            self._remember(remember, (row[1], row[2]))
+        body: bytes = row[0]
+        return body
+
+    def _page(
+        self,
+        query: Conditions,
+        actor: Actor,
+        resource: type[Resource],
+        page: Page,
+        place: list[int],
+        *,
+        unbounded: bool,
+    ) -> "tuple[str, tuple[object, ...] | None]":
+        """The statement of a page, and what its total is to be remembered under; `place` has the
+        numbers of the last row, of the most rows and of those before."""
         object = self._object(query, actor, resource, page.keys)
         where = query.where(resource, "r", page.where)
         order = query.order(resource, "r", page.order or resource.default_order)
         groups = self._groups(resource, page, where)
         order = groups.order + order
-        last = query.bind(page.skip + page.limit)
-        end = query.bind(page.limit + 1)
-        start = query.bind(page.skip)
+        last, end, start = map(query.bind, place)
         objects = (
             f"select {object.text} as json, r.page_row{groups.name}"
             f" from page r {object.joins} where r.page_row <= {last}"
         )
-        closing = "|| '}'"
-        total, remember = self._total(actor, resource, page, query, where)
+        total, remember = self._total(resource, page, query, where, unbounded=unbounded)
+        # One concat copies the answer once, where each || would copy it anew.
+        closing = "" if total.closed else ", '}'"
         sql = (
             "with page as materialized (select r.*,"
             f" row_number() over (order by {order}) as page_row{groups.column}"
             f" from {resource.table} r where {where} order by {order} limit {end} offset {start})"
-            f"{groups.table}{total.table} select convert_to('{{\"data\":[' ||"
-            f" coalesce(({groups.of(objects)}), '')"
-            f" || '],\"has_more\":' || (select count(*) > {end} - 1 from page)::text"
-            f"{total.text} {'' if total.closed else closing}, 'UTF8'){total.columns}"
+            f"{groups.table}{total.table} select convert_to(concat('{{\"data\":[',"
+            f" ({groups.of(objects)}), '],\"has_more\":',"
+            f" (select count(*) > {end} - 1 from page)::text{total.text}{closing}), 'UTF8')"
+            f"{total.columns}"
         )
-        row = (await transaction.rows(sql, *query.parameters))[0]
-        if remember is not None:
-            self._remember(remember, (row[1], row[2]))
-        body: bytes = row[0]
-        return body
+        return sql, remember
 
     def sees_all(self, actor: Actor, resource: type[Resource]) -> bool:
         """Whether the actor may see every object of the resource."""
@@ -201,18 +225,18 @@ class ReadPath:
 
     def _total(
         self,
-        actor: Actor,
         resource: type[Resource],
         page: Page,
         query: Conditions,
         where: str,
+        *,
+        unbounded: bool,
     ) -> "tuple[_Total, tuple[object, ...] | None]":
         if not resource.counted or not page.total:
             return _Total(), None
-        unbounded = page.where == EVERYTHING and self.sees_all(actor, resource)
         if unbounded and not resource.totals:
             kept = f"(select c.{counter(resource)} from event_clock c where c.organization_id = $1)"
-            return _Total(text=f" || ',\"total_results\":' || {kept}::text"), None
+            return _Total(text=f", ',\"total_results\":', {kept}"), None
         remembered = (resource.noun, where, *map(str, query.parameters[:-3]))
         seq, found = self._totals.get(remembered, (None, None))
         known = f"c.seq = {query.bind(seq)}::bigint then {query.bind(found)}::text"
@@ -224,7 +248,7 @@ class ReadPath:
             f" where {where}) t) end as found"
             " from event_clock c where c.organization_id = $1)"
         )
-        text = " || ',' || substr((select t.found from total t), 2)"
+        text = ", ',', substr((select t.found from total t), 2)"
         columns = ", (select t.seq from total t), (select t.found from total t)"
         return _Total(table, text, columns, closed=True), remembered
 
@@ -233,6 +257,12 @@ class ReadPath:
         self._totals.move_to_end(key)
         if len(self._totals) > _REMEMBERED:
             self._totals.popitem(last=False)
+
+    def _keep(self, shape: object, sql: str) -> None:
+        """Remember a statement that has no parameters but the usual ones."""
+        if len(self._statements) > _SHAPES:
+            self._statements.clear()
+        self._statements[shape] = sql
 
     def _object(
         self, query: Conditions, actor: Actor, resource: type[Resource], keys: Keys
@@ -253,7 +283,6 @@ class ReadPath:
         # Whoever asks for ever new sets of fields, or a new day, must not fill the memory.
         if len(self._texts) > _SHAPES:
             self._texts.clear()
-            self._statements.clear()
         bound = len(query.parameters)
         text = query.composer.object(resource, "r", keys)
         if len(query.parameters) == bound + query.is_timed:

@@ -1,0 +1,47 @@
+"""HTTP connections that send the head of an answer together with its body."""
+
+import asyncio
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+
+class OneWrite:
+    """A transport that keeps what is written until the next piece or the next turn of the loop.
+
+    uvicorn writes the head of an answer and its body apart; each would be sent, and wake who
+    reads it, by itself.
+    """
+
+    __slots__ = ("_kept", "_loop", "_transport")
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport, self._loop = transport, loop
+        self._kept: bytes | None = None
+
+    def write(self, data: bytes) -> None:
+        if self._kept is None:
+            self._kept = data
+            self._loop.call_soon(self._flush)
+        else:
+            kept, self._kept = self._kept, None
+            self._transport.writelines([kept, data])
+
+    def close(self) -> None:
+        self._flush()
+        self._transport.close()
+
+    def _flush(self) -> None:
+        if self._kept is not None:
+            kept, self._kept = self._kept, None
+            self._transport.write(kept)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
+class HttpProtocol(HttpToolsProtocol):
+    """uvicorn's, over such a transport."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(OneWrite(transport, self.loop))  # type: ignore[arg-type]

@@ -1,0 +1,48 @@
+"""How answers go over the wire."""
+
+import base64
+import socket
+import struct
+import sys
+from urllib.parse import urlsplit
+
+import pytest
+from harness import Api, Program
+
+ASKED = 20
+# Where Linux's tcp_info has how many segments with data have come.
+SEGMENTS = 152
+
+
+def connect(program: Program) -> socket.socket:
+    address = urlsplit(program.url)
+    return socket.create_connection((address.hostname or "", address.port or 0), timeout=20)
+
+
+def segments(connection: socket.socket) -> int:
+    info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, SEGMENTS + 4)
+    [count] = struct.unpack_from("I", info, SEGMENTS)
+    return int(count)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells of segments")
+def test_the_head_and_the_body_of_an_answer_come_as_one(api: Api) -> None:
+    key = base64.b64encode(f"{api.key}:".encode()).decode()
+    asked = f"GET /api/v1/status/lead/ HTTP/1.1\r\nHost: x\r\nAuthorization: Basic {key}\r\n\r\n"
+    with connect(api.program) as connection:
+        for _ in range(ASKED):
+            connection.sendall(asked.encode())
+            head, _, body = connection.recv(65536).partition(b"\r\n\r\n")
+            assert b"content-length: %d\r\n" % len(body) in head + b"\r\n"
+            assert b'"data":[{' in body
+        assert segments(connection) == ASKED
+
+
+def test_an_answer_without_a_body_is_sent_and_the_connection_closed(program: Program) -> None:
+    with connect(program) as connection:
+        connection.sendall(b"HEAD /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        answer = b""
+        while piece := connection.recv(65536):
+            answer += piece
+        assert answer.startswith(b"HTTP/1.1 200 ")
+        assert answer.endswith(b"\r\n\r\n")
