@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import requests
-from harness import TEST, Api, Organization, rows_of
+from harness import TEST, Api, Organization, document, rows_of
 
 from clinch.crm.custom_objects import CustomObject
 from clinch.identity.users import NewUser, create_user
@@ -96,6 +96,9 @@ def test_a_list_is_of_one_lead(vessels: Vessels) -> None:
     refused = api("GET", "/custom_object/")
     assert (refused.status_code, refused.json()["field-errors"]) == (400, {"lead_id": REQUIRED})
     assert api("GET", "/custom_object/?lead_id=").status_code == 400
+    operation = document()["paths"]["/custom_object/"]["get"]
+    needed = [one["name"] for one in operation["parameters"] if one.get("required")]
+    assert needed == ["lead_id"]
     boat = make_type(api, name="Boat")
     elsewhere = api.post("/lead/", {"name": "Other"})["id"]
     one, two = vessels.make(), api.post("/custom_object/", vessels.bare(boat))

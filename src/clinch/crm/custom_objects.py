@@ -1,16 +1,12 @@
 """Custom objects: what a lead has beside contacts and deals, of types that are made for it."""
 
-from typing import Any
-
 from clinch.crm.custom_types import CustomObjectType
 from clinch.crm.leads import Lead
 from clinch.crm.typed_objects import check_types, require_values, types_of_objects
 from clinch.db.schema import Index
 from clinch.resources.custom_fields import CustomFields
 from clinch.resources.declaration import Audited
-from clinch.resources.errors import REQUIRED, ValidationError
 from clinch.resources.fields import EQ, Ref, Text
-from clinch.resources.query.tree import Node
 
 
 class CustomObject(Audited, path="custom_object", prefix="custobj"):
@@ -19,6 +15,7 @@ class CustomObject(Audited, path="custom_object", prefix="custobj"):
     default_order = "date_created"
     create_status = 201
     delete_status = 204
+    list_needs = ("lead_id",)
     indexes = (Index(("organization_id", "lead_id", "date_created", "id")),)
     loads = [types_of_objects]
     before = [check_types, require_values]
@@ -29,10 +26,3 @@ class CustomObject(Audited, path="custom_object", prefix="custobj"):
     )
     name = Text(required=True, max=1000)
     custom = CustomFields("custom_object_custom_field", owner="custom_object_type_id", shown=False)
-
-    @classmethod
-    def narrow(cls, parameters: dict[str, str], actor: Any) -> list[Node]:
-        """A list is one of a lead's objects."""
-        if not parameters.get(cls.lead.key):
-            raise ValidationError({cls.lead.key: REQUIRED})
-        return []

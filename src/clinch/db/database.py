@@ -4,7 +4,7 @@ import asyncio
 import re
 from collections import deque
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -108,27 +108,25 @@ class Database:
         for connection in free:
             await connection.close(timeout=2)
 
-    @asynccontextmanager
-    async def tenant(self, tenant: Tenant, *, commit: bool = True) -> AsyncIterator[Transaction]:
+    def tenant(
+        self, tenant: Tenant, *, commit: bool = True
+    ) -> AbstractAsyncContextManager[Transaction]:
         """A transaction of one organization; rolled back on any error, or when `commit` is False.
 
         Raises CredentialChanged, Busy, or what the database says.
         """
-        async with self._of(tenant.begin(), "commit" if commit else "rollback") as transaction:
-            yield transaction
+        return self._of(tenant.begin(), "commit" if commit else "rollback")
 
-    @asynccontextmanager
-    async def reading(
+    def reading(
         self, tenant: Tenant, *, plan_anew: bool = False
-    ) -> AsyncIterator[Transaction]:
+    ) -> AbstractAsyncContextManager[Transaction]:
         """The same, to read in only. What ends it travels with the message that begins the
         connection's next transaction, or is sent soon when there is none.
 
         With `plan_anew` statements are planned for their values, as conditions need it.
         """
         anew = "; set local plan_cache_mode = auto" if plan_anew else ""
-        async with self._of(tenant.begin(read_only=True) + anew, None) as transaction:
-            yield transaction
+        return self._of(tenant.begin(read_only=True) + anew, None)
 
     @asynccontextmanager
     async def _of(self, begin: str, end: str | None) -> AsyncIterator[Transaction]:

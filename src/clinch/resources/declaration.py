@@ -82,6 +82,7 @@ class Resource:
       that they answer, over everything that fits: aggregates in SQL over `{row}`, by name.
     - `groupings`: what `_group_by` accepts (`key` or `-key`): how lists are answered in groups.
     - `also_at`: further paths by which older clients know the resource.
+    - `list_needs`: filters without which there is no list.
     - `list_parameters`: what `narrow` reads besides the fields' filters, with a line on each.
     - `when_deleted`: what a delete sets on an object that then stays, instead of taking it out,
       unless a rule does (`Work.delete`).
@@ -137,6 +138,7 @@ class Resource:
     looks: ClassVar[list[Loads]] = []
     before: ClassVar[list[Rule]] = []
     within: ClassVar[list[Rule]] = []
+    list_needs: ClassVar[tuple[str, ...]] = ()
     list_parameters: ClassVar[dict[str, str]] = {}
     also_at: ClassVar[tuple[str, ...]] = ()
     naive_times: ClassVar[bool] = False

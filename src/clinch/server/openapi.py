@@ -215,7 +215,9 @@ def _parameters(resource: type[Resource], operation: Operation, of_one: bool) ->
         for field in resource.fields.values():
             for op in field.filters:
                 name = field.key if op == "eq" else f"{field.key}__{op}"
-                found.append(query(name, {"type": "string"}, f"Only those whose {field.key} fits."))
+                one = query(name, {"type": "string"}, f"Only those whose {field.key} fits.")
+                needed = name in resource.list_needs
+                found.append(one | {"required": True} if needed else one)
     return found
 
 

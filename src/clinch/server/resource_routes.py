@@ -11,7 +11,15 @@ from clinch.identity.groups import names_groups, of_users
 from clinch.resources.actor import Actor
 from clinch.resources.custom_fields import CustomFields
 from clinch.resources.declaration import Resource
-from clinch.resources.errors import ApiError, BadRequest, Forbidden, Invalid, NotFound
+from clinch.resources.errors import (
+    REQUIRED,
+    ApiError,
+    BadRequest,
+    Forbidden,
+    Invalid,
+    NotFound,
+    ValidationError,
+)
 from clinch.resources.fields import Field, Ref
 from clinch.resources.query.definitions import custom_values
 from clinch.resources.query.read import Keys, Page
@@ -250,7 +258,11 @@ def both(first: Node, second: Node) -> Node:
 
 
 def read_filters(resource: type[Resource], parameters: dict[str, str], actor: Actor) -> Node:
-    """The condition of the declared filters among a list's parameters; raises BadRequest."""
+    """The condition of the declared filters among a list's parameters; raises BadRequest, and
+    ValidationError where one that is needed is missing."""
+    missing = [key for key in resource.list_needs if not parameters.get(key)]
+    if missing:
+        raise ValidationError(dict.fromkeys(missing, REQUIRED))
     nodes = resource.narrow(parameters, actor)
     for name, text in parameters.items():
         key, _, op = name.partition("__")
