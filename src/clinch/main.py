@@ -6,6 +6,7 @@ variables; see `clinch.cli.processes`.
 
 import asyncio
 import ctypes
+import gc
 import json
 import signal
 import socket
@@ -47,6 +48,7 @@ async def web() -> None:
     store = Store(database, declarations(environ["CLINCH_PUBLIC_URL"]), lambda _: waker.note())
     vault = open_vault(default_home())
     app = application(store, vault, int(environ.get("CLINCH_RATE_LIMIT", "1000")))
+    spare_what_lasts()
     server = uvicorn.Server(
         uvicorn.Config(
             app,
@@ -79,6 +81,13 @@ def keep_freed_memory() -> None:
         set_option = ctypes.CDLL(None).mallopt
         for option, size in _MALLOC:
             set_option(option, size)
+
+
+def spare_what_lasts() -> None:
+    """Keep the declarations, the routes and the modules out of garbage collection: they stay as
+    long as the process, and going through them took a tenth of a request's time."""
+    gc.collect()
+    gc.freeze()
 
 
 async def worker() -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from enum import StrEnum
+from functools import lru_cache
 
 from clinch.db.database import Tenant
 from clinch.resources.once import Attempt
@@ -80,7 +81,12 @@ class Actor:
 
     def tomorrow(self) -> datetime:
         """The moment when the user's day ends."""
-        return datetime.combine(self.today() + timedelta(days=1), time(), timezone(self.utc_offset))
+        return _midnight_after(self.today(), self.utc_offset)
+
+
+@lru_cache(maxsize=256)
+def _midnight_after(day: date, utc_offset: timedelta) -> datetime:
+    return datetime.combine(day + timedelta(days=1), time(), timezone(utc_offset))
 
 
 @dataclass(frozen=True, slots=True)
