@@ -74,7 +74,8 @@ DEALS: dict[str, dict[str, Any]] = {
 }
 TASKS: dict[str, dict[str, Any]] = {
     "call": {"lead": "acme", "text": "Ring the Coyote", "date": "2026-05-04"},
-    "quote": {"lead": "wayne", "text": "Send the quote", "date": "2026-05-05T10:00:00Z"},
+    # A time that is on the same day at every offset that NOON may have.
+    "quote": {"lead": "wayne", "text": "Send the quote", "date": "2026-05-05T11:30:00Z"},
     "done": {"lead": "wayne", "text": "Old quote", "date": "2026-05-01", "is_complete": True},
 }
 
@@ -315,7 +316,7 @@ def test_leads_are_found_by(desk: Desk, query: str, found: set[str]) -> None:
         ("task", "date:2026-05-04", {"call"}),
         ("task", "date > 2026-05-04", {"quote"}),
         ("task", "date <= 2026-05-04", {"call", "done"}),
-        ("task", 'date:"2026-05-05 10:00Z"', {"quote"}),
+        ("task", 'date:"2026-05-05 11:30Z"', {"quote"}),
         ("task", "assigned_to:me view:archive", {"done"}),
     ],
 )
