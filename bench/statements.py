@@ -9,7 +9,7 @@ from unittest.mock import patch
 from asyncpg import Connection
 
 from bench.benchmark import Benchmark, Site
-from clinch.db.database import Database, Transaction
+from clinch.db.database import Database, Due, Transaction
 from clinch.program import application, declarations
 from clinch.resources.store import Store
 from clinch.vault.vault import Vault
@@ -21,8 +21,8 @@ class _Counted(Transaction):
     __slots__ = ()
     opened: ClassVar[list[Transaction]] = []
 
-    def __init__(self, connection: Connection) -> None:
-        super().__init__(connection)
+    def __init__(self, connection: Connection, due: Due = ()) -> None:
+        super().__init__(connection, due)
         self.opened.append(self)
 
 

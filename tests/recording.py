@@ -7,7 +7,7 @@ from typing import Any
 
 import asyncpg
 
-from clinch.db.database import Database, Tenant, Transaction
+from clinch.db.database import Database, Due, Tenant, Transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +27,11 @@ class RecordedTransaction(Transaction):
     def __init__(
         self,
         connection: asyncpg.Connection,
+        due: Due,
         asked: dict[str, Asked],
         organization_id: str | None,
     ) -> None:
-        super().__init__(connection)
+        super().__init__(connection, due)
         self._asked, self._organization_id = asked, organization_id
 
     async def value(self, sql: str, *arguments: Any) -> Any:
@@ -66,9 +67,9 @@ class RecordingDatabase(Database):
 
     @asynccontextmanager
     async def reading(
-        self, tenant: Tenant, *, plan_anew: bool = False
+        self, tenant: Tenant, *, plan_anew: bool = False, asserted: bool = True
     ) -> AsyncIterator[Transaction]:
-        async with super().reading(tenant, plan_anew=plan_anew) as transaction:
+        async with super().reading(tenant, plan_anew=plan_anew, asserted=asserted) as transaction:
             yield self._recorded(transaction, tenant.organization_id)
 
     @asynccontextmanager
@@ -77,4 +78,6 @@ class RecordingDatabase(Database):
             yield self._recorded(transaction, None)
 
     def _recorded(self, transaction: Transaction, organization_id: str | None) -> Transaction:
-        return RecordedTransaction(transaction._connection, self.asked, organization_id)
+        return RecordedTransaction(
+            transaction._connection, transaction.due, self.asked, organization_id
+        )

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
 import asyncpg
@@ -12,6 +13,8 @@ from harness import Organization, Program, make_organization
 from clinch.db.database import Database, Tenant
 
 NAME = "select name from organization"
+BEGAN = "select now()"
+PID = "select pg_backend_pid()"
 
 
 @pytest.fixture
@@ -72,15 +75,75 @@ def test_a_reading_sees_its_own_organization_and_none_before_it(
     asyncio.run(work())
 
 
-def test_each_reading_is_a_transaction_of_its_own(cluster: str, organization: Organization) -> None:
+def test_a_reading_sees_what_was_committed_before_it(
+    cluster: str, organization: Organization
+) -> None:
+    async def work() -> None:
+        tenant = tenant_of(organization)
+        async with one_connection(cluster) as database, one_connection(cluster) as other:
+            for name in ("Harbour II", "Harbour III"):
+                began = await read(database, tenant, BEGAN)
+                async with other.tenant(tenant) as transaction:
+                    await transaction.execute("update organization set name = $1", name)
+                assert await read(database, tenant) == name
+                assert await read(database, tenant, BEGAN) == began
+
+    asyncio.run(work())
+
+
+def test_readings_share_a_transaction_for_a_moment_only(
+    cluster: str, organization: Organization
+) -> None:
     async def work() -> None:
         tenant = tenant_of(organization)
         async with one_connection(cluster) as database:
-            began = [await read(database, tenant, "select now()") for _ in range(2)]
-            assert began[0] < began[1]
+            began = [await read(database, tenant, BEGAN)]
+            while began[-1] == began[0]:  # without a pause, in which it would be ended for itself
+                began.append(await read(database, tenant, BEGAN))
+            assert timedelta(0) < began[-1] - began[0] < timedelta(seconds=5)
+            assert len(began) > 2
+            # Neither with one that plans anew, nor with a write.
+            async with database.reading(tenant, plan_anew=True) as transaction:
+                began.append(await transaction.value(BEGAN))
             async with database.tenant(tenant) as transaction:
-                await transaction.execute("update organization set name = 'Harbour II'")
-            assert await read(database, tenant) == "Harbour II"
+                began.append(await transaction.value(BEGAN))
+            began.append(await read(database, tenant, BEGAN))
+            assert began[-4] < began[-3] < began[-2] < began[-1]
+
+    asyncio.run(work())
+
+
+def test_a_reading_that_failed_is_shared_with_nobody(
+    cluster: str, organization: Organization
+) -> None:
+    async def work() -> None:
+        tenant = tenant_of(organization)
+        async with one_connection(cluster) as database:
+            async with database.reading(tenant) as transaction:
+                with pytest.raises(asyncpg.DivisionByZeroError):
+                    await transaction.value("select 1 / 0")
+            assert await read(database, tenant) == "Harbour"
+            with pytest.raises(asyncpg.DivisionByZeroError):
+                await read(database, tenant, "select 1 / 0")
+            assert await read(database, tenant) == "Harbour"
+
+    asyncio.run(work())
+
+
+def test_a_connection_that_is_in_a_reading_of_the_same_organization_is_preferred(
+    cluster: str, program: Program, organization: Organization
+) -> None:
+    async def work() -> None:
+        ours, theirs = tenant_of(organization), tenant_of(make_organization(program, "Mill"))
+        database = Database(cluster, 2)
+        try:
+            async with database.reading(ours) as one, database.reading(theirs) as other:
+                pids = [await each.value(PID) for each in (one, other)]
+            assert pids[0] != pids[1]
+            assert [await read(database, each, PID) for each in (ours, theirs)] == pids
+            assert [await read(database, each, PID) for each in (theirs, ours)] == pids[::-1]
+        finally:
+            await database.close()
 
     asyncio.run(work())
 
@@ -103,11 +166,11 @@ def test_a_reading_is_ended_soon_when_nothing_comes_after_it(
         tenant = tenant_of(organization)
         async with one_connection(cluster) as database:
             for _ in range(2):
-                pid = await read(database, tenant, "select pg_backend_pid()")
+                pid = await read(database, tenant, PID)
                 assert await state(cluster, pid, "active") in ("idle in transaction", "idle")
                 assert await state(cluster, pid, "idle in transaction") == "idle"
             # The same connection is there for the next.
-            assert await read(database, tenant, "select pg_backend_pid()") == pid
+            assert await read(database, tenant, PID) == pid
 
     asyncio.run(work())
 
@@ -118,7 +181,7 @@ def test_a_connection_that_is_lost_after_a_reading_is_replaced(
     async def work() -> None:
         tenant = tenant_of(organization)
         async with one_connection(cluster) as database:
-            pid = await read(database, tenant, "select pg_backend_pid()")
+            pid = await read(database, tenant, PID)
             killing = await asyncpg.connect(cluster)
             await killing.execute("select pg_terminate_backend($1, 5000)", pid)
             await killing.close()

@@ -145,6 +145,7 @@ def tenant(organization: Organization) -> GatewayTenant:
 
 
 NAMED = "organization_id = $1 and tenant_id = $2"
+UPDATE = f"update gateway_tenant set fields = $3 where {NAMED}"
 
 
 def test_a_tenants_transaction_has_its_organization_and_itself_in_each_statement(
@@ -152,13 +153,21 @@ def test_a_tenants_transaction_has_its_organization_and_itself_in_each_statement
 ) -> None:
     database: Database = organization.program.store.database
 
-    async def use() -> None:
-        async with tenant_rows(database, tenant, commit=False) as rows:
-            await rows.execute(f"update gateway_tenant set fields = $3 where {NAMED}", '{"x": 1}')
+    async def fail() -> None:
+        async with tenant_rows(database, tenant) as rows:
+            await rows.execute(UPDATE, '{"x": 1}')
             sql = f"select tenant_id, fields from gateway_tenant where {NAMED}"
             [row] = await rows.rows(sql)
             assert (row["tenant_id"], row["fields"]) == (tenant.id, '{"x": 1}')
-        async with tenant_rows(database, tenant) as rows:
+            await rows.value(f"select 1 / 0 from gateway_tenant where {NAMED}")
+
+    async def use() -> None:
+        with pytest.raises(asyncpg.DivisionByZeroError):
+            await fail()
+        with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
+            async with tenant_rows(database, tenant, reading=True) as rows:
+                await rows.execute(UPDATE, '{"x": 1}')
+        async with tenant_rows(database, tenant, reading=True) as rows:
             sql = f"select fields from gateway_tenant where {NAMED} and kind = $3"
             assert await rows.value(sql, "user") == "{}"
         other = replace(tenant, id="tnt_other")

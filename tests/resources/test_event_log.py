@@ -338,7 +338,7 @@ def test_an_event_says_who_did_it_for_whom_from_where_and_why(
         assert event["action"] == "created"
         assert event["at"] == moment
         assert event["user_id"] == actor.user_id
-        for name in set(Provenance.__dataclass_fields__) - {"attempt"}:
+        for name in set(Provenance.__struct_fields__) - {"attempt"}:
             assert event[name] == getattr(told, name)
 
 

@@ -43,9 +43,9 @@ class WatchedDatabase(Database):
 
     @asynccontextmanager
     async def reading(
-        self, tenant: Tenant, *, plan_anew: bool = False
+        self, tenant: Tenant, *, plan_anew: bool = False, asserted: bool = True
     ) -> AsyncIterator[Transaction]:
-        async with super().reading(tenant, plan_anew=plan_anew) as transaction:
+        async with super().reading(tenant, plan_anew=plan_anew, asserted=asserted) as transaction:
             self.seen.append(transaction)
             yield transaction
 

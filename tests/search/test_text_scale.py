@@ -24,6 +24,8 @@ LEADS = 20_000
 class Explaining:
     """Stands for a transaction, and asks for the plan of what is asked of it."""
 
+    due = ()
+
     def __init__(self, transaction: Transaction) -> None:
         self._transaction = transaction
         self.plan = ""

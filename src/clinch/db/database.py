@@ -2,10 +2,11 @@
 
 import asyncio
 import re
+import time
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import asyncpg
@@ -16,7 +17,7 @@ _ID = re.compile(r"[A-Za-z0-9_]{1,80}")
 # Plans of whole answers are large, and each connection keeps its own; none is too long to keep.
 _STATEMENTS = 150
 
-# How long a connection that nobody wants stays in the transaction of its last reading, in seconds.
+# How long the transaction of a reading is there for those that come after it, in seconds.
 _LINGER = 0.05
 
 # Nobody may hold a lock for long: a writer that hangs is ended by the server.
@@ -31,6 +32,10 @@ _SETTINGS = {
 }
 
 
+Due = tuple[str, int] | tuple[()]
+"""The id and the version of a credential that has yet to be asserted; nothing where none has."""
+
+
 class Busy(Exception):
     """No connection came free in time; the caller may try again."""
 
@@ -43,50 +48,65 @@ class CredentialChanged(Exception):
 class Tenant:
     """Whom a transaction is for: an organization and, for requests, the credential that asks.
 
-    The credential's version is asserted by the database in the message that begins the
-    transaction, so that a revoked key fails on its next request without a round trip of its own.
+    The credential's version is asserted by the database, in a message or a statement that is sent
+    anyway, so that a revoked key fails on its next request without a round trip of its own.
     """
 
     organization_id: str
     credential_id: str | None = None
     version: int = 0
+    # What makes a transaction the organization's, and what asserts the credential.
+    _settings: str = field(init=False, repr=False, compare=False)
+    _assertion: str = field(init=False, repr=False, compare=False)
+    _credential: Due = field(init=False, repr=False, compare=False)
 
-    def begin(self, *, read_only: bool = False) -> str:
+    def __post_init__(self) -> None:
         if not _UUID.fullmatch(self.organization_id):
             raise ValueError("an organization is named by its uuid")
-        message = (
-            f"begin{' read only' * read_only}; set local role clinch_app; "
-            f"set local app.organization_id = '{self.organization_id}'"
-        )
-        if self.credential_id is None:
-            return message
-        if not _ID.fullmatch(self.credential_id):
-            raise ValueError("a credential is named by its id")
-        return f"{message}; select assert_credential('{self.credential_id}', {self.version:d})"
+        settings = "set local role clinch_app; set local app.organization_id = "
+        assertion = ""
+        credential: Due = ()
+        if self.credential_id is not None:
+            if not _ID.fullmatch(self.credential_id):
+                raise ValueError("a credential is named by its id")
+            assertion = f"; select assert_credential('{self.credential_id}', {self.version:d})"
+            credential = self.credential_id, self.version
+        object.__setattr__(self, "_settings", f"{settings}'{self.organization_id}'")
+        object.__setattr__(self, "_assertion", assertion)
+        object.__setattr__(self, "_credential", credential)
 
 
 class Transaction:
-    """An open transaction. `statements` counts what was asked beside BEGIN and COMMIT."""
+    """An open transaction. `statements` counts what was asked beside BEGIN and COMMIT, `failed`
+    says whether the database refused any of it.
 
-    __slots__ = ("_connection", "statements")
+    What is `due` the statement that is asked has to assert.
+    """
 
-    def __init__(self, connection: asyncpg.Connection) -> None:
-        self._connection = connection
-        self.statements = 0
+    __slots__ = ("_connection", "due", "failed", "statements")
+
+    def __init__(self, connection: asyncpg.Connection, due: Due = ()) -> None:
+        self._connection, self.due = connection, due
+        self.statements, self.failed = 0, False
 
     async def value(self, sql: str, *arguments: Any) -> Any:
         """The first column of the first row, or None."""
-        self.statements += 1
-        return await self._connection.fetchval(sql, *arguments)
+        return await self._sent(self._connection.fetchval(sql, *arguments))
 
     async def rows(self, sql: str, *arguments: Any) -> list[asyncpg.Record]:
-        self.statements += 1
-        rows: list[asyncpg.Record] = await self._connection.fetch(sql, *arguments)
+        rows: list[asyncpg.Record] = await self._sent(self._connection.fetch(sql, *arguments))
         return rows
 
     async def execute(self, sql: str, *arguments: Any) -> None:
+        await self._sent(self._connection.execute(sql, *arguments))
+
+    async def _sent(self, answer: Awaitable[Any]) -> Any:
         self.statements += 1
-        await self._connection.execute(sql, *arguments)
+        try:
+            return await answer
+        except asyncpg.PostgresError:
+            self.failed = True
+            raise
 
 
 class Database:
@@ -96,8 +116,8 @@ class Database:
         self.url = url
         self._wait = wait
         self._room = connections
-        self._free: list[asyncpg.Connection] = []
-        self._waiters: deque[asyncio.Future[asyncpg.Connection | None]] = deque()
+        self._free: list[_Connection] = []
+        self._waiters: deque[asyncio.Future[_Connection | None]] = deque()
         self._ending: asyncio.Task[None] | None = None
 
     async def close(self) -> None:
@@ -106,7 +126,7 @@ class Database:
             await asyncio.wait([self._ending])
         free, self._free = self._free, []
         for connection in free:
-            await connection.close(timeout=2)
+            await connection.driver.close(timeout=2)
 
     def tenant(
         self, tenant: Tenant, *, commit: bool = True
@@ -115,38 +135,19 @@ class Database:
 
         Raises CredentialChanged, Busy, or what the database says.
         """
-        return self._of(tenant.begin(), "commit" if commit else "rollback")
+        return _Writing(self, tenant, "commit" if commit else "rollback")
 
     def reading(
-        self, tenant: Tenant, *, plan_anew: bool = False
+        self, tenant: Tenant, *, plan_anew: bool = False, asserted: bool = True
     ) -> AbstractAsyncContextManager[Transaction]:
-        """The same, to read in only. What ends it travels with the message that begins the
-        connection's next transaction, or is sent soon when there is none.
+        """The same, to read in only. It may have begun for another reading of the organization, a
+        moment ago; either way each statement sees what was committed before it.
 
-        With `plan_anew` statements are planned for their values, as conditions need it.
+        With `plan_anew` statements are planned for their values, as conditions need it. Unless
+        `asserted` the credential is left to the one statement that is asked, see `Transaction`.
         """
         anew = "; set local plan_cache_mode = auto" if plan_anew else ""
-        return self._of(tenant.begin(read_only=True) + anew, None)
-
-    @asynccontextmanager
-    async def _of(self, begin: str, end: str | None) -> AsyncIterator[Transaction]:
-        connection = await self._acquire()
-        settled = False
-        try:
-            try:
-                before = "rollback; " if connection.is_in_transaction() else ""
-                await connection.execute(before + begin)
-                yield Transaction(connection)
-            except BaseException as error:
-                settled = await _roll_back(connection)
-                if isinstance(error, asyncpg.InvalidAuthorizationSpecificationError):
-                    raise CredentialChanged from None
-                raise
-            if end is not None:
-                await connection.execute(end)
-            settled = connection.is_in_transaction() == (end is None)
-        finally:
-            self._release(connection, usable=settled)
+        return _Reading(self, tenant, f"begin read only; {tenant._settings}{anew}", asserted)
 
     @asynccontextmanager
     async def installation(self) -> AsyncIterator[Transaction]:
@@ -171,73 +172,77 @@ class Database:
         connection = await self._acquire()
         settled = False
         try:
-            if connection.is_in_transaction():
-                await connection.execute("rollback")
-            async with connection.transaction():
-                await connection.execute(first)
-                yield Transaction(connection)
-            settled = not connection.is_in_transaction()
+            await connection.leave_reading()
+            async with connection.driver.transaction():
+                await connection.driver.execute(first)
+                yield Transaction(connection.driver)
+            settled = not connection.driver.is_in_transaction()
         finally:
             self._release(connection, usable=settled)
 
     async def _end_readings(self) -> None:
-        """End what the free connections have read, until none of them is in a transaction."""
-        while lingering := [each for each in self._free if each.is_in_transaction()]:
+        """End the readings of free connections that began long enough ago, until there are none."""
+        while reading := {each: each.since for each in self._free if each.reading}:
             await asyncio.sleep(_LINGER)
-            for connection in lingering:
-                if connection in self._free and connection.is_in_transaction():
+            for connection, since in reading.items():
+                if connection.reading and connection.since == since and connection in self._free:
                     self._free.remove(connection)
                     settled = False
                     try:
-                        settled = await _roll_back(connection)
+                        settled = await connection.roll_back()
                     finally:
                         self._release(connection, usable=settled)
 
-    async def _acquire(self) -> asyncpg.Connection:
+    async def _acquire(self, reading: str = "") -> "_Connection":
+        """A connection; if possible one that is in a reading which began like this."""
         while self._free:
-            connection = self._free.pop()
-            if not connection.is_closed():
+            place = len(self._free) - 1
+            while place and self._free[place].reading != reading:
+                place -= 1
+            connection = self._free.pop(place)
+            if not connection.driver.is_closed():
                 return connection
             self._room += 1  # the server has gone since it was last used
         if self._room > 0:
             self._room -= 1
             return await self._open()
-        waiter: asyncio.Future[asyncpg.Connection | None]
-        waiter = asyncio.get_running_loop().create_future()
+        waiter: asyncio.Future[_Connection | None] = asyncio.get_running_loop().create_future()
         self._waiters.append(waiter)
         try:
-            connection = await asyncio.wait_for(waiter, self._wait)
+            handed = await asyncio.wait_for(waiter, self._wait)
         except BaseException as error:
             if waiter.done() and not waiter.cancelled():
                 self._pass_on(waiter.result())
             if isinstance(error, TimeoutError):
                 raise Busy("every database connection is in use") from None
             raise
-        return connection if connection is not None else await self._open()
+        return handed if handed is not None else await self._open()
 
-    async def _open(self) -> asyncpg.Connection:
+    async def _open(self) -> "_Connection":
         """Open a connection in a place that is already counted as taken."""
         try:
-            return await asyncpg.connect(
-                self.url,
-                server_settings=_SETTINGS,
-                timeout=5,
-                statement_cache_size=_STATEMENTS,
-                max_cacheable_statement_size=0,
+            return _Connection(
+                await asyncpg.connect(
+                    self.url,
+                    server_settings=_SETTINGS,
+                    timeout=5,
+                    statement_cache_size=_STATEMENTS,
+                    max_cacheable_statement_size=0,
+                )
             )
         except BaseException:
             self._pass_on(None)
             raise
 
-    def _release(self, connection: asyncpg.Connection, *, usable: bool) -> None:
+    def _release(self, connection: "_Connection", *, usable: bool) -> None:
         # A connection whose state is not known for certain is thrown away, never handed on.
-        if usable and not connection.is_closed():
+        if usable and not connection.driver.is_closed():
             self._pass_on(connection)
         else:
-            connection.terminate()
+            connection.driver.terminate()
             self._pass_on(None)
 
-    def _pass_on(self, connection: asyncpg.Connection | None) -> None:
+    def _pass_on(self, connection: "_Connection | None") -> None:
         """Give a connection (None = the place to open one) to the first who waits, or keep it."""
         while self._waiters:
             waiter = self._waiters.popleft()
@@ -248,14 +253,122 @@ class Database:
             self._room += 1
         else:
             self._free.append(connection)
-            if connection.is_in_transaction() and (self._ending is None or self._ending.done()):
+            if connection.reading and (self._ending is None or self._ending.done()):
                 self._ending = asyncio.create_task(self._end_readings())
 
 
-async def _roll_back(connection: asyncpg.Connection) -> bool:
-    """Whether the connection is known to be clean; it is thrown away when it is not."""
-    try:
-        await asyncio.shield(connection.execute("rollback"))
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
-        return False
-    return True
+class _Connection:
+    """A connection, and the reading it is still in: what that began with ("" for none), and when,
+    in seconds of the monotonic clock."""
+
+    __slots__ = ("driver", "reading", "since")
+
+    def __init__(self, driver: asyncpg.Connection) -> None:
+        self.driver = driver
+        self.reading = ""
+        self.since = 0.0
+
+    async def roll_back(self) -> bool:
+        """Whether it is known to be in no transaction now; it is thrown away when it is not."""
+        self.reading = ""
+        try:
+            await asyncio.shield(self.driver.execute("rollback"))
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+            return False
+        return True
+
+    async def leave_reading(self) -> None:
+        if self.reading:
+            self.reading = ""
+            await self.driver.execute("rollback")
+
+
+class _Scope:
+    """A transaction of a tenant from its beginning to its end: a context manager of few steps,
+    since every request has one."""
+
+    __slots__ = ("_connection", "_database", "_tenant")
+
+    _connection: _Connection
+
+    def __init__(self, database: Database, tenant: Tenant) -> None:
+        self._database, self._tenant = database, tenant
+
+    async def _fail(self, error: BaseException) -> None:
+        settled = False
+        try:
+            settled = await self._connection.roll_back()
+        finally:
+            self._database._release(self._connection, usable=settled)
+        if isinstance(error, asyncpg.InvalidAuthorizationSpecificationError):
+            raise CredentialChanged from None
+
+
+class _Writing(_Scope):
+    __slots__ = ("_end",)
+
+    def __init__(self, database: Database, tenant: Tenant, end: str) -> None:
+        super().__init__(database, tenant)
+        self._end = end
+
+    async def __aenter__(self) -> Transaction:
+        self._connection = connection = await self._database._acquire()
+        begin = f"begin; {self._tenant._settings}{self._tenant._assertion}"
+        message = f"rollback; {begin}" if connection.reading else begin
+        connection.reading = ""
+        try:
+            await connection.driver.execute(message)
+        except BaseException as error:
+            await self._fail(error)
+            raise
+        return Transaction(connection.driver)
+
+    async def __aexit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if error is not None:
+            await self._fail(error)
+            return
+        settled = False
+        try:
+            await self._connection.driver.execute(self._end)
+            settled = not self._connection.driver.is_in_transaction()
+        finally:
+            self._database._release(self._connection, usable=settled)
+
+
+class _Reading(_Scope):
+    __slots__ = ("_asserted", "_begin", "_transaction")
+
+    _transaction: Transaction
+
+    def __init__(self, database: Database, tenant: Tenant, begin: str, asserted: bool) -> None:
+        super().__init__(database, tenant)
+        self._begin, self._asserted = begin, asserted
+
+    async def __aenter__(self) -> Transaction:
+        tenant, begin, now = self._tenant, self._begin, time.monotonic()
+        self._connection = connection = await self._database._acquire(begin)
+        message = tenant._assertion if self._asserted else ""
+        if connection.reading != begin or now - connection.since > _LINGER:
+            message = begin + message
+            if connection.reading:
+                message = f"rollback; {message}"
+            connection.reading, connection.since = begin, now
+        if message:
+            try:
+                await connection.driver.execute(message)
+            except BaseException as error:
+                await self._fail(error)
+                raise
+        due = () if self._asserted else tenant._credential
+        self._transaction = Transaction(connection.driver, due)
+        return self._transaction
+
+    async def __aexit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if error is not None:
+            await self._fail(error)
+        elif self._transaction.failed:
+            settled = await self._connection.roll_back()
+            self._database._release(self._connection, usable=settled)
+        else:
+            in_it = self._connection.driver.is_in_transaction()
+            self._database._release(self._connection, usable=in_it)

@@ -25,6 +25,11 @@ def new_id(prefix: str) -> str:
     return f"{prefix}_{base62(number)}"
 
 
+def new_request_id() -> str:
+    """An id of a request, which is only ever compared: made faster, and in no order."""
+    return f"req_{os.urandom(11).hex()}"
+
+
 def new_secret() -> str:
     """22 base62 characters of 128 random bits, for keys and tokens."""
     return base62(int.from_bytes(os.urandom(16)))

@@ -6,6 +6,8 @@ from datetime import UTC, date, datetime, time, timedelta, timezone
 from enum import StrEnum
 from functools import lru_cache
 
+import msgspec
+
 from clinch.db.database import Tenant
 from clinch.resources.once import Attempt
 
@@ -77,7 +79,7 @@ class Actor:
 
     def today(self) -> date:
         """The date it is where the user is."""
-        return self.clock().astimezone(timezone(self.utc_offset)).date()
+        return (self.clock() + self.utc_offset).date()
 
     def tomorrow(self) -> datetime:
         """The moment when the user's day ends."""
@@ -89,8 +91,7 @@ def _midnight_after(day: date, utc_offset: timedelta) -> datetime:
     return datetime.combine(day + timedelta(days=1), time(), timezone(utc_offset))
 
 
-@dataclass(frozen=True, slots=True)
-class Provenance:
+class Provenance(msgspec.Struct, frozen=True):
     """Where a change comes from; every event of the change carries it.
 
     `source` is the door (`api`, `cli`, `sample`, …); `on_behalf_of` a user for whom another acts;

@@ -8,8 +8,9 @@ import asyncpg
 
 from clinch.db.database import Database, Transaction
 from clinch.resources.actor import Actor, Provenance
-from clinch.resources.declaration import Declarations
-from clinch.resources.query.read import Keys, ReadPath
+from clinch.resources.declaration import Declarations, Resource
+from clinch.resources.query.read import Keys, Page, ReadPath
+from clinch.resources.query.tree import EVERYTHING
 from clinch.resources.write.change import Change
 from clinch.resources.write.path import InUse, Mode, WritePath, Written
 from clinch.resources.write.work import Moved
@@ -40,6 +41,22 @@ class Store:
     ) -> AbstractAsyncContextManager[Transaction]:
         """A transaction of the actor's organization, to read in; `plan_anew` for conditions."""
         return self.database.reading(actor.tenant, plan_anew=plan_anew)
+
+    async def get(
+        self, actor: Actor, resource: type[Resource], id: str, keys: Keys = None
+    ) -> bytes:
+        """The JSON of one object, for whom a credential asks; raises NotFound and
+        CredentialChanged."""
+        async with self.database.reading(actor.tenant, asserted=False) as transaction:
+            return await self.reads.get(transaction, actor, resource, id, keys)
+
+    async def page(self, actor: Actor, resource: type[Resource], page: Page) -> bytes:
+        """A page of objects in the same way, see `ReadPath.page`."""
+        conditions = page.where != EVERYTHING or not self.reads.sees_all(actor, resource)
+        async with self.database.reading(
+            actor.tenant, plan_anew=conditions, asserted=False
+        ) as transaction:
+            return await self.reads.page(transaction, actor, resource, page)
 
     async def write(
         self,

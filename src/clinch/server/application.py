@@ -1,9 +1,8 @@
 """The HTTP door: from a request to an actor, to a handler, to bytes."""
 
-import base64
-import binascii
 import re
 import time
+from binascii import a2b_base64
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
@@ -13,7 +12,7 @@ import asyncpg
 import msgspec
 
 from clinch.db.database import CredentialChanged
-from clinch.db.ids import new_id
+from clinch.db.ids import new_request_id
 from clinch.identity.api_keys import ApiKey
 from clinch.identity.credentials import Authenticator, Unauthorized
 from clinch.identity.oauth.grants import ACCESS
@@ -111,8 +110,9 @@ class Application:
         Raises Unauthorized.
         """
         headers = exchange.http_headers
-        if b"authorization" in headers:
-            return _access_token(headers) or _basic_key(headers)
+        authorization = headers.get(b"authorization")
+        if authorization is not None:
+            return _presented(authorization)
         session = session_of(headers)
         if session is None:
             raise Unauthorized
@@ -197,7 +197,7 @@ class _Exchange:
         self._scope, self._receive, self.base, self.segments = scope, receive, base, segments
         self.method: str = scope["method"]
         self.http_headers: Headers = dict(scope["headers"])
-        self.request_id = new_id("req")
+        self.request_id = new_request_id()
         self.headers: list[tuple[bytes, bytes]] = []
         self.pattern: str | None = None
         self.organization: str | None = None
@@ -206,10 +206,10 @@ class _Exchange:
     async def read(self, match: Match[Handler], actor: Actor) -> Request:
         """The request with its body read; raises ApiError."""
         method = self.method
-        override = self.http_headers.get(b"x-http-method-override")
         body: dict[str, Any] = {}
         if method in ("POST", "PUT"):
             raw = await receive_body(self.http_headers, self._receive)
+            override = self.http_headers.get(b"x-http-method-override")
             if override is not None and method == "POST":
                 method = override.decode("latin-1").strip().upper()
             if raw or method in ("POST", "PUT"):
@@ -241,7 +241,10 @@ class _Exchange:
 
     def located(self, actor: Actor) -> Actor:
         """The actor in the time zone that the request names, if it names one."""
-        offset = self.http_headers.get(b"x-tz-offset", b"").strip()
+        offset = self.http_headers.get(b"x-tz-offset")
+        if offset is None:
+            return actor
+        offset = offset.strip()
         if not _OFFSET.fullmatch(offset) or abs(float(offset)) > 14:
             return actor
         # All zones keep to quarters of an hour; anything finer would only multiply statements.
@@ -253,29 +256,23 @@ def _api_key_id(actor: Actor) -> str | None:
     return id if id is not None and id.startswith(f"{ApiKey.prefix}_") else None
 
 
-def _access_token(headers: Headers) -> str | None:
-    """The token after Bearer, if that is how somebody asks; raises Unauthorized for another one."""
-    scheme, _, text = headers[b"authorization"].partition(b" ")
-    if scheme.lower() != b"bearer":
-        return None
-    token = text.strip().decode("latin-1")
-    if not token.startswith(f"{ACCESS}_"):
-        raise Unauthorized
-    return token
-
-
-def _basic_key(headers: Headers) -> str:
-    """The API key of HTTP Basic, which stands for the user; raises Unauthorized."""
-    scheme, _, encoded = headers.get(b"authorization", b"").partition(b" ")
-    if scheme.lower() != b"basic":
-        raise Unauthorized
-    try:
-        user = base64.b64decode(encoded.strip(), validate=True).partition(b":")[0].decode()
-    except (binascii.Error, UnicodeDecodeError):
-        raise Unauthorized from None
-    if not user:
-        raise Unauthorized
-    return user
+def _presented(authorization: bytes) -> str:
+    """The API key of HTTP Basic, where it stands for the user, or the access token after Bearer;
+    raises Unauthorized."""
+    scheme, _, text = authorization.partition(b" ")
+    match scheme.lower():
+        case b"basic":
+            try:
+                user = a2b_base64(text.strip(), strict_mode=True).partition(b":")[0].decode()
+            except ValueError:
+                raise Unauthorized from None
+            if user:
+                return user
+        case b"bearer":
+            token = text.strip().decode("latin-1")
+            if token.startswith(f"{ACCESS}_"):
+                return token
+    raise Unauthorized
 
 
 def _error(status: int, text: str, exchange: _Exchange) -> Response:
@@ -291,11 +288,11 @@ async def _send(send: Send, response: Response, exchange: _Exchange) -> None:
         (b"x-request-id", exchange.request_id.encode()),
         *response.headers,
     ]
-    if exchange.http_headers.get(b"authorization", b"")[:7].lower() == b"bearer ":
-        if response.status == 401:
+    if response.status == 401:
+        if exchange.http_headers.get(b"authorization", b"")[:7].lower() == b"bearer ":
             headers.append((b"www-authenticate", b'Bearer error="invalid_token"'))
-    elif response.status == 401 and b"cookie" not in exchange.http_headers:
-        headers.append((b"www-authenticate", b'Basic realm="API key"'))
+        elif b"cookie" not in exchange.http_headers:
+            headers.append((b"www-authenticate", b'Basic realm="API key"'))
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
     if isinstance(body, Stream):
         if exchange.method != "HEAD":

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -32,14 +32,13 @@ class Stream:
     length: int
 
 
-@dataclass(slots=True)
-class Response:
+class Response(msgspec.Struct):
     """A status, a body (JSON unless its type is another, empty for 204), and headers beyond the
     usual ones."""
 
     body: bytes | Stream = b"{}"
     status: int = 200
-    headers: list[tuple[bytes, bytes]] = field(default_factory=list)
+    headers: list[tuple[bytes, bytes]] = msgspec.field(default_factory=list)
     content_type: bytes = b"application/json"
 
 
@@ -47,8 +46,7 @@ def json_response(value: Any, status: int = 200) -> Response:
     return Response(msgspec.json.encode(value), status)
 
 
-@dataclass(slots=True)
-class Request:
+class Request(msgspec.Struct):
     """A request whose sender is known. `parameters` are those of the query string or, where the
     body has `_params`, those; `arguments` are the changing segments of the path; `headers` those
     of HTTP."""
@@ -59,7 +57,7 @@ class Request:
     body: dict[str, Any]
     actor: Actor
     provenance: Provenance
-    headers: Headers = field(default_factory=dict)
+    headers: Headers = msgspec.field(default_factory=dict)
 
 
 async def receive_body(headers: Headers, receive: Receive) -> bytes:

@@ -7,7 +7,6 @@ key, and are sealed. A refusal is not kept: it did nothing, so the same key may 
 import hashlib
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime
 
 import msgspec
@@ -71,7 +70,7 @@ class Idempotency:
         raise Superseded
 
     async def _attempt(self, request: Request, handler: Handler, attempt: Attempt) -> Response:
-        request.provenance = replace(request.provenance, attempt=attempt)
+        request.provenance = msgspec.structs.replace(request.provenance, attempt=attempt)
         tenant = Tenant(request.actor.organization_id)
         try:
             response = await handler(request)

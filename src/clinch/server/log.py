@@ -17,8 +17,8 @@ _encode = msgspec.json.Encoder().encode
 
 def log(event: str, **facts: Any) -> None:
     """Write one line: when, what, and the facts that belong to it."""
-    line = {"at": datetime.now(UTC).isoformat(timespec="milliseconds"), "event": event, **facts}
-    sys.stderr.buffer.write(_encode(line) + b"\n")
+    line = _encode({"at": datetime.now(UTC), "event": event, **facts})
+    sys.stderr.buffer.write(line + b"\n")
     sys.stderr.buffer.flush()
 
 

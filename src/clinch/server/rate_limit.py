@@ -15,6 +15,10 @@ class RateLimit:
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
+        self._always = [
+            (b"ratelimit-limit", b"%d" % limit),
+            (b"ratelimit-reset", b"%d" % WINDOW),
+        ]
         self._window = 0
         self._used: dict[str, int] = defaultdict(int)
 
@@ -29,14 +33,15 @@ class RateLimit:
 
     def headers(self, remaining: int) -> list[tuple[bytes, bytes]]:
         """What every answer says of it, and how long to wait where nothing is left."""
-        limit, left = self.limit, max(remaining, 0)
-        return [
-            *([(b"retry-after", b"%d" % WINDOW)] if remaining < 0 else []),
-            (b"ratelimit", b"limit=%d, remaining=%d, reset=%d" % (limit, left, WINDOW)),
-            (b"ratelimit-limit", b"%d" % limit),
+        left = max(remaining, 0)
+        headers = [
+            (b"ratelimit", b"limit=%d, remaining=%d, reset=%d" % (self.limit, left, WINDOW)),
             (b"ratelimit-remaining", b"%d" % left),
-            (b"ratelimit-reset", b"%d" % WINDOW),
+            *self._always,
         ]
+        if remaining < 0:
+            headers.append((b"retry-after", b"%d" % WINDOW))
+        return headers
 
     def refusal(self) -> Response:
         """429, in a body that all generations of clients can read."""

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator
 from functools import partial
-from typing import Any
 
 import msgspec
 
@@ -23,14 +22,14 @@ from clinch.resources.errors import (
 from clinch.resources.fields import Field, Ref
 from clinch.resources.query.definitions import custom_values
 from clinch.resources.query.read import Keys, Page
-from clinch.resources.query.tree import EVERYTHING, And, Equal, In, Node, Range
+from clinch.resources.query.tree import And, Equal, In, Node, Range
 from clinch.resources.store import Store
 from clinch.resources.write.change import Change
 from clinch.resources.write.path import Mode, Written, allow
 from clinch.search.custom_terms import find_custom
 from clinch.search.text import Search, UnknownName, named_fields, parse, searchable
 from clinch.server.http import Request, Response, json_response
-from clinch.server.routes import Route
+from clinch.server.routes import Handler, Route
 
 MAX_SKIP = 250_000
 DEFAULT_LIMIT = 100
@@ -57,13 +56,7 @@ class ResourceRoutes:
         }
         for operation in resource.operations:
             method, path, endpoint = endpoints[operation]
-
-            async def handler(
-                request: Request, endpoint: Any = endpoint, resource: type[Resource] = resource
-            ) -> Response:
-                response: Response = await endpoint(resource, request)
-                return response
-
+            handler: Handler = partial(endpoint, resource)
             yield Route(method, path, handler)
             for other in resource.also_at:
                 yield Route(method, path.replace(resource.path, other, 1), handler)
@@ -72,22 +65,13 @@ class ResourceRoutes:
         allow(request.actor, resource, "list")
         search = await self._search(resource, request)
         page = read_page(resource, request.parameters, request.actor, search)
-        reads = self._store.reads
-        conditions = page.where != EVERYTHING or not reads.sees_all(request.actor, resource)
-        async with self._store.reading(request.actor, plan_anew=conditions) as transaction:
-            return Response(
-                await self._store.reads.page(transaction, request.actor, resource, page)
-            )
+        return Response(await self._store.page(request.actor, resource, page))
 
     async def _get(self, resource: type[Resource], request: Request) -> Response:
         allow(request.actor, resource, "get")
         keys = read_keys(resource, request.parameters.get("_fields"))
-        async with self._store.reading(request.actor) as transaction:
-            return Response(
-                await self._store.reads.get(
-                    transaction, request.actor, resource, object_id(resource, request), keys
-                )
-            )
+        id = object_id(resource, request)
+        return Response(await self._store.get(request.actor, resource, id, keys))
 
     async def _create(self, resource: type[Resource], request: Request) -> Response:
         written = await self._write(resource, request, Change.create(resource, request.body))
@@ -113,8 +97,7 @@ class ResourceRoutes:
             keys=("id",),
             total=False,
         )
-        async with self._store.reading(request.actor, plan_anew=True) as transaction:
-            found = await self._store.reads.page(transaction, request.actor, resource, page)
+        found = await self._store.page(request.actor, resource, page)
         ids = [entry["id"] for entry in msgspec.json.decode(found)["data"]]
         if len(ids) > MOST_AT_ONCE:
             text = f"It's not allowed to update more than {MOST_AT_ONCE} objects at once"

@@ -4,6 +4,8 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
+import msgspec
+
 from clinch.resources.errors import ApiError
 from clinch.server.http import Request, Response
 
@@ -124,8 +126,7 @@ class _Place(Generic[H]):
     handlers: dict[str, H] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Match(Generic[H]):
+class Match(msgspec.Struct, Generic[H], frozen=True):
     """Where a path leads: the pattern (safe to log), the changing segments and the handlers."""
 
     pattern: str

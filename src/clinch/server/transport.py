@@ -13,11 +13,12 @@ class OneWrite:
     reads it, by itself.
     """
 
-    __slots__ = ("_kept", "_loop", "_transport")
+    __slots__ = ("_kept", "_loop", "_transport", "is_closing")
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
         self._transport, self._loop = transport, loop
         self._kept: bytes | None = None
+        self.is_closing = transport.is_closing  # asked for by every request
 
     def write(self, data: bytes) -> None:
         if self._kept is None:

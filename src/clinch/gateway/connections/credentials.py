@@ -81,12 +81,12 @@ class Credentials:
     async def read(self, tenant: GatewayTenant, id: str) -> Version | None:
         """What a connection holds; None where that is nothing, or was sealed with a data key that
         was given up."""
-        async with tenant_rows(self._database, tenant) as rows:
+        async with tenant_rows(self._database, tenant, reading=True) as rows:
             return await self._read(rows, tenant, id)
 
     async def lost_by(self, tenant: GatewayTenant, id: str) -> str | None:
         """Why a connection holds nothing any more, where it was let in before."""
-        async with tenant_rows(self._database, tenant) as rows:
+        async with tenant_rows(self._database, tenant, reading=True) as rows:
             reason: str | None = await rows.value(
                 "select c.reason from gateway_connection c"
                 " where c.organization_id = $1 and c.tenant_id = $2 and c.id = $3",

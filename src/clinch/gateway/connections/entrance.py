@@ -131,7 +131,7 @@ class Entrance:
     async def by_ticket(self, text: str, now: datetime) -> Visit:
         """What a page is there for; raises NotFound."""
         tenant, one, ticket = await self._placed(text)
-        async with tenant_rows(self._database, tenant) as rows:
+        async with tenant_rows(self._database, tenant, reading=True) as rows:
             found = await rows.rows(
                 "select c.session_id from gateway_connection c where c.organization_id = $1"
                 " and c.tenant_id = $2 and c.id = $3 and c.ticket = $4 and c.ticket_until > $5",

@@ -38,7 +38,7 @@ class Connections:
         self, tenant: GatewayTenant, id_or_key: str
     ) -> tuple[Connection, Sequence[Any]]:
         """The same with the row of what it holds, which is sealed."""
-        async with tenant_rows(self._database, tenant) as rows:
+        async with tenant_rows(self._database, tenant, reading=True) as rows:
             found = await rows.rows(
                 f"select {COLUMNS}, {SEALED}, (select g.id from gateway_connector g"
                 " where g.organization_id = $1 and g.key = c.connector_key) as imported_id"
@@ -89,7 +89,7 @@ class Connections:
         at, id = read_cursor(cursor) or (None, "")
         catalog = await self._catalogs.of(tenant.organization)
         known = catalog.get(connector) if connector else None
-        async with tenant_rows(self._database, tenant) as rows:
+        async with tenant_rows(self._database, tenant, reading=True) as rows:
             found = await rows.rows(
                 f"select {COLUMNS} from gateway_connection c"
                 " where c.organization_id = $1 and c.tenant_id = $2 and c.archived_at is null"

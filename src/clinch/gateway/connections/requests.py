@@ -75,7 +75,7 @@ async def connection_request(
 async def _read(
     database: Database, tenant: GatewayTenant, connection_id: str, now: datetime, url: str | None
 ) -> ConnectionRequest:
-    async with tenant_rows(database, tenant) as rows:
+    async with tenant_rows(database, tenant, reading=True) as rows:
         found = await rows.rows(
             "select c.connector_key, c.name, c.state, c.reason, c.archived_at,"
             " c.ticket is not null, c.ticket_until, c.created_at from gateway_connection c"

@@ -114,7 +114,7 @@ class ConnectSessions:
         self._database = database
 
     async def get(self, tenant: GatewayTenant, id: str) -> ConnectSession | None:
-        async with tenant_rows(self._database, tenant) as rows:
+        async with tenant_rows(self._database, tenant, reading=True) as rows:
             found = await rows.rows(
                 "select s.id, s.origin, s.redirect_uri from gateway_connect_session s"
                 " where s.organization_id = $1 and s.tenant_id = $2 and s.id = $3",
@@ -124,7 +124,7 @@ class ConnectSessions:
 
     async def outcome(self, tenant: GatewayTenant, id: str) -> Outcome | None:
         """How a session has ended; None as long as it has not, or not begun."""
-        async with tenant_rows(self._database, tenant) as rows:
+        async with tenant_rows(self._database, tenant, reading=True) as rows:
             found = await rows.rows(
                 "select s.connection_id, s.failure from gateway_connect_session s"
                 " where s.organization_id = $1 and s.tenant_id = $2 and s.id = $3"

@@ -147,7 +147,7 @@ class RunLog:
 
     async def get(self, tenant: GatewayTenant, id: str) -> tuple[Run, Details]:
         """One record, and what it quotes; raises NotFound and GivenUp."""
-        async with tenant_rows(self._database, tenant) as rows:
+        async with tenant_rows(self._database, tenant, reading=True) as rows:
             found = await rows.rows(f"{_SELECT} and r.id = $3", id)
         if not found:
             raise NotFound("There is no run with this id; records are kept for 14 days.")
@@ -174,7 +174,7 @@ class RunLog:
     ) -> RunPage:
         """The records that fit, the newest first; raises InvalidRequest."""
         at, id = read_cursor(cursor) or (None, "")
-        async with tenant_rows(self._database, tenant) as rows:
+        async with tenant_rows(self._database, tenant, reading=True) as rows:
             found = await rows.rows(
                 f"{_SELECT} and ($3::text is null or r.action = $3)"
                 " and ($4::text is null or r.connection_id = $4)"

@@ -73,12 +73,12 @@ class SavedActions:
 
     async def of(self, tenant: GatewayTenant) -> list[SavedAction]:
         """All of a tenant's, the oldest first; their connections may be over."""
-        async with tenant_rows(self._database, tenant) as rows:
+        async with tenant_rows(self._database, tenant, reading=True) as rows:
             found = await rows.rows(f"{_SELECT} order by a.created_at, a.id")
         return [_action(row) for row in found]
 
     async def get(self, tenant: GatewayTenant, id_or_key: str) -> SavedAction | None:
-        async with tenant_rows(self._database, tenant) as rows:
+        async with tenant_rows(self._database, tenant, reading=True) as rows:
             found = await rows.rows(
                 f"{_SELECT} and (a.id = $3 or a.key = $3) order by a.id = $3 desc limit 1",
                 id_or_key.replace("\x00", ""),

@@ -41,11 +41,12 @@ class TenantRows:
 
 @asynccontextmanager
 async def tenant_rows(
-    database: Database, tenant: GatewayTenant, *, commit: bool = True
+    database: Database, tenant: GatewayTenant, *, reading: bool = False
 ) -> AsyncIterator[TenantRows]:
-    """A transaction of the tenant; rolled back on any error, or when `commit` is False.
+    """A transaction of the tenant, or with `reading` one to read in only; rolled back on any error.
 
     Raises CredentialChanged where the tenant was met by a credential that holds no more, and Busy.
     """
-    async with database.tenant(tenant.organization, commit=commit) as transaction:
+    begin = database.reading if reading else database.tenant
+    async with begin(tenant.organization) as transaction:
         yield TenantRows(transaction, tenant)

@@ -103,6 +103,10 @@ async def tenant_of_user(database: Database, vault: Vault, actor: Actor) -> Gate
     if actor.user_id is None:
         raise ValueError("the system is no tenant")
     now = actor.clock()
+    async with database.reading(actor.tenant) as transaction:
+        found = await _of_user(transaction, actor)
+    if found and not _is_seen_anew(found[0], now):
+        return found[0]
     async with database.tenant(actor.tenant) as transaction:
         found = await _of_user(transaction, actor)
         if not found:
@@ -143,6 +147,10 @@ async def tenant_of_customer(
     if name is not None:
         _check_text("the name of a customer", name, _LONGEST_NAME)
     encoded = None if fields is None else _encode_fields(fields)
+    async with database.reading(organization) as transaction:
+        found = await _of_customer(transaction, organization, key)
+    if found and not _says_new(found[0], name, fields) and not _is_seen_anew(found[0], now):
+        return _in_use(found[0])
     async with database.tenant(organization) as transaction:
         found = await _of_customer(transaction, organization, key)
         if not found:
@@ -161,10 +169,8 @@ async def tenant_of_customer(
                 now,
             )
             found = await _of_customer(transaction, organization, key)
-        [tenant] = found
-        if tenant.archived_at is not None:
-            raise NotAuthenticated("This customer was archived; its tokens are taken no more.")
-        if name not in (None, tenant.name) or fields not in (None, tenant.fields):
+        tenant = _in_use(found[0])
+        if _says_new(tenant, name, fields):
             await transaction.execute(
                 "update gateway_tenant set name = coalesce($3, name),"
                 " fields = coalesce($4::jsonb, fields), last_active_at = $5"
@@ -182,7 +188,7 @@ async def tenant_of_customer(
 
 async def tenant_by_id(database: Database, organization: Tenant, id: str) -> GatewayTenant:
     """A tenant of either kind, for work that nobody waits for; raises NotFound."""
-    async with database.tenant(organization) as transaction:
+    async with database.reading(organization) as transaction:
         rows = await transaction.rows(
             f"select {_ROW} where t.organization_id = $1 and t.tenant_id = $2",
             organization.organization_id,
@@ -210,7 +216,7 @@ async def find_customers(
         raise InvalidRequest(f"limit is a number from 1 to {MAX_LIMIT}.")
     _check_text("search", search, _LONGEST_NAME)
     created_at, id = read_cursor(cursor) or _BEGINNING
-    async with database.tenant(organization) as transaction:
+    async with database.reading(organization) as transaction:
         rows = await transaction.rows(
             f"select {_ROW} where t.organization_id = $1 and t.kind = 'customer'"
             " and (t.created_at, t.tenant_id) > ($2, $3) and ($4 or t.archived_at is null)"
@@ -230,7 +236,7 @@ async def find_customers(
 
 async def customer(database: Database, organization: Tenant, id_or_key: str) -> GatewayTenant:
     """A customer by its id or, where there is none with it, its key; raises NotFound."""
-    async with database.tenant(organization) as transaction:
+    async with database.reading(organization) as transaction:
         return await _customer(transaction, organization, id_or_key)
 
 
@@ -298,7 +304,7 @@ async def _customer(
 
 async def _see(transaction: Transaction, tenant: GatewayTenant, now: datetime) -> None:
     """Note that the tenant is here, unless it was noted just before."""
-    if now - tenant.last_active_at >= _SEEN_EVERY:
+    if _is_seen_anew(tenant, now):
         await transaction.execute(
             "update gateway_tenant set last_active_at = $3"
             " where organization_id = $1 and tenant_id = $2",
@@ -306,6 +312,21 @@ async def _see(transaction: Transaction, tenant: GatewayTenant, now: datetime) -
             tenant.id,
             now,
         )
+
+
+def _is_seen_anew(tenant: GatewayTenant, now: datetime) -> bool:
+    return now - tenant.last_active_at >= _SEEN_EVERY
+
+
+def _says_new(tenant: GatewayTenant, name: str | None, fields: Mapping[str, Any] | None) -> bool:
+    """Whether a token tells another name, or other fields, than are known of a customer."""
+    return name not in (None, tenant.name) or fields not in (None, tenant.fields)
+
+
+def _in_use(tenant: GatewayTenant) -> GatewayTenant:
+    if tenant.archived_at is not None:
+        raise NotAuthenticated("This customer was archived; its tokens are taken no more.")
+    return tenant
 
 
 def _new(vault: Vault, organization: Tenant) -> tuple[str, bytes]:

@@ -9,6 +9,7 @@ orders, invisible rows are not there.
 from collections.abc import Sequence
 from typing import Any
 
+from clinch.db.database import Due
 from clinch.resources.actor import Actor
 from clinch.resources.custom_fields import CustomFields
 from clinch.resources.custom_values import MEASURED, CustomValue, measure
@@ -77,6 +78,16 @@ class Conditions:
         if not self._now:
             self._now = self.bind(self._actor.clock()) + "::timestamptz"
         return self._now
+
+    def assertion(self, due: Due) -> str:
+        """The condition of an outermost `select` that asserts a credential that is due.
+
+        There nothing lets the database leave it out, as a limit of 0 would further in.
+        """
+        if not due:
+            return ""
+        credential, version = map(self.bind, due)
+        return f" where (select assert_credential({credential}, {version}))"
 
     def where(self, resource: type[Resource], row: str, node: Node) -> str:
         """SQL that holds for the rows that meet the node and that the actor may see."""

@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-from clinch.db.database import Transaction
+from clinch.db.database import Due, Transaction
 from clinch.resources.actor import Actor, Link
 from clinch.resources.declaration import Declarations, Resource, counter
 from clinch.resources.errors import NotFound
@@ -69,19 +69,20 @@ class ReadPath:
     ) -> bytes:
         """The JSON of one object; raises NotFound, also for what the actor may not see, unless
         they are known to have written it."""
-        shape, seen = self._shape(actor, resource, keys), self.sees_all(actor, resource)
-        sql = self._statements.get(shape) if seen else None
-        arguments: list[Any] = [actor.organization_id, id]
+        shape = self._shape(actor, resource, keys), bool(transaction.due)
+        sql = self._statements.get(shape)
+        arguments: list[Any] = [actor.organization_id, id, *transaction.due]
         if sql is None:
             query = Conditions(self.declarations, actor)
             object = self._object(query, actor, resource, keys)
             fits = query.known if known else query.where
             where = fits(resource, "r", And((Equal(resource.fields["id"], id),)))
             sql = (
-                f"select convert_to({object.text}, 'UTF8')"
-                f" from {resource.table} r {object.joins} where {where}"
+                f"select (select convert_to({object.text}, 'UTF8')"
+                f" from {resource.table} r {object.joins} where {where})"
+                f"{query.assertion(transaction.due)}"
             )
-            if seen and query.parameters == arguments:
+            if self.sees_all(actor, resource) and query.parameters == arguments:
                 self._keep(shape, sql)
             arguments = query.parameters
         body: bytes | None = await transaction.value(sql, *arguments)
@@ -153,14 +154,17 @@ class ReadPath:
         counted and remembered until the organization's next event.
         """
         place = [page.skip + page.limit, page.limit + 1, page.skip]
-        arguments: list[Any] = [actor.organization_id, *place]
-        shape = self._shape(actor, resource, page.keys), page.order, page.total
+        arguments: list[Any] = [actor.organization_id, *place, *transaction.due]
+        asserts = bool(transaction.due)
+        shape = self._shape(actor, resource, page.keys), page.order, page.total, asserts
         unbounded = page.where == EVERYTHING and self.sees_all(actor, resource)
         whole = unbounded and page.group is None and not resource.totals
         sql, remember = self._statements.get(shape) if whole else None, None
         if sql is None:
             query = Conditions(self.declarations, actor)
-            sql, remember = self._page(query, actor, resource, page, place, unbounded=unbounded)
+            sql, remember = self._page(
+                query, actor, resource, page, place, transaction.due, unbounded=unbounded
+            )
             if whole and query.parameters == arguments:
                 self._keep(shape, sql)
             arguments = query.parameters
@@ -177,6 +181,7 @@ class ReadPath:
         resource: type[Resource],
         page: Page,
         place: list[int],
+        due: Due,
         *,
         unbounded: bool,
     ) -> "tuple[str, tuple[object, ...] | None]":
@@ -202,7 +207,7 @@ class ReadPath:
             f"{groups.table}{total.table} select convert_to(concat('{{\"data\":[',"
             f" ({groups.of(objects)}), '],\"has_more\":',"
             f" (select count(*) > {end} - 1 from page)::text{total.text}{closing}), 'UTF8')"
-            f"{total.columns}"
+            f"{total.columns}{query.assertion(due)}"
         )
         return sql, remember
 
@@ -289,10 +294,10 @@ class ReadPath:
             self._texts[shape] = text, query.is_timed
         return text
 
-    def _shape(self, actor: Actor, resource: type[Resource], keys: Keys) -> "_Shape":
+    def _shape(self, actor: Actor, resource: type[Resource], keys: Keys) -> _Shape:
         rows = (
             actor.visibility and (len(actor.visibility.fields), actor.visibility.unassigned),
-            *(narrowed.visible(actor) for narrowed in self._narrowed),
+            *[narrowed.visible(actor) for narrowed in self._narrowed],
         )
         hidden = self._hidden(actor)
         return (resource.noun, keys, hidden, actor.tomorrow(), actor.links, rows)

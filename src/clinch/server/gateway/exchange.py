@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from clinch.db.ids import new_id
+from clinch.db.ids import new_request_id
 from clinch.gateway.errors import (
     AccessDenied,
     GatewayError,
@@ -168,7 +168,7 @@ class GatewayApplication:
         self._rate_limit = rate_limit
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
-        started, request_id = time.perf_counter(), new_id("req")
+        started, request_id = time.perf_counter(), new_request_id()
         if scope["method"] == "OPTIONS":
             await _send(send, Answer(status=204), request_id)
             return
