@@ -181,17 +181,21 @@ class Database:
             self._release(connection, usable=settled)
 
     async def _end_readings(self) -> None:
-        """End the readings of free connections that began long enough ago, until there are none."""
-        while reading := {each: each.since for each in self._free if each.reading}:
+        """End the readings of free connections once their moment is over, until there are none."""
+        reading = True
+        while reading:
             await asyncio.sleep(_LINGER)
-            for connection, since in reading.items():
-                if connection.reading and connection.since == since and connection in self._free:
+            begun_before = time.monotonic() - _LINGER
+            for connection in self._free.copy():
+                over = connection.reading and connection.since <= begun_before
+                if over and connection in self._free:
                     self._free.remove(connection)
                     settled = False
                     try:
                         settled = await connection.roll_back()
                     finally:
                         self._release(connection, usable=settled)
+            reading = any(connection.reading for connection in self._free)
 
     async def _acquire(self, reading: str = "") -> "_Connection":
         """A connection; if possible one that is in a reading which began like this."""
@@ -345,8 +349,9 @@ class _Reading(_Scope):
         self._begin, self._asserted = begin, asserted
 
     async def __aenter__(self) -> Transaction:
-        tenant, begin, now = self._tenant, self._begin, time.monotonic()
+        tenant, begin = self._tenant, self._begin
         self._connection = connection = await self._database._acquire(begin)
+        now = time.monotonic()
         message = tenant._assertion if self._asserted else ""
         if connection.reading != begin or now - connection.since > _LINGER:
             message = begin + message
