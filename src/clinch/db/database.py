@@ -298,7 +298,16 @@ class _Scope:
     def __init__(self, database: Database, tenant: Tenant) -> None:
         self._database, self._tenant = database, tenant
 
+    async def _say(self, message: str) -> None:
+        """Send what begins the transaction, or what it asks first."""
+        try:
+            await self._connection.driver.execute(message)
+        except BaseException as error:
+            await self._fail(error)
+            raise
+
     async def _fail(self, error: BaseException) -> None:
+        """End it after an error; raises CredentialChanged where that is what it means."""
         settled = False
         try:
             settled = await self._connection.roll_back()
@@ -320,11 +329,7 @@ class _Writing(_Scope):
         begin = f"begin; {self._tenant._settings}{self._tenant._assertion}"
         message = f"rollback; {begin}" if connection.reading else begin
         connection.reading = ""
-        try:
-            await connection.driver.execute(message)
-        except BaseException as error:
-            await self._fail(error)
-            raise
+        await self._say(message)
         return Transaction(connection.driver)
 
     async def __aexit__(self, _: object, error: BaseException | None, __: object) -> None:
@@ -359,11 +364,7 @@ class _Reading(_Scope):
                 message = f"rollback; {message}"
             connection.reading, connection.since = begin, now
         if message:
-            try:
-                await connection.driver.execute(message)
-            except BaseException as error:
-                await self._fail(error)
-                raise
+            await self._say(message)
         due = () if self._asserted else tenant._credential
         self._transaction = Transaction(connection.driver, due)
         return self._transaction
