@@ -91,6 +91,25 @@ def test_a_reading_sees_what_was_committed_before_it(
     asyncio.run(work())
 
 
+def test_a_reading_does_so_whatever_the_databases_own_setting(
+    cluster: str, organization: Organization
+) -> None:
+    async def work() -> None:
+        asking = await asyncpg.connect(cluster)
+        name = await asking.fetchval("select quote_ident(current_database())")
+        setting = f"alter database {name} set default_transaction_isolation"
+        await asking.execute(f"{setting} = 'repeatable read'")
+        try:
+            async with one_connection(cluster) as database:
+                level = await read(database, tenant_of(organization), "show transaction_isolation")
+        finally:
+            await asking.execute(f"{setting} = default")
+            await asking.close()
+        assert level == "read committed"
+
+    asyncio.run(work())
+
+
 def test_readings_share_a_transaction_for_a_moment_only(
     cluster: str, organization: Organization
 ) -> None:

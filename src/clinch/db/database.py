@@ -25,6 +25,8 @@ _SETTINGS = {
     "application_name": "clinch",
     "timezone": "UTC",
     "jit": "off",
+    # In a transaction that is shared, each statement has to see what was committed before it.
+    "default_transaction_isolation": "read committed",
     # Planning an answer takes longer than running it, and its plan hardly depends on the values.
     "plan_cache_mode": "force_generic_plan",
     "statement_timeout": "30s",
