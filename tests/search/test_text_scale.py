@@ -11,7 +11,7 @@ from harness import Organization, Program, make_organization
 from clinch.crm.activities.activity import Activity
 from clinch.crm.contacts import Contact
 from clinch.crm.leads import Lead
-from clinch.db.database import Transaction
+from clinch.db.database import Due, Transaction
 from clinch.resources.query.definitions import custom_values
 from clinch.resources.query.read import Page
 from clinch.resources.search_text import fold
@@ -24,11 +24,12 @@ LEADS = 20_000
 class Explaining:
     """Stands for a transaction, and asks for the plan of what is asked of it."""
 
-    due = ()
-
     def __init__(self, transaction: Transaction) -> None:
         self._transaction = transaction
         self.plan = ""
+
+    def take_due(self) -> Due:
+        return self._transaction.take_due()
 
     async def rows(self, sql: str, *arguments: Any) -> list[tuple[bytes, int, str]]:
         found = await self._transaction.rows(f"explain (costs off) {sql}", *arguments)

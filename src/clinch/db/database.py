@@ -4,7 +4,7 @@ import asyncio
 import re
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -60,29 +60,27 @@ class Tenant:
     # What makes a transaction the organization's, and what asserts the credential.
     _settings: str = field(init=False, repr=False, compare=False)
     _assertion: str = field(init=False, repr=False, compare=False)
-    _credential: Due = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not _UUID.fullmatch(self.organization_id):
             raise ValueError("an organization is named by its uuid")
         settings = "set local role clinch_app; set local app.organization_id = "
         assertion = ""
-        credential: Due = ()
         if self.credential_id is not None:
             if not _ID.fullmatch(self.credential_id):
                 raise ValueError("a credential is named by its id")
             assertion = f"; select assert_credential('{self.credential_id}', {self.version:d})"
-            credential = self.credential_id, self.version
         object.__setattr__(self, "_settings", f"{settings}'{self.organization_id}'")
         object.__setattr__(self, "_assertion", assertion)
-        object.__setattr__(self, "_credential", credential)
+
+    @property
+    def _credential(self) -> Due:
+        return () if self.credential_id is None else (self.credential_id, self.version)
 
 
 class Transaction:
     """An open transaction. `statements` counts what was asked beside BEGIN and COMMIT, `failed`
-    says whether the database refused any of it.
-
-    What is `due` the statement that is asked has to assert.
+    says whether the database refused any of it. What is `due` has to be taken before.
     """
 
     __slots__ = ("_connection", "due", "failed", "statements")
@@ -91,21 +89,30 @@ class Transaction:
         self._connection, self.due = connection, due
         self.statements, self.failed = 0, False
 
+    def take_due(self) -> Due:
+        """What the next statement has to assert, as it then does."""
+        due, self.due = self.due, ()
+        return due
+
     async def value(self, sql: str, *arguments: Any) -> Any:
         """The first column of the first row, or None."""
-        return await self._sent(self._connection.fetchval(sql, *arguments))
+        return await self._ask(self._connection.fetchval, sql, arguments)
 
     async def rows(self, sql: str, *arguments: Any) -> list[asyncpg.Record]:
-        rows: list[asyncpg.Record] = await self._sent(self._connection.fetch(sql, *arguments))
+        rows: list[asyncpg.Record] = await self._ask(self._connection.fetch, sql, arguments)
         return rows
 
     async def execute(self, sql: str, *arguments: Any) -> None:
-        await self._sent(self._connection.execute(sql, *arguments))
+        await self._ask(self._connection.execute, sql, arguments)
 
-    async def _sent(self, answer: Awaitable[Any]) -> Any:
+    async def _ask(
+        self, how: Callable[..., Awaitable[Any]], sql: str, arguments: tuple[Any, ...]
+    ) -> Any:
+        if self.due:
+            raise RuntimeError("a statement leaves out to assert the credential")
         self.statements += 1
         try:
-            return await answer
+            return await how(sql, *arguments)
         except asyncpg.PostgresError:
             self.failed = True
             raise

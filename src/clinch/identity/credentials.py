@@ -102,7 +102,7 @@ class Authenticator:
 
     async def actor(self, key: str) -> Actor:
         """The actor of a key; raises Unauthorized. What is remembered is asserted when used."""
-        remembered = _short(key)
+        remembered = _fingerprint(key)
         actor = self._actors.get(remembered)
         if actor is None:
             actor = await self._read(key)
@@ -113,7 +113,7 @@ class Authenticator:
 
     def forget(self, key: str) -> None:
         """Read the key anew next time: its credential has changed."""
-        self._actors.pop(_short(key), None)
+        self._actors.pop(_fingerprint(key), None)
 
     async def _read(self, key: str) -> Actor:
         id, _, secret = key.partition(".")
@@ -168,7 +168,7 @@ def _actor(tenant: Tenant, user_id: str, found: Mapping[str, Any]) -> Actor:
     )
 
 
-def _short(key: str) -> bytes:
+def _fingerprint(key: str) -> bytes:
     """What a key is remembered by, in place of itself: a hash that costs little at each request."""
     return hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=32).digest()
 

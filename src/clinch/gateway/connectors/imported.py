@@ -103,7 +103,7 @@ class ImportedConnectors:
 
     async def of(self, tenant: Tenant) -> list[Connector]:
         """Those of an organization, by their keys. Each document is read once in a process."""
-        async with self._database.tenant(tenant) as transaction:
+        async with self._database.reading(tenant) as transaction:
             ids = await transaction.rows(
                 "select id from gateway_connector where organization_id = $1 order by key",
                 tenant.organization_id,

@@ -69,9 +69,11 @@ class ReadPath:
     ) -> bytes:
         """The JSON of one object; raises NotFound, also for what the actor may not see, unless
         they are known to have written it."""
-        shape = self._shape(actor, resource, keys), bool(transaction.due)
+        due = transaction.take_due()
+        # Only what an actor who sees everything asks is kept, and the shape has what they see.
+        shape = self._shape(actor, resource, keys), bool(due)
         sql = self._statements.get(shape)
-        arguments: list[Any] = [actor.organization_id, id, *transaction.due]
+        arguments: list[Any] = [actor.organization_id, id, *due]
         if sql is None:
             query = Conditions(self.declarations, actor)
             object = self._object(query, actor, resource, keys)
@@ -80,7 +82,7 @@ class ReadPath:
             sql = (
                 f"select (select convert_to({object.text}, 'UTF8')"
                 f" from {resource.table} r {object.joins} where {where})"
-                f"{query.assertion(transaction.due)}"
+                f"{query.assertion(due)}"
             )
             if self.sees_all(actor, resource) and query.parameters == arguments:
                 self._keep(shape, sql)
@@ -154,16 +156,16 @@ class ReadPath:
         counted and remembered until the organization's next event.
         """
         place = [page.skip + page.limit, page.limit + 1, page.skip]
-        arguments: list[Any] = [actor.organization_id, *place, *transaction.due]
-        asserts = bool(transaction.due)
-        shape = self._shape(actor, resource, page.keys), page.order, page.total, asserts
+        due = transaction.take_due()
+        arguments: list[Any] = [actor.organization_id, *place, *due]
+        shape = self._shape(actor, resource, page.keys), page.order, page.total, bool(due)
         unbounded = page.where == EVERYTHING and self.sees_all(actor, resource)
         whole = unbounded and page.group is None and not resource.totals
         sql, remember = self._statements.get(shape) if whole else None, None
         if sql is None:
             query = Conditions(self.declarations, actor)
             sql, remember = self._page(
-                query, actor, resource, page, place, transaction.due, unbounded=unbounded
+                query, actor, resource, page, place, due, unbounded=unbounded
             )
             if whole and query.parameters == arguments:
                 self._keep(shape, sql)
