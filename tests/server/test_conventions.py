@@ -242,9 +242,17 @@ def test_only_leads_have_a_total(api: Api) -> None:
         assert set(api.get(path)) == {"data", "has_more"}
 
 
-def test_the_largest_limit_is_allowed_on_every_list(api: Api) -> None:
-    for path in ("/lead/", "/contact/", "/user/", "/status/lead/"):
-        assert api("GET", path, _limit=200).status_code == 200
+@pytest.mark.parametrize(
+    ("path", "limit"),
+    [
+        *(("lead", 200), ("contact", 200), ("opportunity", 250), ("task", 1000), ("user", 1000)),
+        *(("status/lead", 200), ("status/opportunity", 200), ("activity", 200), ("event", 50)),
+        *(("custom_field/lead", 1000), ("custom_field/shared", 1000), ("custom_activity", 1000)),
+    ],
+)
+def test_a_list_takes_the_limits_that_clients_ask_for(api: Api, path: str, limit: int) -> None:
+    assert api("GET", f"/{path}/", _limit=limit).status_code == 200
+    assert api("GET", f"/{path}/", _limit=limit + 1).status_code == 400
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,7 @@ class User(Audited, path="user", prefix="user", table="app_user"):
 
     operations = ("list", "get")
     orders = ("last_name,first_name", "first_name,last_name", "last_name", "first_name")
+    max_limit = 1000
     indexes = (Index(("organization_id", "lower(email)"), unique=True),)
 
     email = EmailAddress(required=True)

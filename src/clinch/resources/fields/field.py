@@ -157,6 +157,7 @@ class Field:
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
         self.key = self._key or name
+        self.column = self._column or self.key
         self.error_key = name
 
     def bound_to(self, resource: "type[Resource]") -> Self:
@@ -166,10 +167,6 @@ class Field:
         return bound
 
     resource: "type[Resource]"
-
-    @property
-    def column(self) -> str:
-        return self._column or self.key
 
     def columns(self) -> Sequence[Column]:
         if not self.stored:

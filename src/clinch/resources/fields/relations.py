@@ -60,8 +60,8 @@ class Ref(Field):
         self.lookup, self.sharing, self.acyclic = lookup, sharing, acyclic
 
     def __set_name__(self, owner: type, name: str) -> None:
+        self._key = self._key or f"{name}_id"
         super().__set_name__(owner, name)
-        self.key = self._key or f"{name}_id"
 
     def read(self, value: Json, actor: Actor) -> Json:
         if not isinstance(value, str):
