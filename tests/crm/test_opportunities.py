@@ -77,6 +77,64 @@ def test_winning_dates_the_deal_where_the_user_is(api: Api, statuses: dict[str, 
     assert sent["date_won"] == "2026-01-31"
 
 
+def test_a_status_is_named_by_its_label_or_its_id(api: Api, statuses: dict[str, str]) -> None:
+    deal = api.post("/opportunity/", {"status": statuses["Lost"]})
+    assert deal["status_label"] == "Lost"
+    path = f"/opportunity/{deal['id']}/"
+    assert api.put(path, {"status": statuses["Won"]})["status_label"] == "Won"
+    for wrong in (5, ["Lost"], {"id": statuses["Lost"]}):
+        refused = api("PUT", path, {"status": wrong})
+        assert refused.status_code == 400
+        assert refused.json()["field-errors"] == {"status": "Value must be of str type."}
+    assert api.get(path)["status_label"] == "Won"
+
+
+def test_deals_are_listed_by_the_label_of_their_status(api: Api) -> None:
+    for label in ("Active", "Won", "Lost"):
+        api.post("/opportunity/", {"status": label})
+
+    def labels(**parameters: str) -> list[str]:
+        deals = api.get("/opportunity/", **parameters)["data"]
+        return sorted(deal["status_label"] for deal in deals)
+
+    assert labels(status="Won") == ["Won"]
+    assert labels(status__in="Won,Lost") == ["Lost", "Won"]
+    assert labels(status="Nothing") == []
+
+
+def test_deals_are_listed_by_a_query_of_their_leads(api: Api) -> None:
+    api.post("/custom_field/lead/", {"name": "Region", "type": "text"})
+    for name, region in (("Harbour Tools", "North"), ("Bright Energy", "South")):
+        lead = api.post("/lead/", {"name": name, "custom": {"Region": region}})
+        api.post("/opportunity/", {"lead_id": lead["id"], "note": name})
+
+    def notes(**parameters: str) -> list[str]:
+        return sorted(deal["note"] for deal in api.get("/opportunity/", **parameters)["data"])
+
+    assert notes(lead_query="name:Harbour") == ["Harbour Tools"]
+    assert notes(lead_query="custom.Region:South") == ["Bright Energy"]
+    assert notes(lead_query="custom.Region:South", query="note:harbour") == []
+    assert len(notes(lead_query="")) == 2
+    assert api("GET", "/opportunity/", lead_query="nothing:x").status_code == 400
+
+
+def test_null_and_blank_are_as_if_nothing_was_said(api: Api) -> None:
+    none = {"value_period": None, "confidence": None, "date_won": "", "note": None}
+    deal = api.post("/opportunity/", none)
+    assert (deal["value_period"], deal["confidence"]) == ("one_time", 50)
+    assert (deal["date_won"], deal["note"]) == (None, "")
+
+
+@pytest.mark.parametrize("date", ["2026-01-01xyz", "2026-01-01/2", "2026-13-01", "2026-01-01T"])
+def test_what_is_no_date_is_refused(api: Api, date: str) -> None:
+    deal = api.post("/opportunity/", {"date_won": "2026-02-03"})
+    refused = api("PUT", f"/opportunity/{deal['id']}/", {"date_won": date})
+    assert refused.status_code == 400
+    assert refused.json()["field-errors"] == {"date_won": "Invalid ISO 8601 datetime."}
+    assert api.get(f"/opportunity/{deal['id']}/")["date_won"] == "2026-02-03"
+    assert api("GET", "/opportunity/", date_won__gte=date).status_code == 400
+
+
 def test_a_status_belongs_to_the_pipeline_that_is_sent(api: Api, statuses: dict[str, str]) -> None:
     steps = [{"label": "Trial", "type": "active"}, {"label": "Live", "type": "won"}]
     other = api.post("/pipeline/", {"name": "Partners", "statuses": steps})

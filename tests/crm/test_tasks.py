@@ -62,6 +62,82 @@ def test_views_go_by_the_callers_day(api: Api, lead: dict[str, Any]) -> None:
     assert texts == ["late", "soon", "far"]
 
 
+def texts(api: Api, **parameters: str) -> set[str]:
+    return {task["text"] for task in api.get("/task/", **parameters)["data"]}
+
+
+@pytest.mark.parametrize("key", ["date", "due_date"])
+@pytest.mark.parametrize("offset", [None, "-8", "9"])
+def test_dates_compare_with_the_callers_days(
+    api: Api, lead: dict[str, Any], key: str, offset: str | None
+) -> None:
+    if offset is not None:
+        api.headers["x-tz-offset"] = offset
+    for text, date in (
+        ("before", "2026-11-30"),
+        ("day", "2026-12-01"),
+        ("first", "2026-12-01T00:00:00"),
+        ("last", "2026-11-30T23:59:59"),
+        ("after", "2026-12-02"),
+    ):
+        api.post("/task/", {"lead_id": lead["id"], "text": text, "date": date})
+
+    def found(**parameters: str) -> set[str]:
+        return texts(api, **{key + op: date for op, date in parameters.items()})
+
+    assert found(__lt="2026-12-01") == {"before", "last"}
+    assert found(__gte="2026-12-01") == {"day", "first", "after"}
+    assert found(__gt="2026-12-01") == {"after"}
+    assert found(__lte="2026-12-01") == {"before", "last", "day", "first"}
+    assert found(**{"": "2026-12-01"}) == {"day", "first"}
+    refused = api("GET", "/task/", **{f"{key}__lt": "soon"})
+    assert refused.status_code == 400
+    assert refused.json() == {"error": f"{key}__lt: Invalid ISO 8601 datetime."}
+
+
+def test_many_tasks_are_chosen_by_the_older_name_of_the_date(
+    api: Api, lead: dict[str, Any]
+) -> None:
+    for text, date in (("old", "2020-01-01"), ("new", "2026-12-01")):
+        api.post("/task/", {"lead_id": lead["id"], "text": text, "date": date})
+    changed = api.put("/task/", {"text": "very old"}, due_date__lt="2020-02-01")
+    assert changed == {"ok": True, "count": 1}
+    assert texts(api) == {"very old", "new"}
+
+
+def test_a_view_says_itself_where_its_dates_end_or_begin(api: Api, lead: dict[str, Any]) -> None:
+    for offset in (-9, -2, 2, 9):
+        api.post("/task/", {"lead_id": lead["id"], "text": str(offset), "date": day(offset)})
+    assert texts(api, view="inbox", date__lt=day(-5)) == {"-9", "-2"}
+    assert texts(api, view="inbox", date__gte=day(-5)) == {"-2"}
+    assert texts(api, view="future", date__gte=day(5)) == {"2", "9"}
+    assert texts(api, view="future", date__lt=day(5)) == {"2"}
+
+
+def test_a_task_without_a_date_can_be_sent_back_as_it_was_read(
+    api: Api, lead: dict[str, Any]
+) -> None:
+    task = api.post("/task/", {"lead_id": lead["id"], "text": "x"})
+    same = api.put(f"/task/{task['id']}/", task)
+    assert same == task | {"date_updated": same["date_updated"]}
+    again = api.post("/task/", task)
+    assert (again["date"], again["due_date"], again["is_dateless"]) == (day(0), None, True)
+    dated = api.put(f"/task/{task['id']}/", {**task, "date": "2026-12-31"})
+    assert (dated["due_date"], dated["is_dateless"]) == ("2026-12-31", False)
+    assert api.put(f"/task/{task['id']}/", dated)["due_date"] == "2026-12-31"
+
+
+def test_a_task_loses_its_date(api: Api, lead: dict[str, Any]) -> None:
+    body = {"lead_id": lead["id"], "text": "x", "date": "2026-12-31"}
+    task = api.post("/task/", body)
+    for sent in ({"is_dateless": True}, {"date": ""}, {"date": None}):
+        api.put(f"/task/{task['id']}/", {"date": "2026-12-31"})
+        lost = api.put(f"/task/{task['id']}/", sent)
+        assert (lost["date"], lost["due_date"], lost["is_dateless"]) == (day(0), None, True)
+    made = api.post("/task/", {**body, "is_dateless": True})
+    assert (made["date"], made["is_dateless"]) == (day(0), True)
+
+
 def test_only_to_dos_are_listed_unless_types_are_named(api: Api, lead: dict[str, Any]) -> None:
     contact = lead["contact_ids"][0]
     api.post("/task/", {"lead_id": lead["id"], "text": "to do"})

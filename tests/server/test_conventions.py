@@ -161,6 +161,17 @@ def test_put_can_be_sent_as_post(api: Api) -> None:
     assert (answer.status_code, answer.json()["name"]) == (200, "North Foods")
 
 
+def test_head_is_answered_as_get_without_a_body(api: Api) -> None:
+    lead = make_lead(api)
+    for path in ("/lead/", f"/lead/{lead['id']}/", "/me/"):
+        got, head = api("GET", path), api("HEAD", path)
+        assert (head.status_code, head.content) == (200, b"")
+        assert head.headers["content-length"] == got.headers["content-length"]
+    assert api("HEAD", "/lead/lead_none/").status_code == 404
+    assert api("HEAD", "/lead/merge/").headers["allow"] == "POST"
+    assert api("DELETE", "/lead/").headers["allow"] == "GET, HEAD, POST"
+
+
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
 def test_only_a_post_can_be_overridden(api: Api, method: str) -> None:
     lead = make_lead(api)
@@ -209,6 +220,13 @@ def test_all_fields_include_the_optional_ones(api: Api) -> None:
     assert everything == lead | {key: everything[key] for key in optional}
     assert everything["primary_email"] is None
     assert everything["num_calls"] == 0
+
+
+def test_fields_may_be_named_with_spaces_or_one_by_one(api: Api) -> None:
+    lead = make_lead(api, name="Harbour Tools")
+    for fields in ("id , name", ["id", "name"]):
+        picked = api.get(f"/lead/{lead['id']}/", _fields=fields)
+        assert picked == {"id": lead["id"], "name": "Harbour Tools"}
 
 
 def test_an_empty_choice_of_fields_is_none(api: Api) -> None:
@@ -295,6 +313,24 @@ def test_a_bad_limit_or_skip_is_refused_in_the_known_words(
 
 
 # Order and filters
+
+
+def test_a_filter_that_comes_several_times_is_a_list(api: Api) -> None:
+    first, second, _ = (make_lead(api)["id"] for _ in range(3))
+    url = f"{api.program.url}/api/v1/contact/?lead_id={first}&lead_id={second}"
+    for lead in (first, second):
+        api.post("/contact/", {"lead_id": lead})
+    found = requests.get(url, auth=(api.key, ""), timeout=30).json()["data"]
+    assert {contact["lead_id"] for contact in found} == {first, second}
+
+
+def test_a_time_whose_plus_sign_became_a_space_is_read(api: Api) -> None:
+    lead = make_lead(api)
+    url = f"{api.program.url}/api/v1/task/?date_created__gt="
+    api.post("/task/", {"lead_id": lead["id"], "text": "x"})
+    for moment, number in (("2020-01-01T00:00:00+02:00", 1), ("2120-01-01T00:00:00.5+0200", 0)):
+        found = requests.get(url + moment, auth=(api.key, ""), timeout=30)
+        assert len(found.json()["data"]) == number
 
 
 def test_known_orders_hold_and_others_are_passed_over(api: Api) -> None:

@@ -190,7 +190,10 @@ class Opportunity(Audited, path="opportunity", prefix="oppo"):
         Index(("organization_id", "date_updated desc", "id desc")),
         Index(("organization_id", "lead_id", "date_created", "id")),
     )
-    list_parameters = {"is_stalled": "true: only those that are stalled; false: only the others."}
+    list_parameters = {
+        "is_stalled": "true: only those that are stalled; false: only the others.",
+        "lead_query": "Only those of the leads that this query finds.",
+    }
     first = [make_lead]
     loads = [history_of_statuses, comments_of_moved]
     before = [stay_in_pipeline, set_closing_dates, derive_notes, write_history, move_comments]
@@ -210,7 +213,7 @@ class Opportunity(Audited, path="opportunity", prefix="oppo"):
             within="pipeline_id",
         ),
     )
-    status_label = Shown(status, OpportunityStatus.label, filters=EQ_IN)
+    status_label = Shown(status, OpportunityStatus.label, alias="status", filters=EQ_IN)
     status_type = Shown(status, OpportunityStatus.type, filters=EQ_IN)
     status_display_name = Shown(status, OpportunityStatus.display_name)
     pipeline_id = Shown(status, "pipeline_id", filters=EQ_IN)

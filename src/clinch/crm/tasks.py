@@ -1,6 +1,7 @@
 """Tasks: what somebody is to do about a lead, and what waits in their inbox."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, time
 from typing import Any
 
@@ -10,7 +11,7 @@ from clinch.crm.leads import Lead
 from clinch.db.schema import Index
 from clinch.resources.actor import Actor
 from clinch.resources.declaration import Audited, Owned
-from clinch.resources.errors import REQUIRED, ValidationError
+from clinch.resources.errors import REQUIRED, BadRequest, Invalid, ValidationError
 from clinch.resources.fields import (
     EQ,
     EQ_IN,
@@ -24,9 +25,10 @@ from clinch.resources.fields import (
     Ref,
     Shown,
     Text,
+    parse_datetime,
     stored_time,
 )
-from clinch.resources.query.tree import And, Equal, In, Node, Not, Or, Range
+from clinch.resources.query.tree import And, Comparison, Equal, In, Node, Or, Range
 from clinch.resources.write.change import Change
 from clinch.resources.write.load import Load
 from clinch.resources.write.work import Work
@@ -42,6 +44,18 @@ _TYPES = (
     "opportunity_due",
     "incoming_sms",
 )
+
+
+# What a to-do that was done has as its `object_type`; the entry that tells of it is the object.
+_DONE = "taskcompleted"
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_COMPARISONS: dict[str, Comparison | None] = {
+    "": None,
+    "__gt": "gt",
+    "__gte": "gte",
+    "__lt": "lt",
+    "__lte": "lte",
+}
 
 
 class DayOrTime(DateTime):
@@ -63,7 +77,45 @@ class DayOrTime(DateTime):
 
 
 def is_day(value: Any) -> bool:
-    return isinstance(value, str) and len(value.strip()) == 10
+    return isinstance(value, str) and _DAY.fullmatch(value.strip()) is not None
+
+
+def when(parameters: dict[str, str], actor: Actor) -> Iterator[Node]:
+    """The conditions of the parameters that compare the date; raises BadRequest.
+
+    A task of a day counts from where that day begins for the actor.
+    """
+    for key in ("date", "due_date"):
+        for suffix, comparison in _COMPARISONS.items():
+            text = parameters.get(key + suffix)
+            if text is None:
+                continue
+            try:
+                moment = parse_datetime(text, actor)
+            except Invalid as error:
+                raise BadRequest(f"{key}{suffix}: {error.problem}") from None
+            yield _compare(comparison, moment, moment + actor.utc_offset)
+
+
+def _compare(comparison: Comparison | None, moment: datetime, day: datetime) -> Node:
+    def fits(value: datetime) -> Node:
+        if comparison is None:
+            return Equal(Task.date, value)
+        return Range(Task.date, comparison, value)
+
+    if moment == day:
+        return fits(moment)
+    either = Or(
+        (
+            And((Equal(Task.date_only, True), fits(day))),
+            And((Equal(Task.date_only, False), fits(moment))),
+        )
+    )
+    if comparison is None:
+        return either
+    # What an index finds, of which the rest is then looked at.
+    bound = max(moment, day) if comparison in ("lt", "lte") else min(moment, day)
+    return And((Range(Task.date, comparison, bound), either))
 
 
 def require_parts(work: Work, changes: list[Change]) -> None:
@@ -89,15 +141,23 @@ def _sent(change: Change) -> set[str]:
 
 
 def date_tasks(work: Work, changes: list[Change]) -> None:
-    """A task without a date is one of the day on which it is made."""
+    """A task without a date is one of the day on which it is made, or on which it loses its date.
+
+    A client that sends back what it read says of such a task both that day and `is_dateless`.
+    """
     for change in changes:
         if change.kind == "delete":
             continue
-        sent = change.body.get("date", change.body.get("due_date"))
-        if sent is not None:
+        dated = change.sets(Task.date) and change.get(Task.date) is not None
+        was = change.was(Task.is_dateless)
+        dateless = change.sets(Task.is_dateless) and change.get(Task.is_dateless)
+        if dateless and was and not (dated and change.moved(Task.date)):
+            change.set(Task.date, change.was(Task.date))
+        elif dated and (was or not dateless):
+            sent = change.body.get("date", change.body.get("due_date"))
             change.set(Task.date_only, is_day(sent))
             change.set(Task.is_dateless, False)
-        elif change.kind == "create" or change.sets(Task.date):
+        elif dateless or change.kind == "create" or change.sets(Task.date):
             today = datetime.combine(work.actor.today(), time(), UTC)
             change.set(Task.date, stored_time(today))
             change.set(Task.date_only, True)
@@ -120,6 +180,9 @@ def tell_completion(work: Work, changes: list[Change]) -> None:
             for row in work.known(TaskCompleted):
                 if row[TaskCompleted.about.column] == change.id:
                     work.delete(TaskCompleted, row["id"])
+            if change.get(Task.object_type) == _DONE:
+                change.set(Task.object_type, None)
+                change.set(Task.object_id, None)
             continue
         change.announced.append("completed")
         if change.get(Task.lead) is not None and change.get(Task.type) == "lead":
@@ -129,7 +192,8 @@ def tell_completion(work: Work, changes: list[Change]) -> None:
                 "task_text": change.get(Task.text),
                 "task_assigned_to": change.get(Task.assigned_to),
             }
-            work.create(TaskCompleted, done)
+            change.set(Task.object_type, _DONE)
+            change.set(Task.object_id, work.create(TaskCompleted, done).id)
 
 
 class Task(Audited, path="task", prefix="task"):
@@ -150,6 +214,8 @@ class Task(Audited, path="task", prefix="task"):
     list_parameters = {
         "_type": "A type of task, or all; without it only to-dos are listed.",
         "view": "inbox, future or archive, by the caller's day.",
+        **{f"date{suffix}": "Only those whose date fits." for suffix in _COMPARISONS},
+        **{f"due_date{suffix}": "Deprecated: the same as of date." for suffix in _COMPARISONS},
     }
 
     id = Id(filters=EQ_IN)
@@ -168,7 +234,7 @@ class Task(Audited, path="task", prefix="task"):
     assigned_to_name = Shown(assigned_to, "name")
     text = Text(max=10_000)
     priority = Choice("high", "medium", nullable=True)
-    date = DayOrTime(nullable=True, alias="due_date", filters=("eq", *RANGE))
+    date = DayOrTime(nullable=True, alias="due_date")
     date_only = Boolean(shown=False, writable="never")
     due_date = Computed(
         "case when {row}.is_dateless then null when {row}.date_only"
@@ -176,7 +242,7 @@ class Task(Audited, path="task", prefix="task"):
         nullable=True,
         doc="Deprecated: the date, null when there was none.",
     )
-    is_dateless = Boolean(writable="never")
+    is_dateless = Boolean()
     is_complete = Boolean(filters=EQ)
     view = Computed(
         "case when {row}.is_complete then 'archive' when {row}.date >= case when {row}.date_only"
@@ -197,24 +263,20 @@ class Task(Audited, path="task", prefix="task"):
 
     @classmethod
     def narrow(cls, parameters: dict[str, str], actor: Actor) -> list[Node]:
-        """Only to-dos unless a type is named; `view` is the inbox, the future or the archive."""
+        """Only to-dos unless a type is named; `view` is the inbox, the future or the archive, of
+        which the first two say themselves where the dates end or begin."""
         nodes: list[Node] = []
         wanted = parameters.get("_type") or ("all" if "_type__in" in parameters else "lead")
         if wanted != "all":
             nodes.append(In(cls.type, tuple(wanted.split(","))))
         tomorrow = actor.tomorrow()
-        midnight = datetime.combine(tomorrow.date(), time(), UTC)
-        future = Or(
-            (
-                And((Equal(cls.date_only, True), Range(cls.date, "gte", midnight))),
-                And((Equal(cls.date_only, False), Range(cls.date, "gte", tomorrow))),
-            )
-        )
         match parameters.get("view"):
             case "inbox":
-                nodes += [Equal(cls.is_complete, False), Not(future)]
+                nodes.append(Equal(cls.is_complete, False))
+                parameters = parameters | {"date__lt": tomorrow.isoformat()}
             case "future":
-                nodes += [Equal(cls.is_complete, False), future]
+                nodes.append(Equal(cls.is_complete, False))
+                parameters = parameters | {"date__gte": tomorrow.isoformat()}
             case "archive":
                 nodes.append(Equal(cls.is_complete, True))
-        return nodes
+        return [*nodes, *when(parameters, actor)]

@@ -217,7 +217,7 @@ class _Exchange:
                     raise BadRequest(BAD_JSON)
                 body = parse_body(self.http_headers, raw)
         if method not in _METHODS:
-            raise MethodNotAllowed(sorted(match.handlers))
+            raise MethodNotAllowed(match.allowed())
         if "_params" in body:
             parameters = text_parameters(body.pop("_params"))
         else:

@@ -150,12 +150,8 @@ def download_routes(store: Store) -> list[Route]:
         return _download(store, request, found)
 
     return [
-        Route(method, path, handler)
-        for method in ("GET", "HEAD")
-        for path, handler in (
-            ("temporary/{}/{}/{}", temporary),
-            ("persisted/{}/{}/{}/{}/{}", persisted),
-        )
+        Route("GET", "temporary/{}/{}/{}", temporary),
+        Route("GET", "persisted/{}/{}/{}/{}/{}", persisted),
     ]
 
 

@@ -79,14 +79,17 @@ async def receive_body(headers: Headers, receive: Receive) -> bytes:
 
 
 def parse_query(query: bytes) -> dict[str, str]:
-    """Query parameters; of a name that comes twice the last one counts."""
+    """Query parameters; the values of a name that comes more than once are a list."""
     if not query:
         return {}
     try:
         pairs = parse_qsl(query.decode("ascii"), keep_blank_values=True, max_num_fields=1000)
     except (UnicodeDecodeError, ValueError):
         raise BadRequest("The query string cannot be read.") from None
-    parameters = dict(pairs)
+    values: dict[str, list[str]] = {}
+    for name, value in pairs:
+        values.setdefault(name, []).append(value)
+    parameters = {name: ",".join(several) for name, several in values.items()}
     if "\x00" in "".join(parameters.values()):
         raise BadRequest("The query string must not contain null characters.")
     return parameters

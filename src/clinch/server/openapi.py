@@ -212,9 +212,9 @@ def _parameters(resource: type[Resource], operation: Operation, of_one: bool) ->
             found.append(query("query", {"type": "string"}, _SEARCH))
         for name, description in resource.list_parameters.items():
             found.append(query(name, {"type": "string"}, description))
-        for field in resource.fields.values():
+        for key, field in (resource.aliases | resource.fields).items():
             for op in field.filters:
-                name = field.key if op == "eq" else f"{field.key}__{op}"
+                name = key if op == "eq" else f"{key}__{op}"
                 one = query(name, {"type": "string"}, f"Only those whose {field.key} fits.")
                 needed = name in resource.list_needs
                 found.append(one | {"required": True} if needed else one)

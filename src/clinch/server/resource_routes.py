@@ -22,8 +22,9 @@ from clinch.resources.errors import (
 from clinch.resources.fields import Field, Ref
 from clinch.resources.query.definitions import custom_values
 from clinch.resources.query.read import Keys, Page
-from clinch.resources.query.tree import And, Equal, In, Node, Range
+from clinch.resources.query.tree import EVERYTHING, And, Equal, In, Node, Range, Related
 from clinch.resources.store import Store
+from clinch.resources.visibility import LEAD
 from clinch.resources.write.change import Change
 from clinch.resources.write.path import Mode, Written, allow
 from clinch.search.custom_terms import find_custom
@@ -35,6 +36,7 @@ MAX_SKIP = 250_000
 DEFAULT_LIMIT = 100
 MOST_AT_ONCE = 1000
 
+_LEAD_QUERY = "lead_query"
 _CUSTOM = re.compile(r"custom\.\w{1,80}", re.ASCII)
 _INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
 
@@ -114,11 +116,23 @@ class ResourceRoutes:
         return Response(b"" if resource.delete_status == 204 else b"{}", resource.delete_status)
 
     async def _search(self, resource: type[Resource], request: Request) -> Search:
-        """What the parameter `query` asks for, of resources that take one; raises BadRequest.
+        """What the parameter `query` asks for, of resources that take one, and `lead_query` of
+        those that say so; raises BadRequest."""
+        search = await self._read_search(resource, request, "query")
+        lead = next((ref for ref in resource.refs if ref.target == LEAD), None)
+        if lead is None or _LEAD_QUERY not in resource.list_parameters:
+            return search
+        leads = await self._read_search(self._store.declared[LEAD], request, _LEAD_QUERY)
+        if leads.where == EVERYTHING:
+            return search
+        return Search(both(search.where, Related(lead, leads.where)), search.order)
 
-        Custom fields are read only where the text has a name that nothing else has.
-        """
-        text = request.parameters.get("query", "")
+    async def _read_search(
+        self, resource: type[Resource], request: Request, parameter: str
+    ) -> Search:
+        """What a parameter asks for; custom fields are read only where the text has a name that
+        nothing else has."""
+        text = request.parameters.get(parameter, "")
         if not text or not searchable(resource):
             return Search()
         try:
@@ -225,7 +239,7 @@ def read_keys(resource: type[Resource], fields: str | None) -> Keys:
     """The fields that `_fields` names, in their declared order; unknown ones are ignored."""
     if not fields:
         return None
-    named = set(fields.split(","))
+    named = {name.strip() for name in fields.split(",")}
     answered = resource.answered()
     keys = [key for key in answered if "_all" in named or key in named]
     has_custom = any(isinstance(field, CustomFields) for field in answered.values())
@@ -249,7 +263,7 @@ def read_filters(resource: type[Resource], parameters: dict[str, str], actor: Ac
     nodes = resource.narrow(parameters, actor)
     for name, text in parameters.items():
         key, _, op = name.partition("__")
-        field = resource.fields.get(key)
+        field = resource.fields.get(key) or resource.aliases.get(key)
         if field is None or (op or "eq") not in field.filters:
             continue
         if not actor.may(field.seen_with):

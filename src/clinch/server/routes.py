@@ -134,13 +134,18 @@ class Match(msgspec.Struct, Generic[H], frozen=True):
     handlers: dict[str, H]
 
     def handler(self, method: str) -> H:
-        """The handler of a method; raises ApiError 405, or 404 as clients know it."""
-        handler = self.handlers.get(method)
+        """The handler of a method, for HEAD that of GET; raises ApiError 405, or 404 as clients
+        know it."""
+        handler = self.handlers.get("GET" if method == "HEAD" else method)
         if handler is None:
             if method == "POST" and self.arguments and "PUT" in self.handlers:
                 raise ApiError({"error": "404 Not Found: Did you mean to use PUT?"}, 404)
-            raise MethodNotAllowed(sorted(self.handlers))
+            raise MethodNotAllowed(self.allowed())
         return handler
+
+    def allowed(self) -> list[str]:
+        """The methods that there are."""
+        return sorted({*self.handlers, *(("HEAD",) if "GET" in self.handlers else ())})
 
 
 class Routes(Generic[H]):

@@ -118,8 +118,9 @@ def test_a_task_that_is_done_is_told_until_it_is_to_be_done_again(
     api: Api, lead: dict[str, Any]
 ) -> None:
     task = api.post("/task/", {"lead_id": lead["id"], "text": "Call back"})
-    api.put(f"/task/{task['id']}/", {"is_complete": True})
+    done = api.put(f"/task/{task['id']}/", {"is_complete": True})
     [told] = history(api, lead, "TaskCompleted")
+    assert (done["object_type"], done["object_id"]) == ("taskcompleted", told["id"])
     assert (
         told
         | {
@@ -136,7 +137,8 @@ def test_a_task_that_is_done_is_told_until_it_is_to_be_done_again(
         for event in api.get("/event/", lead_id=lead["id"], object_type="task.lead")["data"]
     }
     assert actions == {"created", "updated", "completed"}
-    api.put(f"/task/{task['id']}/", {"is_complete": False})
+    undone = api.put(f"/task/{task['id']}/", {"is_complete": False})
+    assert (undone["object_type"], undone["object_id"]) == (None, None)
     assert history(api, lead, "TaskCompleted") == []
 
 

@@ -196,11 +196,14 @@ class Field:
         return None
 
     def parse(self, value: Json, actor: Actor) -> Json:
-        """The value to store for `value` of a request's body; raises Invalid."""
+        """The value to store for `value` of a request's body; raises Invalid.
+
+        Null is none where there may be none, and else as if nothing was said.
+        """
         if value is None:
             if self.required:
                 raise Invalid(REQUIRED)
-            return self.empty()
+            return self.empty() if self.nullable else self.initial(actor)
         return self.read(value, actor)
 
     def read(self, value: Json, actor: Actor) -> Json:

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
-    """How a reference is found when no id is sent: by its label under `body_key`, else the first.
+    """How a reference is found when none is sent: by its label or id under `body_key`, else the
+    first.
 
     `label` is the target's field, `order` what makes one the first (keys with commas between),
     `unknown` the text for a label that nothing has. `within` is a key of the body and of the

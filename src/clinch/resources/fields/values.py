@@ -6,7 +6,7 @@ from typing import Any
 
 from clinch.resources.actor import Actor
 from clinch.resources.errors import NO_CHOICE, REQUIRED, Invalid, wrong_type
-from clinch.resources.fields.field import Field, Json, Output
+from clinch.resources.fields.field import UNSET, Field, Json, Output
 
 
 class Text(Field):
@@ -21,8 +21,8 @@ class Text(Field):
 
     def parse(self, value: Json, actor: Actor) -> Json:
         # Null is blank here, and must not slip past what a blank text would be refused for.
-        blank = value is None and not self.nullable and not self.required
-        return super().parse("" if blank else value, actor)
+        may_be_blank = not self.nullable and not self.required and self.default is UNSET
+        return super().parse("" if value is None and may_be_blank else value, actor)
 
     def read(self, value: Json, actor: Actor) -> Json:
         if not isinstance(value, str):
@@ -146,12 +146,19 @@ class Boolean(Field):
         return None if text == "" else text.lower() != "false"
 
 
+# The end of a time whose offset had a plus sign, which a query string turns into a space.
+_SPACED_OFFSET = re.compile(r"(?<=[\d]) (?=\d\d:?\d\d$)")
+
+
 def parse_datetime(text: str, actor: Actor) -> datetime:
     """An ISO 8601 date or datetime in UTC; one without an offset is in the actor's zone."""
+    text = text.strip()
     try:
         if "\x00" in text:  # fromisoformat would read no further
             raise ValueError
-        moment = datetime.fromisoformat(text.strip())
+        if "T" in text:
+            text = _SPACED_OFFSET.sub("+", text)
+        moment = datetime.fromisoformat(text)
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=UTC) - actor.utc_offset
         return moment.astimezone(UTC)
@@ -173,6 +180,8 @@ class DateTime(Field):
     def read(self, value: Json, actor: Actor) -> Json:
         if not isinstance(value, str):
             raise Invalid("Invalid ISO 8601 datetime.")
+        if not value.strip():
+            return self.parse(None, actor)
         return stored_time(parse_datetime(value, actor))
 
     def filter_value(self, text: str, actor: Actor) -> Json:
@@ -197,21 +206,24 @@ class Date(Field):
     def read(self, value: Json, actor: Actor) -> Json:
         if not isinstance(value, str):
             raise Invalid("Invalid ISO 8601 datetime.")
-        if "T" in value or " " in value.strip():
-            moment = parse_datetime(value, actor) + actor.utc_offset
-            return moment.date().isoformat()
-        return _parse_date(value).isoformat()
+        if not value.strip():
+            return self.parse(None, actor)
+        return _parse_date(value, actor).isoformat()
 
     def filter_value(self, text: str, actor: Actor) -> Json:
-        return None if text == "" else _parse_date(text)
+        return None if text == "" else _parse_date(text, actor)
 
     def schema(self) -> dict[str, Json]:
         return super().schema() | {"format": "date"}
 
 
-def _parse_date(text: str) -> date:
+def _parse_date(text: str, actor: Actor) -> date:
+    """An ISO 8601 date, or the actor's day at a datetime."""
+    text = text.strip()
+    if "T" in text or " " in text:
+        return (parse_datetime(text, actor) + actor.utc_offset).date()
     try:
-        return date.fromisoformat(text.strip()[:10])
+        return date.fromisoformat(text)
     except ValueError:
         raise Invalid("Invalid ISO 8601 datetime.") from None
 

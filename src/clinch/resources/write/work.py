@@ -10,10 +10,10 @@ import msgspec
 from clinch.db.database import Busy, Transaction
 from clinch.resources.actor import Actor
 from clinch.resources.declaration import Audited, Declarations, Loads, Resource
-from clinch.resources.errors import NO_OBJECT, REQUIRED, NotFound, ValidationError
+from clinch.resources.errors import NO_OBJECT, REQUIRED, NotFound, ValidationError, wrong_type
 from clinch.resources.fields import Children, Id, Ref, ToldOnce, stored_time
 from clinch.resources.query.compiler import Conditions
-from clinch.resources.query.tree import Above, And, Equal, In, Node, Related
+from clinch.resources.query.tree import Above, And, Equal, In, Node, Or, Related
 from clinch.resources.write.change import Change, Row
 from clinch.resources.write.custom import CustomValues, definitions
 from clinch.resources.write.files import HeldFiles
@@ -340,7 +340,10 @@ class Work:
         named = isinstance(label, str) and label != ""
         if change.after.get(ref.column) is not None or not (named or change.kind == "create"):
             return None
-        nodes = [Equal(target.fields[ref.lookup.label], label)] if named else []
+        names = dict.fromkeys((ref.lookup.label, "id"))
+        nodes: list[Node] = []
+        if named:
+            nodes.append(Or(tuple(Equal(target.fields[name], label) for name in names)))
         if isinstance(within, str) and within:
             nodes.append(Equal(target.fields[ref.lookup.within], within))
         return Load(target, And(tuple(nodes)), order=ref.lookup.order, limit=1)
@@ -401,11 +404,16 @@ class Work:
         return not fresh or target is None or bool(target[ref.sharing] == row[ref.sharing])
 
     def _resolve_lookup(self, change: Change, ref: Ref, problems: dict[str, Any]) -> None:
+        if ref.lookup is None or change.after is None:
+            return
+        label = change.body.get(ref.lookup.body_key)
+        if label is not None and not isinstance(label, str):
+            problems[ref.lookup.body_key] = wrong_type("str").problem
+            return
         load = self._lookup(change, ref)
-        if load is None or ref.lookup is None or change.after is None:
+        if load is None:
             return
         rows = self.found[load]
-        label = change.body.get(ref.lookup.body_key)
         if rows:
             change.after[ref.column] = rows[0]["id"]
         elif label:
