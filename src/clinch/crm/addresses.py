@@ -40,7 +40,8 @@ class Email(Item):
 
 
 class PhoneNumber(Text):
-    """A number as it is dialled: E.164, as far as it can be read in the actor's country."""
+    """A number as it is dialled: E.164, as far as it can be read in the actor's country, with an
+    extension as RFC 3966 writes it (`;ext=5`)."""
 
     def __init__(self, **rest: Any) -> None:
         super().__init__(max=100, **rest)
@@ -53,7 +54,8 @@ class PhoneNumber(Text):
             number = phonenumbers.parse(value, actor.country)
         except phonenumbers.NumberParseException:
             raise Invalid("Invalid phone number.") from None
-        return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+        dialled = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+        return f"{dialled};ext={number.extension}" if number.extension else dialled
 
 
 def describe_phone(number: str | None) -> tuple[str | None, str | None]:

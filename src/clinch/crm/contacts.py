@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from clinch.crm.addresses import Email, Phone, Url
+from clinch.crm.at_a_glance import recent_calls
 from clinch.crm.leads import Lead
 from clinch.db.schema import Index
 from clinch.resources.actor import Actor
@@ -76,6 +77,17 @@ class Contact(Audited, path="contact", prefix="cont"):
     custom = CustomFields("contact_custom_field")
     timezone_source = Computed(
         "case when {row}.timezone is not null then 'manual' end", nullable=True
+    )
+
+    # By the lead, for which there is an index.
+    recent_calls = Computed(
+        recent_calls("a.lead_id = {row}.lead_id and a.contact_id = {row}.id"),
+        json_type="array",
+        optional=True,
+    )
+    subscriptions = Computed("'[]'::json", json_type="array", optional=True, doc="Always empty.")
+    lead_suggestions_operation_id = Computed(
+        "null::text", nullable=True, optional=True, doc="Always null: no lead is suggested."
     )
 
     @classmethod

@@ -7,6 +7,13 @@ from clinch.crm.activities.activity import CREATION_SOURCES
 from clinch.crm.activities.created import Created
 from clinch.crm.activities.status_changes import LeadStatusChange, recent_changes, tell
 from clinch.crm.addresses import Address
+from clinch.crm.at_a_glance import (
+    CONTACTS,
+    LOCAL_TIME,
+    PRIMARY_ADDRESS,
+    first_of_contacts,
+    recent_calls,
+)
 from clinch.crm.lead_merging import complete_heirs, contacts_of_heirs, tell_merges
 from clinch.crm.lead_statuses import LeadStatus
 from clinch.db.schema import Index
@@ -34,13 +41,6 @@ from clinch.resources.query.tree import Assigned, In, Node, Related
 from clinch.resources.write.change import Change
 from clinch.resources.write.load import Load
 from clinch.resources.write.work import Work
-
-# The first contact that has one, in the order in which contacts are shown.
-_FIRST_OF_CONTACTS = (
-    "(select c.{column} -> 0 from contact c where c.organization_id = {{org}}"
-    " and c.lead_id = {{row}}.id and c.{column} <> '[]' order by c.date_created, c.id limit 1)"
-)
-
 
 # Answered when asked for by name.
 _SUMMED: dict[str, Any] = {"optional": True, "writable": "never"}
@@ -190,17 +190,21 @@ class Lead(Audited, path="lead", prefix="lead"):
     )
     integration_links = Links()
     primary_email = Computed(
-        _FIRST_OF_CONTACTS.format(column="emails"),
-        json_type="object",
-        nullable=True,
-        optional=True,
+        first_of_contacts("emails"), json_type="object", nullable=True, optional=True
     )
     primary_phone = Computed(
-        _FIRST_OF_CONTACTS.format(column="phones"),
-        json_type="object",
-        nullable=True,
-        optional=True,
+        first_of_contacts("phones"), json_type="object", nullable=True, optional=True
     )
+    contacts_summary = Computed(CONTACTS, optional=True)
+    primary_address_summary = Computed(PRIMARY_ADDRESS, nullable=True, optional=True)
+    localtime = Computed(
+        LOCAL_TIME, nullable=True, optional=True, doc="What the clock says at the first address."
+    )
+    recent_calls = Computed(recent_calls("a.lead_id = {row}.id"), json_type="array", optional=True)
+    written_summaries = Computed(
+        "'[]'::json", key="summaries", json_type="array", optional=True, doc="Always empty."
+    )
+    source = Computed("null::text", nullable=True, optional=True, doc="Always null.")
     custom = CustomFields("lead_custom_field")
     num_notes = Integer(summary=_count("note"), **_SUMMED)
     num_calls = Integer(summary=_count("call"), **_SUMMED)

@@ -8,6 +8,7 @@ from clinch.crm.activities.status_changes import (
     recent_changes,
     tell,
 )
+from clinch.crm.at_a_glance import first_of_contacts
 from clinch.crm.attachments import Attachment
 from clinch.crm.contacts import Contact
 from clinch.crm.leads import Lead
@@ -280,6 +281,18 @@ class Opportunity(Audited, path="opportunity", prefix="oppo"):
     )
     suggested_action = Computed(
         "null::json", json_type="object", nullable=True, doc="Always null: nothing is suggested."
+    )
+    lead_primary_email = Computed(
+        first_of_contacts("emails", "{row}.lead_id"),
+        json_type="object",
+        nullable=True,
+        optional=True,
+    )
+    lead_primary_phone = Computed(
+        first_of_contacts("phones", "{row}.lead_id", whole=True),
+        json_type="array",
+        nullable=True,
+        optional=True,
     )
     custom = CustomFields("opportunity_custom_field")
     created_by_name = Shown("created_by", "name")
