@@ -5,8 +5,6 @@ variables; see `clinch.cli.processes`.
 """
 
 import asyncio
-import ctypes
-import gc
 import json
 import signal
 import socket
@@ -31,24 +29,23 @@ from clinch.vault.keys import SecretKeyError
 from clinch.vault.vault import open_vault
 
 _CONNECTIONS = 8
-# M_TRIM_THRESHOLD, M_TOP_PAD and M_MMAP_THRESHOLD of glibc's malloc.h.
-_MALLOC = ((-1, 32 << 20), (-2, 2 << 20), (-3, 8 << 20))
 
 
 async def web() -> None:
     """Serve HTTP on the socket that the parent listens on, until told to stop."""
     import uvicorn
 
+    from clinch.server import memory
     from clinch.server.transport import HttpProtocol
 
-    keep_freed_memory()
+    memory.keep_what_is_freed()
     database = Database(environ["CLINCH_DATABASE_URL"], _CONNECTIONS)
     waker = Waker(environ["CLINCH_DATABASE_URL"])
     waker.start()
     store = Store(database, declarations(environ["CLINCH_PUBLIC_URL"]), lambda _: waker.note())
     vault = open_vault(default_home())
     app = application(store, vault, int(environ.get("CLINCH_RATE_LIMIT", "1000")))
-    spare_what_lasts()
+    memory.settle_what_lasts()
     server = uvicorn.Server(
         uvicorn.Config(
             app,
@@ -69,25 +66,6 @@ async def web() -> None:
         await app.close()
         await waker.stop()
         await database.close()
-
-
-def keep_freed_memory() -> None:
-    """Let the allocator keep what a large answer took for the next one.
-
-    glibc would give it back to the kernel after each, and touch every page of it anew: a tenth of
-    the time of a page of leads. The numbers are bytes; other allocators have no such call.
-    """
-    with suppress(AttributeError, OSError):
-        set_option = ctypes.CDLL(None).mallopt
-        for option, size in _MALLOC:
-            set_option(option, size)
-
-
-def spare_what_lasts() -> None:
-    """Keep the declarations, the routes and the modules out of garbage collection: they stay as
-    long as the process, and going through them took a tenth of a request's time."""
-    gc.collect()
-    gc.freeze()
 
 
 async def worker() -> None:
