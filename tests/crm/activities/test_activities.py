@@ -35,6 +35,31 @@ def test_each_activity_is_listed_as_its_own_type_answers_it(api: Api, lead: str)
         assert entry.keys() >= BASE
 
 
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ({"_type": "Note"}, 1),
+        ({"_type": "Call,Note"}, 1),
+        ({"_type__in": "Call, Custom"}, 0),
+        ({"_type": "actitype_x"}, 0),
+    ],
+)
+def test_a_list_of_one_type_has_nothing_of_another(
+    api: Api, lead: str, query: dict[str, str], found: int
+) -> None:
+    api.post("/activity/note/", {"lead_id": lead, "note": "Spoke to reception"})
+    assert len(api.get("/activity/note/", **query)["data"]) == found
+    assert len(api.get("/activity/note/", lead_id=lead, **query)["data"]) == found
+
+
+@pytest.mark.parametrize("users", [["user_x"], None, "x", 3, {}])
+def test_who_took_part_is_passed_over_where_it_is_sent(api: Api, lead: str, users: object) -> None:
+    note = api.post("/activity/note/", {"lead_id": lead, "note": "x", "users": users})
+    call = api.post("/activity/call/", {"lead_id": lead})
+    changed = api.put(f"/activity/call/{call['id']}/", {"users": users})
+    assert (note["users"], changed) == ([], call)
+
+
 def test_fields_are_those_of_any_type(api: Api, lead: str) -> None:
     api.post("/activity/note/", {"lead_id": lead, "note": "Hello"})
     found = api.get("/activity/", lead_id=lead, _fields="note,_type,import_id")["data"]

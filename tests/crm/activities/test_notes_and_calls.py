@@ -74,6 +74,16 @@ def test_a_call_that_is_logged_is_an_external_one(api: Api, lead: str) -> None:
     assert (changed["phone"], changed["remote_phone_formatted"]) == (None, None)
 
 
+def test_transcripts_are_answered_by_name_alone(api: Api, lead: str) -> None:
+    call = api.post("/activity/call/", {"lead_id": lead})
+    names = ("recording_transcript", "voicemail_transcript")
+    assert not call.keys() & set(names)
+    for path in ("/activity/call/", "/activity/"):
+        [told] = api.get(path, lead_id=lead, _type="Call", _fields=",".join(names))["data"]
+        assert told == dict.fromkeys(names)
+    assert api.get(f"/activity/call/{call['id']}/", _fields=",".join(names)) == told
+
+
 @pytest.mark.parametrize(
     "body",
     [
