@@ -371,7 +371,7 @@ class Work:
         asked = list(self.changes)
         for change in asked:
             if change.kind != "create" and (change.resource.noun, change.id) not in self.rows:
-                raise NotFound(change.resource.__name__)
+                raise NotFound(change.resource.called)
         for change in asked:
             self._resolve_references(change)
             self._custom.resolve(change)
