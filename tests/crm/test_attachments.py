@@ -103,6 +103,35 @@ def test_what_is_sent_of_the_size_is_passed_over(api: Api, lead: str) -> None:
     assert (note["attachments"][0]["size"], note["attachments"][0]["thumbnail_url"]) == (7, None)
 
 
+def test_a_mail_says_which_attachments_are_pictures_in_its_text(api: Api, lead: str) -> None:
+    url = uploaded(api, PNG, filename="logo.png", content_type="image/png")
+    picture = {"content_id": "logo@acme.test", "inline_only": True}
+    mail = api.post(
+        "/activity/email/",
+        {
+            "lead_id": lead,
+            "status": "sent",
+            "body_html": 'Hi <img src="cid:logo@acme.test">',
+            "attachments": [attached(url, "logo.png", **picture), attached(uploaded(api))],
+        },
+    )
+    assert mail["body_html"] == 'Hi <img src="cid:logo@acme.test">'
+    shown, plain = mail["attachments"]
+    assert shown.items() >= picture.items()
+    assert (plain["content_id"], plain["inline_only"]) == (None, False)
+    path = f"/activity/email/{mail['id']}/"
+    assert api.put(path, mail) == api.get(path) == mail
+    other = [shown | {"content_id": "x"}, plain]
+    assert api("PUT", path, {"attachments": other}).status_code == 400
+    for wrong in ({"content_id": 3}, {"inline_only": "yes"}):
+        body = {"lead_id": lead, "status": "draft", "attachments": [attached(url, **wrong)]}
+        refused = api("POST", "/activity/email/", body).json()
+        problems = refused["field-errors"]["attachments"]["errors"]["0"]["field-errors"]
+        assert problems.keys() == wrong.keys()
+    [event] = api.get("/event/", object_type="activity.email", object_id=mail["id"])["data"]
+    assert event["data"]["attachments"] == mail["attachments"]
+
+
 @pytest.mark.parametrize("path", HOLDERS)
 def test_files_come_stay_and_go_with_what_is_sent(
     organization: Organization, lead: str, path: str

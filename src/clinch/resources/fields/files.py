@@ -1,5 +1,6 @@
 """Files that an object holds: the entry of their list, and what a file may be called."""
 
+import json
 import re
 import unicodedata
 from typing import Any
@@ -64,7 +65,11 @@ class FileItem(Item):
     @classmethod
     def output(cls, field: ListOf, row: str, out: Output) -> str:
         entries = field.sql(row)
-        values = {key: f"e.entry -> '{key}'" for key in cls.fields}
+        # An entry is without what its item has come to have since, or leaves out.
+        values = {
+            key: f"coalesce(e.entry -> '{key}', '{json.dumps(part.empty())}')"
+            for key, part in cls.fields.items()
+        }
         values["url"] = (
             f"{out.public_url} || '{FILES}/persisted/' || {out.organization}.id"
             f" || '/{field.resource.event_type()}/' || {row}.id || '/' || (e.entry ->> 'file_id')"
