@@ -90,18 +90,11 @@ def history_of_statuses(work: Work, changes: list[Change]) -> Iterable[Load]:
 
 
 def write_history(work: Work, changes: list[Change]) -> None:
-    """A change of status is told in the history of the lead, with the deal as it was then."""
+    """A change of status is told in the history of the lead."""
     for change in changes:
         if change.kind == "update" and change.moved(Opportunity.status):
-            then = {
-                "opportunity_id": change.id,
-                "opportunity_value": change.get(Opportunity.value),
-                "opportunity_value_period": change.get(Opportunity.value_period),
-                "opportunity_confidence": change.get(Opportunity.confidence),
-                "opportunity_day_won": change.get(Opportunity.date_won),
-            }
             about = OpportunityStatusChange.about
-            tell(work, OpportunityStatusChange, about, change, then)
+            tell(work, OpportunityStatusChange, about, change, {about.key: change.id})
 
 
 def derive_notes(work: Work, changes: list[Change]) -> None:
