@@ -13,7 +13,7 @@ from clinch.crm.contacts import Contact
 from clinch.crm.leads import Lead
 from clinch.crm.moving_comments import comment_summary, comments_of_moved, move_comments
 from clinch.crm.pipelines import OpportunityStatus
-from clinch.crm.rich_text import RichText, keep_twins
+from clinch.crm.rich_text import RichText, keep_twins, to_plain_with_links
 from clinch.db.schema import Index
 from clinch.resources.actor import Actor
 from clinch.resources.custom_fields import CustomFields
@@ -100,7 +100,7 @@ def write_history(work: Work, changes: list[Change]) -> None:
 def derive_notes(work: Work, changes: list[Change]) -> None:
     for change in changes:
         if change.kind != "delete":
-            keep_twins(change, Opportunity.note, Opportunity.note_html)
+            keep_twins(change, Opportunity.note, Opportunity.note_html, to_plain_with_links)
 
 
 def _money(amount: str, symbol: str, period: str = "''") -> str:
