@@ -53,8 +53,9 @@ class ContentType(Text):
 class FileItem(Item):
     """An entry that holds a file, in a list of files.
 
-    It is sent with the address of a file that the user has uploaded, or that the object has; it is
-    kept with the file's id, and answered with the address that the file has at the object.
+    It is sent with the address of a file that the user has uploaded, or that an object which they
+    see has; it is kept with the file's id, and answered with the address that the file has at the
+    object.
     """
 
     url = Text(required=True, max=2000)
