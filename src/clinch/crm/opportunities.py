@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from clinch.crm.activities.status_changes import (
     OpportunityStatusChange,
+    original_status,
     recent_changes,
     tell,
 )
@@ -44,6 +45,7 @@ from clinch.resources.write.change import Change
 from clinch.resources.write.load import Load
 from clinch.resources.write.work import Work
 
+_HISTORY = OpportunityStatusChange, OpportunityStatusChange.about
 _PERIODS = ("one_time", "monthly", "annual")
 _SYMBOL = "(select o.currency_symbol from organization o where o.organization_id = $1)"
 
@@ -206,6 +208,8 @@ class Opportunity(Audited, path="opportunity", prefix="oppo"):
     status_label = Shown(status, OpportunityStatus.label, filters=EQ_IN)
     status_type = Shown(status, OpportunityStatus.type, filters=EQ_IN)
     status_display_name = Shown(status, OpportunityStatus.display_name)
+    original_status_id = Computed(original_status("id", *_HISTORY), shown=False)
+    original_status_label = Computed(original_status("label", *_HISTORY), shown=False)
     pipeline_id = Shown(status, "pipeline_id", filters=EQ_IN)
     pipeline_name = Shown(status, OpportunityStatus.pipeline_name)
     user = Ref(

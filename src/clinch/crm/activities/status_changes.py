@@ -5,7 +5,7 @@ happened elsewhere, and change nothing but the history.
 """
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 from clinch.crm.activities.activity import Activity
 from clinch.crm.lead_statuses import LeadStatus
@@ -126,6 +126,17 @@ class OpportunityStatusChange(
     )
     day_won = Date(
         key="opportunity_day_won", nullable=True, writable="never", packed=True, shown=False
+    )
+
+
+def original_status(key: Literal["id", "label"], history: type[Activity], of: Ref) -> str:
+    """SQL for the status that an object had at first, in the words of a computed field: the one
+    that the oldest entry of its history tells of, else the one it has."""
+    [word] = history.only.values()
+    return (
+        f"coalesce((select a.data ->> 'old_status_{key}' from activity a"
+        f" where a.organization_id = {{org}} and a.{of.column} = {{row}}.id and a._type = '{word}'"
+        f" order by a.activity_at, a.id limit 1), {{status}}.{key})"
     )
 
 
