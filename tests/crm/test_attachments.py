@@ -14,7 +14,7 @@ from clinch.db.database import Tenant
 from clinch.files.access import find_persisted, find_temporary
 from clinch.files.sweep import sweep_files
 from clinch.resources.actor import OperationClass
-from clinch.resources.errors import Forbidden
+from clinch.resources.errors import Forbidden, ValidationError
 from clinch.resources.files import RELEASED_FOR, TEMPORARY_FOR
 from clinch.resources.write.change import Change
 from clinch.resources.write.files import NO_FILE
@@ -103,6 +103,35 @@ def test_what_is_sent_of_the_size_is_passed_over(api: Api, lead: str) -> None:
     assert (note["attachments"][0]["size"], note["attachments"][0]["thumbnail_url"]) == (7, None)
 
 
+def test_a_mail_says_which_attachments_are_pictures_in_its_text(api: Api, lead: str) -> None:
+    url = uploaded(api, PNG, filename="logo.png", content_type="image/png")
+    picture = {"content_id": "logo@acme.test", "inline_only": True}
+    mail = api.post(
+        "/activity/email/",
+        {
+            "lead_id": lead,
+            "status": "sent",
+            "body_html": 'Hi <img src="cid:logo@acme.test">',
+            "attachments": [attached(url, "logo.png", **picture), attached(uploaded(api))],
+        },
+    )
+    assert mail["body_html"] == 'Hi <img src="cid:logo@acme.test">'
+    shown, plain = mail["attachments"]
+    assert shown.items() >= picture.items()
+    assert (plain["content_id"], plain["inline_only"]) == (None, False)
+    path = f"/activity/email/{mail['id']}/"
+    assert api.put(path, mail) == api.get(path) == mail
+    other = [shown | {"content_id": "x"}, plain]
+    assert api("PUT", path, {"attachments": other}).status_code == 400
+    for wrong in ({"content_id": 3}, {"inline_only": "yes"}):
+        body = {"lead_id": lead, "status": "draft", "attachments": [attached(url, **wrong)]}
+        refused = api("POST", "/activity/email/", body).json()
+        problems = refused["field-errors"]["attachments"]["errors"]["0"]["field-errors"]
+        assert problems.keys() == wrong.keys()
+    [event] = api.get("/event/", object_type="activity.email", object_id=mail["id"])["data"]
+    assert event["data"]["attachments"] == mail["attachments"]
+
+
 @pytest.mark.parametrize("path", HOLDERS)
 def test_files_come_stay_and_go_with_what_is_sent(
     organization: Organization, lead: str, path: str
@@ -149,6 +178,49 @@ def test_a_file_may_hang_on_several_objects(organization: Organization, lead: st
     api.put(f"/opportunity/{other['id']}/", {"attachments": []})
     sweep(organization, RELEASED_FOR + timedelta(minutes=1))
     assert files_of(organization) == {"file": 0, "file_part": 0, "file_use": 0}
+
+
+@pytest.mark.parametrize("path", HOLDERS)
+@pytest.mark.parametrize("other", [*HOLDERS, "/activity/sms/"])
+def test_what_was_read_with_its_files_may_be_posted_again(
+    organization: Organization, lead: str, path: str, other: str
+) -> None:
+    api = organization.admin
+    entries = [attached(uploaded(api, text), f"{text.decode()}.pdf") for text in (b"1", b"2")]
+    read = api.post(path, {"lead_id": lead, "attachments": entries})
+    body = {"lead_id": lead, "status": "draft"} if "sms" in other else read
+    again = api.post(other, body | {"attachments": read["attachments"]})
+    assert [(e["filename"], e["size"]) for e in again["attachments"]] == [
+        ("1.pdf", 1),
+        ("2.pdf", 1),
+    ]
+    assert all(f"/{again['id']}/" in entry["url"] for entry in again["attachments"])
+    assert files_of(organization) == {"file": 2, "file_part": 2, "file_use": 4}
+    api.delete(f"{path}{read['id']}/")
+    sweep(organization, RELEASED_FOR + timedelta(minutes=1))
+    assert fetch(api, again["attachments"][1]["url"]).content == b"2"
+    refused = api("POST", path, read)
+    assert refused.status_code == 400
+    assert refused.json()["field-errors"].keys() == {"attachments"}
+
+
+def test_a_file_of_what_one_does_not_see_is_refused(organization: Organization, lead: str) -> None:
+    api = organization.admin
+    note = api.post("/activity/note/", {"lead_id": lead, "attachments": [attached(uploaded(api))]})
+    field = api.post("/custom_field/lead/", {"name": "Owner", "type": "user"})["id"]
+    rep = organization.limited(field)
+    body = {"lead_id": rep.post("/lead/", {})["id"], "attachments": note["attachments"]}
+    before = rows_of(organization)
+    refused = rep("POST", "/activity/note/", body)
+    assert (refused.status_code, refused.json()) == (400, refusals({"url": NO_FILE}))
+    assert rows_of(organization) == before
+    writing = organization.actor(grant=frozenset({OperationClass.WRITE}))
+    again = Change.create(Note, {"lead_id": lead, "attachments": note["attachments"]})
+    with pytest.raises(ValidationError):
+        organization.program.run(organization.program.store.write(writing, [again], TEST))
+    assert rows_of(organization) == before
+    api.put(f"/lead/{lead}/", {f"custom.{field}": rep.user_id})
+    assert rep.post("/activity/note/", body)["attachments"][0]["size"] == 7
 
 
 def test_a_dry_run_holds_nothing(organization: Organization, lead: str) -> None:
@@ -205,10 +277,40 @@ def _of_a_colleague_in_my_name(organization: Organization, lead: str, path: str)
     return uploaded(colleague).replace(colleague.user_id, organization.admin.user_id)
 
 
-def _of_another_object(organization: Organization, lead: str, path: str) -> str:
-    body = {"lead_id": lead, "attachments": [attached(uploaded(organization.admin))]}
-    made = organization.admin.post(path, body)
-    return str(made["attachments"][0]["url"])
+def _of_an_object(api: Api, lead: str, path: str) -> tuple[str, str]:
+    """The path of an object that holds a file, and where it holds it."""
+    made = api.post(path, {"lead_id": lead, "attachments": [attached(uploaded(api))]})
+    return f"{path}{made['id']}/", str(made["attachments"][0]["url"])
+
+
+def _of_an_object_that_is_gone(organization: Organization, lead: str, path: str) -> str:
+    place, url = _of_an_object(organization.admin, lead, path)
+    organization.admin.delete(place)
+    return url
+
+
+def _let_go(organization: Organization, lead: str, path: str) -> str:
+    place, url = _of_an_object(organization.admin, lead, path)
+    organization.admin.put(place, {"attachments": []})
+    return url
+
+
+def _of_an_object_of_another_organization(organization: Organization, lead: str, path: str) -> str:
+    stranger = make_organization(organization.program)
+    lead = stranger.admin.post("/lead/", {})["id"]
+    _, url = _of_an_object(stranger.admin, lead, path)
+    own, other = organization.system.organization, stranger.system.organization
+    return url.replace(other, own)
+
+
+def _at_an_object_that_has_another(organization: Organization, lead: str, path: str) -> str:
+    (_, url), (_, other) = (_of_an_object(organization.admin, lead, path) for _ in range(2))
+    return url.replace(url.split("/")[-3], other.split("/")[-3])
+
+
+def _of_an_object_of_another_kind(organization: Organization, lead: str, path: str) -> str:
+    _, url = _of_an_object(organization.admin, lead, path)
+    return url.replace("/activity.note/", "/activity.call/").replace("/opportunity/", "/task/")
 
 
 def _only_asked_for(organization: Organization, lead: str, path: str) -> str:
@@ -269,7 +371,11 @@ def _without_file(organization: Organization, lead: str, path: str) -> str:
         _of_a_colleague_in_my_name,
         _of_another_organization,
         _in_my_name,
-        _of_another_object,
+        _of_an_object_that_is_gone,
+        _let_go,
+        _of_an_object_of_another_organization,
+        _at_an_object_that_has_another,
+        _of_an_object_of_another_kind,
         _only_asked_for,
         _half_sent,
         _of_the_day_before,

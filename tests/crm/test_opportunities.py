@@ -343,6 +343,12 @@ def test_a_note_and_its_html_are_twins(api: Api) -> None:
         "<body><p>Call <b>Ada</b></p><ul><li>one</li><li>two</li></ul></body>"
     )
     assert rich["note"] == "Call Ada\n* one\n* two"
+    link = '<p>See <a href="https://x.example/?a=1&amp;b=2">the <b>plan</b></a></p>'
+    assert (
+        api.put(path, {"note_html": link})["note"] == "See [the plan](https://x.example/?a=1&b=2)"
+    )
+    link = '<a href="https://x.example">https://x.example</a>'
+    assert api.put(path, {"note_html": link})["note"] == "https://x.example"
     cleared = api.put(path, {"note_html": None})
     assert (cleared["note"], cleared["note_html"]) == ("", None)
 

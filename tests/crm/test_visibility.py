@@ -315,3 +315,19 @@ def test_a_role_that_may_see_all_again_does_so_with_the_next_request(
     )
     assert territory.rep.get("/lead/")["total_results"] == 2
     assert territory.rep.get(f"/lead/{territory.hidden['id']}/")["id"] == territory.hidden["id"]
+
+
+def test_a_contact_that_went_out_of_sight_may_be_sent_back(organization: Organization) -> None:
+    api = organization.admin
+    field = api.post("/custom_field/lead/", {"name": "Owner", "type": "user"})["id"]
+    rep = organization.limited(field)
+    seen = api.post("/lead/", {"contacts": [{"name": "Bo"}], f"custom.{field}": rep.user_id})
+    [contact] = seen["contact_ids"]
+    note = rep.post("/activity/note/", {"lead_id": seen["id"], "contact_id": contact, "note": "x"})
+    api.put(f"/contact/{contact}/", {"lead_id": api.post("/lead/", {})["id"]})
+    path = f"/activity/note/{note['id']}/"
+    assert rep.put(path, note) == rep.get(path)
+    refused = rep("POST", "/activity/note/", note)
+    assert (refused.status_code, *refused.json()["field-errors"]) == (400, "contact")
+    mine = rep.post("/lead/", {f"custom.{field}": rep.user_id})["id"]
+    assert rep.put(path, {"lead_id": mine})["contact_id"] is None

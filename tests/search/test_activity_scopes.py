@@ -162,6 +162,16 @@ EVERY = {"acme", "wayne", "ville", "tokyo"}
         ("note(pinned:yes)", {"ville"}),
         ("note(pinned:no)", {"acme", "ville"}),
         ("anvils", set()),
+        # the status at first
+        ("original_lead_status:Potential", EVERY),
+        ("original_lead_status:Potential status:Qualified", {"wayne"}),
+        ("original_lead_status:Qualified", set()),
+        ("original_lead_status:Active", set()),
+        ("original_lead_status in (Qualified, potential) status:Potential", EVERY - {"wayne"}),
+        ("original_lead_status:*", EVERY),
+        ('opportunity(original_status:"Active")', {"acme", "ville"}),
+        ("opportunity(original_status:Active status:Won)", {"acme"}),
+        ("opportunity(original_status:Won)", set()),
         # meetings
         ("meeting(status:upcoming)", {"wayne"}),
         ("meeting(status:completed)", {"tokyo"}),
@@ -277,6 +287,8 @@ def test_leads_are_found_by_what_happened_with_them(
         ("opportunity", "status_change(new_status:won)", {"deal of acme"}),
         ("opportunity", "status_change(date:today user:me)", {"deal of acme", "deal of ville"}),
         ("opportunity", "lead(note(anvils))", {"deal of ville"}),
+        ("opportunity", "original_status:active", {"deal of acme", "deal of ville"}),
+        ("opportunity", "original_status:Lost", set()),
     ],
 )
 def test_others_are_found_by_their_activities(
@@ -290,6 +302,26 @@ def test_leads_are_sorted_by_their_meetings(desk: Desk) -> None:
     assert page["data"][0]["name"] == "tokyo"
     page = desk.api.get("/lead/", query="calls > 0 sort:-num_calls", _fields="name")
     assert [lead["name"] for lead in page["data"]] == ["acme", "wayne"]
+
+
+def test_leads_are_sorted_by_how_much_happened(desk: Desk) -> None:
+    for order, names in (("-", ["acme", "wayne", "tokyo"]), ("", ["tokyo", "wayne", "acme"])):
+        query = f"name in (acme, wayne, tokyo) sort:{order}activities"
+        page = desk.api.get("/lead/", query=query, _fields="name")
+        assert [lead["name"] for lead in page["data"]] == names
+
+
+def test_a_status_at_first_is_that_of_the_oldest_change(api: Api) -> None:
+    statuses = {status["label"]: status["id"] for status in api.get("/status/lead/")["data"]}
+    lead = api.post("/lead/", {"status": "Customer"})["id"]
+    for old, new, day in (("Qualified", "Customer", "05"), ("Interested", "Qualified", "04")):
+        change = {"old_status_id": statuses[old], "new_status_id": statuses[new]}
+        moment = {"date_created": f"2020-05-{day}T00:00:00Z"}
+        api.post("/activity/status_change/lead/", {"lead_id": lead} | change | moment)
+    for word, found in (("Interested", [lead]), ("Qualified", []), ("Customer", [])):
+        for name in (word, statuses[word]):
+            page = api.get("/lead/", query=f"original_lead_status:{name}", _fields="id")
+            assert [row["id"] for row in page["data"]] == found
 
 
 def test_a_shared_field_is_asked_for_like_any(api: Api) -> None:

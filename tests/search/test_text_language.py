@@ -333,6 +333,8 @@ def test_others_are_found_by(desk: Desk, path: str, query: str, found: set[str])
         ("acme", ["acme", "ville"]),
         ("sort:-name name:*", ["tokyo", "wayne", "strasse", "ville", "acme"]),
         ("acme sort:status", ["ville", "acme"]),
+        ("has:opportunities sort:-value", ["acme", "wayne"]),
+        ("has:opportunities sort:value", ["wayne", "acme"]),
         ("status:customer sort:status sort:created", ["tokyo", "strasse"]),
     ],
 )

@@ -121,6 +121,9 @@ OBJECTS = {
     "custom_object": "CustomObject",
     "role": "Role",
     "group": "Group",
+    "activity/sms": "SMS",
+    "activity/whatsapp_message": "WhatsAppMessage",
+    "activity/status_change/lead": "LeadStatusChange",
 }
 
 

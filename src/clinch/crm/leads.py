@@ -5,7 +5,12 @@ from typing import Any
 
 from clinch.crm.activities.activity import CREATION_SOURCES
 from clinch.crm.activities.created import Created
-from clinch.crm.activities.status_changes import LeadStatusChange, recent_changes, tell
+from clinch.crm.activities.status_changes import (
+    LeadStatusChange,
+    original_status,
+    recent_changes,
+    tell,
+)
 from clinch.crm.addresses import Address
 from clinch.crm.at_a_glance import (
     CONTACTS,
@@ -46,6 +51,10 @@ from clinch.resources.write.work import Work
 _SUMMED: dict[str, Any] = {"optional": True, "writable": "never"}
 
 _INBOUND, _OUTBOUND = "{row}.direction = 'inbound'", "{row}.direction = 'outbound'"
+
+_HISTORY = LeadStatusChange, LeadStatusChange.lead
+
+_COUNTED = ("num_notes", "num_calls", "num_meetings", "num_emails", "num_sms")
 
 _COMMUNICATION = ("call", "email", "sms", "whatsapp_message")
 
@@ -244,6 +253,13 @@ class Lead(Audited, path="lead", prefix="lead"):
     last_lead_status_change_date = DateTime(
         nullable=True, summary=_last("lead_status_change"), **_SUMMED
     )
+    num_activities = Computed(
+        " + ".join(f"{{row}}.{counted}" for counted in _COUNTED),
+        json_type="integer",
+        shown=False,
+    )
+    original_status_id = Computed(original_status("id", *_HISTORY), shown=False)
+    original_status_label = Computed(original_status("label", *_HISTORY), shown=False)
     num_opportunities = Integer(summary=_count("opportunity"), **_SUMMED)
     num_active_opportunities = Integer(summary=_count("opportunity", _is("active")), **_SUMMED)
     num_won_opportunities = Integer(summary=_count("opportunity", _is("won")), **_SUMMED)

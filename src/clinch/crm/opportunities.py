@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from clinch.crm.activities.status_changes import (
     OpportunityStatusChange,
+    original_status,
     recent_changes,
     tell,
 )
@@ -14,7 +15,7 @@ from clinch.crm.contacts import Contact
 from clinch.crm.leads import Lead
 from clinch.crm.moving_comments import comment_summary, comments_of_moved, move_comments
 from clinch.crm.pipelines import OpportunityStatus
-from clinch.crm.rich_text import RichText, keep_twins
+from clinch.crm.rich_text import RichText, keep_twins, to_plain_with_links
 from clinch.db.schema import Index
 from clinch.resources.actor import Actor
 from clinch.resources.custom_fields import CustomFields
@@ -45,6 +46,7 @@ from clinch.resources.write.change import Change
 from clinch.resources.write.load import Load
 from clinch.resources.write.work import Work
 
+_HISTORY = OpportunityStatusChange, OpportunityStatusChange.about
 _PERIODS = ("one_time", "monthly", "annual")
 _SYMBOL = "(select o.currency_symbol from organization o where o.organization_id = $1)"
 
@@ -91,24 +93,17 @@ def history_of_statuses(work: Work, changes: list[Change]) -> Iterable[Load]:
 
 
 def write_history(work: Work, changes: list[Change]) -> None:
-    """A change of status is told in the history of the lead, with the deal as it was then."""
+    """A change of status is told in the history of the lead."""
     for change in changes:
         if change.kind == "update" and change.moved(Opportunity.status):
-            then = {
-                "opportunity_id": change.id,
-                "opportunity_value": change.get(Opportunity.value),
-                "opportunity_value_period": change.get(Opportunity.value_period),
-                "opportunity_confidence": change.get(Opportunity.confidence),
-                "opportunity_day_won": change.get(Opportunity.date_won),
-            }
             about = OpportunityStatusChange.about
-            tell(work, OpportunityStatusChange, about, change, then)
+            tell(work, OpportunityStatusChange, about, change, {about.key: change.id})
 
 
 def derive_notes(work: Work, changes: list[Change]) -> None:
     for change in changes:
         if change.kind != "delete":
-            keep_twins(change, Opportunity.note, Opportunity.note_html)
+            keep_twins(change, Opportunity.note, Opportunity.note_html, to_plain_with_links)
 
 
 def _money(amount: str, symbol: str, period: str = "''") -> str:
@@ -217,6 +212,8 @@ class Opportunity(Audited, path="opportunity", prefix="oppo"):
     status_label = Shown(status, OpportunityStatus.label, alias="status", filters=EQ_IN)
     status_type = Shown(status, OpportunityStatus.type, filters=EQ_IN)
     status_display_name = Shown(status, OpportunityStatus.display_name)
+    original_status_id = Computed(original_status("id", *_HISTORY), shown=False)
+    original_status_label = Computed(original_status("label", *_HISTORY), shown=False)
     pipeline_id = Shown(status, "pipeline_id", filters=EQ_IN)
     pipeline_name = Shown(status, OpportunityStatus.pipeline_name)
     user = Ref(

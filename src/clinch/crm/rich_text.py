@@ -5,6 +5,7 @@ Writing either side derives the other; where both are sent, the HTML counts.
 
 import html
 import re
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import nh3
@@ -25,9 +26,11 @@ _STYLES = {"color", "background-color", "text-align", "font-weight", "font-style
 
 
 # What is harmless is well-formed too: no tag has a `>` in it but the one at its end.
-_TAG = re.compile(r"<[^>]*>")
-_ITEM = re.compile(r"<li\b[^>]*>")
-_LINE_ENDS = re.compile(rf"<(?:br|hr|/(?:{'|'.join((*_BLOCKS, 'div', 'table', 'tr'))}))\b[^>]*>")
+_TAG = re.compile(r"(<[^>]*>)")
+_LINES = "|".join((*_BLOCKS, "div", "table", "tr"))
+_LINE_BEGINS = re.compile(rf"<(?P<name>{_LINES})\b")
+_LINE_ENDS = re.compile(rf"<(?:br|hr|/(?:{_LINES}))\b")
+_LINK = re.compile(r'<a\b[^>]*\bhref="(?P<to>[^"]+)"[^>]*>(?P<text>.*?)</a>', re.DOTALL)
 
 _BLANK = "<body><p></p></body>"
 
@@ -59,10 +62,18 @@ class RichText(Text):
         )
 
 
-def keep_twins(change: Change, plain: Text, rich: RichText) -> None:
-    """Derive the side that was not sent from the one that was."""
-    if change.sets(rich):
-        change.set(plain, to_plain(change.get(rich) or "") or plain.empty())
+def keep_twins(
+    change: Change, plain: Text, rich: RichText, render: Callable[[str], str] | None = None
+) -> None:
+    """Derive the side that was not sent from the one that was, the plain one by `render`.
+
+    HTML that is sent back as it was answered changes nothing.
+    """
+    if change.sets(rich) and change.before and change.body[rich.key] == change.was(rich):
+        change.set(rich, change.was(rich))
+        change.set(plain, change.was(plain))
+    elif change.sets(rich):
+        change.set(plain, (render or to_plain)(change.get(rich) or "") or plain.empty())
     elif change.sets(plain):
         text = change.get(plain)
         change.set(rich, to_rich(text) if text else rich.empty())
@@ -83,7 +94,31 @@ def to_rich(text: str) -> str:
 
 
 def to_plain(markup: str) -> str:
-    """The text of HTML that was made harmless, with lines where its blocks end and a mark before
-    list items."""
-    text = _LINE_ENDS.sub("\n", _ITEM.sub("* ", markup))
-    return re.sub(r"\n{3,}", "\n\n", html.unescape(_TAG.sub("", text))).strip()
+    """The text of HTML that was made harmless, with its blocks on lines of their own and a mark
+    before list items."""
+    text = re.sub(r"\n{3,}", "\n\n", html.unescape("".join(_pieces(markup))))
+    return text.strip()
+
+
+def _pieces(markup: str) -> Iterator[str]:
+    line_has_text = False
+    for piece in _TAG.split(markup):
+        if not piece.startswith("<"):
+            line = piece.rpartition("\n")
+            line_has_text = bool(line[2].strip()) or (line_has_text and not line[1])
+            yield piece
+        elif _LINE_ENDS.match(piece):
+            line_has_text = False
+            yield "\n"
+        elif begun := _LINE_BEGINS.match(piece):
+            yield "\n" * line_has_text + "* " * (begun["name"] == "li")
+            line_has_text = False
+
+
+def to_plain_with_links(markup: str) -> str:
+    """The same, with links as Markdown writes them unless their text is the address."""
+    return to_plain(_LINK.sub(_marked_link, markup))
+
+
+def _marked_link(link: re.Match[str]) -> str:
+    return link["text"] if link["text"] == link["to"] else f"[{link['text']}]({link['to']})"

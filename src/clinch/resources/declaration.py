@@ -100,6 +100,8 @@ class Resource:
 
     noun: ClassVar[str]
     """What the program calls it: `lead_status` for LeadStatus."""
+    called: ClassVar[str]
+    """What the API calls it: the `_type` of its objects, else the name of the class."""
     path: ClassVar[str] = ""
     prefix: ClassVar[str]
     table: ClassVar[str]
@@ -181,6 +183,7 @@ class Resource:
             f.column for f in cls.stored_fields if isinstance(f, DateTime) and not f.packed
         )
         cls.only = only or {}
+        cls.called = cls.only.get("_type", cls.__name__)
         cls.variants = {}
         above = [c for c in cls.__mro__[1:] if issubclass(c, Resource) and c is not Resource]
         cls.variant_of = next((c for c in above if c.path and c.table == cls.table), None)

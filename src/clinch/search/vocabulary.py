@@ -80,6 +80,12 @@ _DEAL_STATUS = AnyOf(
         IdTerm(Opportunity.status),
     )
 )
+_ORIGINAL_LEAD_STATUS = AnyOf(
+    (LabelTerm(Lead.original_status_label), IdTerm(Lead.original_status_id))
+)
+_ORIGINAL_DEAL_STATUS = AnyOf(
+    (LabelTerm(Opportunity.original_status_label), IdTerm(Opportunity.original_status_id))
+)
 _TASK_DATE = DayOrTimeTerm(Task.date, Task.date_only)
 _REACHED: dict[str, Term] = {
     "email": _EMAIL,
@@ -118,6 +124,7 @@ def _lead() -> Vocabulary:
         **activity_dates(Lead),
         **dict.fromkeys(("name", "company", "display_name"), _LEAD_NAME),
         **dict.fromkeys(("status", "lead_status", "status_label"), _LEAD_STATUS),
+        "original_lead_status": _ORIGINAL_LEAD_STATUS,
         **{name: Through(Lead.contacts, term) for name, term in of_contacts.items()},
         **{name: Through(deal, term) for name, term in of_deals.items()},
         "user": AnyOf((owner, Through(Lead.tasks, UserTerm(Task.assigned_to)))),
@@ -134,7 +141,13 @@ def _lead() -> Vocabulary:
         **dict.fromkeys(("task", "tasks"), (Lead.tasks,)),
         "account": (Lead.account,),
     }
-    sorts = {"company": "name", "status": "status_label", "lead_status": "status_label"}
+    sorts = {
+        "company": "name",
+        "status": "status_label",
+        "lead_status": "status_label",
+        "value": "active_opportunity_value",
+        "activities": "num_activities",
+    }
     return made(Lead, lambda word: _found(word, (Lead.id, "lead")), terms, scopes, sorts)
 
 
@@ -168,6 +181,7 @@ def _opportunity() -> Vocabulary:
             )
         },
         "status_type": _DEAL_STATUS_TYPE,
+        "original_status": _ORIGINAL_DEAL_STATUS,
         "pipeline": AnyOf((LabelTerm(Opportunity.pipeline_name), IdTerm(Opportunity.pipeline_id))),
         **dict.fromkeys(("contact", "contact_name"), contact),
         **dict.fromkeys(("user_name", "owner"), UserTerm(Opportunity.user)),

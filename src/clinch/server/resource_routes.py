@@ -166,7 +166,7 @@ def object_id(resource: type[Resource], request: Request) -> str:
     """The id in the path; raises NotFound for one that no object can have."""
     id = request.arguments[0]
     if "\x00" in id:
-        raise NotFound(resource.__name__)
+        raise NotFound(resource.called)
     return id
 
 

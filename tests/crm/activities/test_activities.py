@@ -35,6 +35,31 @@ def test_each_activity_is_listed_as_its_own_type_answers_it(api: Api, lead: str)
         assert entry.keys() >= BASE
 
 
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ({"_type": "Note"}, 1),
+        ({"_type": "Call,Note"}, 1),
+        ({"_type__in": "Call, Custom"}, 0),
+        ({"_type": "actitype_x"}, 0),
+    ],
+)
+def test_a_list_of_one_type_has_nothing_of_another(
+    api: Api, lead: str, query: dict[str, str], found: int
+) -> None:
+    api.post("/activity/note/", {"lead_id": lead, "note": "Spoke to reception"})
+    assert len(api.get("/activity/note/", **query)["data"]) == found
+    assert len(api.get("/activity/note/", lead_id=lead, **query)["data"]) == found
+
+
+@pytest.mark.parametrize("users", [["user_x"], None, "x", 3, {}])
+def test_who_took_part_is_passed_over_where_it_is_sent(api: Api, lead: str, users: object) -> None:
+    note = api.post("/activity/note/", {"lead_id": lead, "note": "x", "users": users})
+    call = api.post("/activity/call/", {"lead_id": lead})
+    changed = api.put(f"/activity/call/{call['id']}/", {"users": users})
+    assert (note["users"], changed) == ([], call)
+
+
 def test_fields_are_those_of_any_type(api: Api, lead: str) -> None:
     api.post("/activity/note/", {"lead_id": lead, "note": "Hello"})
     found = api.get("/activity/", lead_id=lead, _fields="note,_type,import_id")["data"]
@@ -126,6 +151,51 @@ def test_a_contact_of_another_lead_is_refused(api: Api, lead: str) -> None:
     assert refused.status_code == 400
     assert "contact" in refused.json()["field-errors"]
     assert types(api.get("/activity/", lead_id=lead)) == ["Created"]
+
+
+OF_A_CONTACT: list[tuple[str, dict[str, object]]] = [
+    ("/activity/note/", {"note": "x"}),
+    ("/activity/call/", {}),
+    ("/activity/email/", {"status": "sent", "to": ["bo@client.test"]}),
+    ("/activity/sms/", {"status": "draft"}),
+    ("/opportunity/", {}),
+    ("/task/", {"text": "Call back", "date": "2026-05-04"}),
+]
+
+
+@pytest.mark.parametrize(("path", "body"), OF_A_CONTACT)
+def test_what_comes_to_another_lead_leaves_the_contact_of_the_old_one(
+    api: Api, lead: str, path: str, body: dict[str, object]
+) -> None:
+    contact = api.get(f"/lead/{lead}/")["contact_ids"][0]
+    there = api.post("/lead/", {"contacts": [{"name": "Cy"}]})
+    made = api.post(path, body | {"lead_id": lead, "contact_id": contact})
+    url = f"{path}{made['id']}/"
+    assert api.put(url, {"lead_id": lead})["contact_id"] == contact
+    refused = api("PUT", url, {"lead_id": there["id"], "contact_id": contact})
+    assert (refused.status_code, *refused.json()["field-errors"]) == (400, "contact")
+    assert api.get(url)["contact_id"] == contact
+    moved = api.put(url, {"lead_id": there["id"]})
+    assert (moved["lead_id"], moved["contact_id"]) == (there["id"], None)
+    named = {"lead_id": lead, "contact_id": contact}
+    assert api.put(url, named).items() >= named.items()
+
+
+@pytest.mark.parametrize(("path", "body"), OF_A_CONTACT)
+def test_a_contact_that_went_to_another_lead_may_be_sent_back_with_the_whole(
+    api: Api, lead: str, path: str, body: dict[str, object]
+) -> None:
+    contact = api.get(f"/lead/{lead}/")["contact_ids"][0]
+    there = api.post("/lead/", {})["id"]
+    made = api.post(path, body | {"lead_id": lead, "contact_id": contact})
+    api.put(f"/contact/{contact}/", {"lead_id": there})
+    url = f"{path}{made['id']}/"
+    read = api.get(url)
+    assert read["contact_id"] == contact
+    assert api.put(url, read) == read
+    assert api.put(url, {"lead_id": lead})["contact_id"] == contact
+    came = api.put(url, {"lead_id": there})
+    assert (came["lead_id"], came["contact_id"]) == (there, contact)
 
 
 def test_an_activity_answers_by_its_own_type_alone(api: Api, lead: str) -> None:

@@ -193,6 +193,8 @@ def test_they_are_listed_by_type_for_one_lead(visits: Visits) -> None:
     tasting = api.post(URL, {"lead_id": visits.lead, "custom_activity_type_id": other})
     assert api.get(URL)["data"] == [tasting, visit]
     assert api.get(URL, lead_id="lead_x")["data"] == []
+    for word, ids in ((other, [tasting["id"]]), ("Note", [])):
+        assert [entry["id"] for entry in api.get(URL, _type=word)["data"]] == ids
     by_type = {"custom_activity_type_id": visits.type_id}
     assert api.get(URL, lead_id=visits.lead, **by_type)["data"] == [visit]
     both = f"{visits.type_id},{other}"

@@ -133,6 +133,50 @@ def test_headers_say_what_a_mail_answers_whatever_its_subject(post: Post) -> Non
     assert thread["latest_normalized_subject"] == "A third"
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"references": ["<a0@acme.test>", "<a1@acme.test>"]},
+        {"envelope": {"in_reply_to": "<a1@acme.test>"}},
+        {"references": ["<a1@acme.test>", "<x@elsewhere.test>"]},
+    ],
+)
+def test_headers_say_which_mail_it_is_that_is_answered(post: Post, headers: dict[str, Any]) -> None:
+    first = post(message_ids=["<a0@acme.test>"])
+    second = post(message_ids=["<a1@acme.test>", "<b@acme.test>"])
+    answer = post.answer("Other", **headers)
+    assert answer["in_reply_to_id"] == second["id"]
+    has_reply = {mail["id"]: mail["has_reply"] for mail in post.threads()[0]["emails"]}
+    assert has_reply == {first["id"]: False, second["id"]: True, answer["id"]: False}
+    url = f"/activity/email/{answer['id']}/"
+    assert post.api.put(url, answer) == post.api.get(url) == answer
+
+
+def test_what_is_sent_of_the_mail_that_is_answered_counts_before_headers(post: Post) -> None:
+    first, second = post(message_ids=["<a0@acme.test>"]), post(message_ids=["<a1@acme.test>"])
+    answer = post.answer(in_reply_to_id=first["id"], references=["<a1@acme.test>"])
+    assert answer["in_reply_to_id"] == first["id"]
+    assert post.api.get(f"/activity/email/{second['id']}/")["has_reply"] is False
+
+
+def test_a_draft_answers_what_its_references_name_once_it_is_sent(post: Post) -> None:
+    first = post(message_ids=["<a1@acme.test>"])
+    draft = post(status="draft", references=["<a1@acme.test>"])
+    assert draft["in_reply_to_id"] is None
+    sent = post.api.put(f"/activity/email/{draft['id']}/", {"status": "sent"})
+    assert sent["in_reply_to_id"] == first["id"]
+
+
+def test_mails_answer_those_alone_that_were_logged_before_them(post: Post) -> None:
+    answer = post.answer(references=["<a1@acme.test>"])
+    first = post(message_ids=["<a1@acme.test>"])
+    assert first["thread_id"] == answer["thread_id"]
+    changed = post.api.put(f"/activity/email/{answer['id']}/", {"activity_at": "2026-06-01"})
+    assert changed["in_reply_to_id"] is None
+    other = Post(post.api, post.api.post("/lead/", {})["id"])
+    assert other.answer(references=["<a1@acme.test>"])["in_reply_to_id"] is None
+
+
 def test_mails_of_two_leads_are_never_in_one_thread(api: Api, post: Post) -> None:
     first = post(message_ids=["<a1@acme.test>"])
     other = Post(api, api.post("/lead/", {})["id"])

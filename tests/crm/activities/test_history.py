@@ -114,6 +114,43 @@ def test_an_opportunity_that_is_won_is_told_with_what_it_was_worth(
     }
 
 
+def test_history_of_an_opportunity_from_elsewhere_has_what_it_is_worth(
+    api: Api, lead: dict[str, Any]
+) -> None:
+    worth = {"value": 4_000, "value_period": "monthly", "confidence": 20, "date_won": "2031-05-04"}
+    deal = api.post("/opportunity/", {"lead_id": lead["id"], **worth})
+    statuses = {status["label"]: status["id"] for status in api.get("/status/opportunity/")["data"]}
+    url = "/activity/status_change/opportunity/"
+    body = {
+        "lead_id": lead["id"],
+        "opportunity_id": deal["id"],
+        "old_status_id": statuses["Active"],
+        "new_status_id": statuses["Lost"],
+        "opportunity_value": 7,
+    }
+    told = api.post(url, body)
+    kept = {
+        "opportunity_value": 4_000,
+        "opportunity_value_formatted": "$40 monthly",
+        "opportunity_value_period": "monthly",
+        "opportunity_confidence": 20,
+        "opportunity_date_won": "2031-05-04T00:00:00+00:00",
+    }
+    assert told.items() >= kept.items()
+    api.put(f"/opportunity/{deal['id']}/", {"value": 1, "confidence": 0, "date_won": None})
+    assert api.get(f"{url}{told['id']}/").items() >= kept.items()
+    foreign = api.post("/opportunity/", {})["id"]
+    for wrong in (None, "oppo_x", foreign):
+        refused = api("POST", url, body | {"opportunity_id": wrong})
+        assert refused.status_code == 400
+        assert refused.json()["field-errors"].keys() == {"opportunity"}
+    del body["opportunity_id"]
+    assert api("POST", url, body).json()["field-errors"] == {
+        "opportunity": "This field is required."
+    }
+    assert history(api, lead, "OpportunityStatusChange") == [api.get(f"{url}{told['id']}/")]
+
+
 def test_a_task_that_is_done_is_told_until_it_is_to_be_done_again(
     api: Api, lead: dict[str, Any]
 ) -> None:

@@ -355,7 +355,7 @@ def test_who_is_invited_is_known_by_the_address(organization: Organization, lead
         == (other["contact_ids"][0])
     )
     given = api.put(path, {"attendees": [{"email": address}], "users": [api.user_id]})
-    assert given["users"] == [api.user_id]
+    assert given["users"] == [member.user_id]
 
 
 def test_what_the_write_makes_of_a_meeting_is_told(api: Api, lead: str) -> None:

@@ -23,6 +23,50 @@ def test_a_note_is_kept_plain_and_rich(api: Api, lead: str) -> None:
     assert empty["pinned_at"] is None
 
 
+@pytest.mark.parametrize(
+    ("markup", "text"),
+    [
+        ("Hello<p>World</p>", "Hello\nWorld"),
+        ("Hi<h1>T</h1>x<ul><li>a</li></ul>", "Hi\nT\nx\n* a"),
+        ("<p>a</p><p></p><p>b</p>", "a\n\nb"),
+        ("<ol><li><p>a</p></li><li>b <i>c</i></li></ol>", "* a\n\n* b c"),
+        ("a<br>b<hr>c<blockquote>d</blockquote>", "a\nb\nc\nd"),
+        ("<p>x &lt;p&gt; y</p>", "x <p> y"),
+    ],
+)
+def test_blocks_of_a_note_stand_on_lines_of_their_own(
+    api: Api, lead: str, markup: str, text: str
+) -> None:
+    assert api.post("/activity/note/", {"lead_id": lead, "note_html": markup})["note"] == text
+
+
+TWINS = [
+    ("/activity/note/", "note", "note_html", {}),
+    ("/activity/call/", "note", "note_html", {}),
+    ("/opportunity/", "note", "note_html", {}),
+    (
+        "/activity/meeting/",
+        "user_note",
+        "user_note_html",
+        {"starts_at": "2026-05-04T10:00:00Z", "duration": 60},
+    ),
+]
+
+
+@pytest.mark.parametrize(("path", "plain", "rich", "body"), TWINS)
+def test_a_note_that_is_sent_back_as_it_was_read_stays(
+    api: Api, lead: str, path: str, plain: str, rich: str, body: dict[str, object]
+) -> None:
+    written = "* a\n\n\n\nb  <c>"
+    made = api.post(path, {"lead_id": lead, plain: written} | body)
+    assert made[plain] == written
+    url = f"{path}{made['id']}/"
+    assert api.put(url, made) == made
+    assert api.put(url, {rich: made[rich]}) == made
+    changed = api.put(url, {plain: written, rich: "<p>Other</p>"})
+    assert (changed[plain], changed[rich]) == ("Other", "<body><p>Other</p></body>")
+
+
 def test_a_note_knows_whom_it_mentions(api: Api, lead: str) -> None:
     span = f'<span data-type="mention" data-id="{api.user_id}" class="mention">@Sam</span>'
     note = api.post("/activity/note/", {"lead_id": lead, "note_html": f"<p>{span} look</p>"})
@@ -72,6 +116,16 @@ def test_a_call_that_is_logged_is_an_external_one(api: Api, lead: str) -> None:
     changed = api.put(f"/activity/call/{call['id']}/", {"status": "no-answer", "phone": None})
     assert changed["disposition"] == "no-answer"
     assert (changed["phone"], changed["remote_phone_formatted"]) == (None, None)
+
+
+def test_transcripts_are_answered_by_name_alone(api: Api, lead: str) -> None:
+    call = api.post("/activity/call/", {"lead_id": lead})
+    names = ("recording_transcript", "voicemail_transcript")
+    assert not call.keys() & set(names)
+    for path in ("/activity/call/", "/activity/"):
+        [told] = api.get(path, lead_id=lead, _type="Call", _fields=",".join(names))["data"]
+        assert told == dict.fromkeys(names)
+    assert api.get(f"/activity/call/{call['id']}/", _fields=",".join(names)) == told
 
 
 @pytest.mark.parametrize(

@@ -95,7 +95,7 @@ class Activity(Audited, path="activity", prefix="acti", table="activity"):
         doc="Whose activity it is.",
     )
     user_name = Shown(user, "name")
-    users = Words(doc="Further users who took part.")
+    users = Words(writable="never", doc="Further users who took part.")
     about: Field = ObjectId(
         key="object_id",
         nullable=True,
@@ -127,21 +127,21 @@ class Activity(Audited, path="activity", prefix="acti", table="activity"):
         nodes: list[Node] = []
         if parameters.get("organization_id", actor.organization) != actor.organization:
             nodes.append(Or())
+        wanted = parameters.get("_type") or parameters.get("_type__in")
+        if wanted:
+            nodes.append(Or(tuple(_of_type(word.strip()) for word in wanted.split(","))))
         if cls.variants:
-            wanted = parameters.get("_type") or parameters.get("_type__in")
-            if wanted:
-                nodes.append(Or(tuple(cls._of_type(word.strip()) for word in wanted.split(","))))
             nodes += _threads(
                 parameters.get("thread_emails"), named="EmailThread" in (wanted or "")
             )
         return nodes
 
-    @classmethod
-    def _of_type(cls, word: str) -> Node:
-        """The activities of a type, of any custom type, or of the custom type with an id."""
-        if word.startswith("actitype_"):
-            return Equal(cls.variants[_CUSTOM].fields["custom_activity_type_id"], word)
-        return Equal(Activity.type, _CUSTOM if word == "Custom" else word)
+
+def _of_type(word: str) -> Node:
+    """The activities of a type, of any custom type, or of the custom type with an id."""
+    if word.startswith("actitype_"):
+        return Equal(Activity.variants[_CUSTOM].fields["custom_activity_type_id"], word)
+    return Equal(Activity.type, _CUSTOM if word == "Custom" else word)
 
 
 def check_order(resource: type[Activity], parameters: dict[str, str]) -> None:

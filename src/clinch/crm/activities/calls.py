@@ -32,6 +32,9 @@ _DISPOSITIONS = {
 }
 
 
+_NO_TRANSCRIPT = "Always null: nothing is transcribed."
+
+
 class SecureUrl(Url):
     """A web address that is reached over TLS."""
 
@@ -122,9 +125,15 @@ class Call(Activity, path="activity/call", prefix="acti", table="activity", only
     recording_url = SecureUrl(packed=True)
     recording_duration = Integer(nullable=True, writable="never", packed=True)
     recording_expires_at = DateTime(nullable=True, writable="never", packed=True)
+    recording_transcript = Computed(
+        "null::json", json_type="object", nullable=True, optional=True, doc=_NO_TRANSCRIPT
+    )
     recording_history = Computed("'[]'::json", json_type="array")
     voicemail_url = SecureUrl(packed=True)
     voicemail_duration = Integer(writable="never", packed=True)
+    voicemail_transcript = Computed(
+        "null::json", json_type="object", nullable=True, optional=True, doc=_NO_TRANSCRIPT
+    )
     date_answered = DateTime(nullable=True, writable="never", packed=True)
     dialer_id = Text(nullable=True, writable="never", packed=True)
     dialer_saved_search_id = Text(nullable=True, writable="never", packed=True)

@@ -174,19 +174,25 @@ class _Threads:
 
     def __init__(self, work: Work, mails: list[Row]) -> None:
         self._work = work
-        self._by_mail: dict[tuple[str, str], str] = {}
+        self._by_mail: dict[tuple[str, str], Row] = {}
         self._by_subject: dict[tuple[str, str], list[tuple[str, set[str]]]] = {}
         for mail in sorted(mails, key=_when):
             if self._is_of_its_lead(mail):
                 self._add(mail)
 
     def of(self, mail: Row) -> str | None:
-        """The thread that the mail is in; a new one where it fits into none."""
+        """The thread that the mail is in; a new one where it fits into none. A mail that comes into
+        the thread of one that it answers says which that is."""
         if _is_draft(mail):
             return None
         if self._is_of_its_lead(mail):
             return str(mail["object_id"])
-        mail["object_id"] = self._answered(mail) or self._alike(mail) or self._new(mail)
+        answered = self._answered(mail)
+        if answered is not None:
+            mail["object_id"] = answered["object_id"]
+            mail["in_reply_to_id"] = mail["in_reply_to_id"] or answered["id"]
+        else:
+            mail["object_id"] = self._alike(mail) or self._new(mail)
         self._add(mail)
         return str(mail["object_id"])
 
@@ -197,11 +203,11 @@ class _Threads:
     def _add(self, mail: Row) -> None:
         lead, thread = mail["lead_id"], mail["object_id"]
         for id in (mail["id"], *mail["message_ids"]):
-            self._by_mail[lead, id] = thread
+            self._by_mail[lead, id] = mail
         alike = self._by_subject.setdefault((lead, normalize(mail["subject"])), [])
         alike.append((thread, _people(mail)))
 
-    def _answered(self, mail: Row) -> str | None:
+    def _answered(self, mail: Row) -> Row | None:
         ids = [*filter(None, [mail["in_reply_to_id"]]), *_answers(mail)]
         found = (self._by_mail.get((mail["lead_id"], id)) for id in ids)
         return next(filter(None, found), None)

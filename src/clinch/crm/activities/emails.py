@@ -12,7 +12,7 @@ from clinch.crm.activities.mail_html import MailHtml
 from clinch.crm.activities.mailboxes import Mailbox, Mailboxes, Party, read_parties
 from clinch.crm.activities.messages import MessageStatus, date_message, keep_what_was_sent
 from clinch.crm.activities.quotes import quote_in_html, quote_in_text
-from clinch.crm.attachments import Attachment
+from clinch.crm.attachments import MailAttachment
 from clinch.crm.rich_text import to_plain
 from clinch.identity.users import User
 from clinch.resources.actor import Actor
@@ -285,7 +285,7 @@ class Email(
     subject = Text(nullable=True, max=1000, packed=True)
     body_text = Text(nullable=True, max=300_000)
     body_html = MailHtml()
-    attachments = ListOf(Attachment, packed=True)
+    attachments = ListOf(MailAttachment, packed=True)
     body_preview = Text(nullable=True, writable="never", packed=True)
     text_quote_at = Integer(nullable=True, writable="never", packed=True, shown=False)
     html_quote_at = Integer(nullable=True, writable="never", packed=True, shown=False)

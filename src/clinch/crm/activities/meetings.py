@@ -150,12 +150,10 @@ def invited_users(work: Work, changes: list[Change]) -> Iterable[Load]:
 
 
 def bring_users(work: Work, changes: list[Change]) -> None:
-    """The users among those invited take part, unless the request says who does."""
+    """The users among those invited take part."""
     ids = {row["email"].lower(): row["id"] for row in work.known(User)}
     for change in changes:
-        if change.after is None or change.sets(Meeting.users):
-            continue
-        if change.moved(Meeting.attendees):
+        if change.after is not None and change.moved(Meeting.attendees):
             invited = [entry["email"].lower() for entry in change.get(Meeting.attendees)]
             taking_part = dict.fromkeys(ids[email] for email in invited if email in ids)
             change.set(Meeting.users, list(taking_part))

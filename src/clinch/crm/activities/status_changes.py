@@ -5,7 +5,7 @@ happened elsewhere, and change nothing but the history.
 """
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 from clinch.crm.activities.activity import Activity
 from clinch.crm.lead_statuses import LeadStatus
@@ -58,6 +58,17 @@ class LeadStatusChange(
     new_status_label = Text(max=200, packed=True)
 
 
+def describe_opportunities(work: Work, changes: list[Change]) -> None:
+    """An entry keeps what the opportunity was worth when it was made."""
+    for change in changes:
+        deal = work.row(work.declarations["opportunity"], change.get(OpportunityStatusChange.about))
+        if change.kind == "create" and deal is not None:
+            change.set(OpportunityStatusChange.opportunity_value, deal["value"])
+            change.set(OpportunityStatusChange.opportunity_value_period, deal["value_period"])
+            change.set(OpportunityStatusChange.opportunity_confidence, deal["confidence"])
+            change.set(OpportunityStatusChange.day_won, deal["date_won"])
+
+
 def describe_opportunity_statuses(work: Work, changes: list[Change]) -> None:
     """An entry keeps what the statuses were called and meant at the time."""
     fields = OpportunityStatusChange.fields
@@ -81,7 +92,7 @@ class OpportunityStatusChange(
     """That an opportunity went from one status to another, and what it was worth then."""
 
     operations = ("list", "get", "create", "delete")
-    before = [*Activity.before, describe_opportunity_statuses]
+    before = [*Activity.before, describe_opportunity_statuses, describe_opportunities]
 
     about = Ref(
         "opportunity",
@@ -101,20 +112,31 @@ class OpportunityStatusChange(
     old_pipeline_name = Shown(old_pipeline, Pipeline.name)
     new_pipeline = Ref(Pipeline, enforced=False, nullable=True, writable="never", packed=True)
     new_pipeline_name = Shown(new_pipeline, Pipeline.name)
-    opportunity_value = Integer(nullable=True, writable="internally", packed=True)
-    opportunity_value_period = Text(nullable=True, writable="internally", packed=True)
+    opportunity_value = Integer(nullable=True, writable="never", packed=True)
+    opportunity_value_period = Text(nullable=True, writable="never", packed=True)
     opportunity_value_currency = Computed("{organization}.currency")
     opportunity_value_formatted = Computed(
         "api_money(({row}.data ->> 'opportunity_value')::bigint, {organization}.currency_symbol,"
         " {row}.data ->> 'opportunity_value_period')",
         nullable=True,
     )
-    opportunity_confidence = Integer(nullable=True, writable="internally", packed=True)
+    opportunity_confidence = Integer(nullable=True, writable="never", packed=True)
     opportunity_date_won = Computed(
         "({row}.data ->> 'opportunity_day_won') || 'T00:00:00+00:00'", nullable=True
     )
     day_won = Date(
-        key="opportunity_day_won", nullable=True, writable="internally", packed=True, shown=False
+        key="opportunity_day_won", nullable=True, writable="never", packed=True, shown=False
+    )
+
+
+def original_status(key: Literal["id", "label"], history: type[Activity], of: Ref) -> str:
+    """SQL for the status that an object had at first, in the words of a computed field: the one
+    that the oldest entry of its history tells of, else the one it has."""
+    [word] = history.only.values()
+    return (
+        f"coalesce((select a.data ->> 'old_status_{key}' from activity a"
+        f" where a.organization_id = {{org}} and a.{of.column} = {{row}}.id and a._type = '{word}'"
+        f" order by a.activity_at, a.id limit 1), {{status}}.{key})"
     )
 
 

@@ -1,5 +1,6 @@
 """Files that an object holds: the entry of their list, and what a file may be called."""
 
+import json
 import re
 import unicodedata
 from typing import Any
@@ -52,8 +53,9 @@ class ContentType(Text):
 class FileItem(Item):
     """An entry that holds a file, in a list of files.
 
-    It is sent with the address of a file that the user has uploaded, or that the object has; it is
-    kept with the file's id, and answered with the address that the file has at the object.
+    It is sent with the address of a file that the user has uploaded, or that an object which they
+    see has; it is kept with the file's id, and answered with the address that the file has at the
+    object.
     """
 
     url = Text(required=True, max=2000)
@@ -64,7 +66,11 @@ class FileItem(Item):
     @classmethod
     def output(cls, field: ListOf, row: str, out: Output) -> str:
         entries = field.sql(row)
-        values = {key: f"e.entry -> '{key}'" for key in cls.fields}
+        # An entry is without what its item has come to have since, or leaves out.
+        values = {
+            key: f"coalesce(e.entry -> '{key}', '{json.dumps(part.empty())}')"
+            for key, part in cls.fields.items()
+        }
         values["url"] = (
             f"{out.public_url} || '{FILES}/persisted/' || {out.organization}.id"
             f" || '/{field.resource.event_type()}/' || {row}.id || '/' || (e.entry ->> 'file_id')"

@@ -89,7 +89,7 @@ class ReadPath:
             arguments = query.parameters
         body: bytes | None = await transaction.value(sql, *arguments)
         if body is None:
-            raise NotFound(resource.__name__)
+            raise NotFound(resource.called)
         return body
 
     async def several(

@@ -1,25 +1,35 @@
 """Files in a write: those that objects are to hold are read with it, and held in its statement."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from clinch.db.database import Transaction
+from clinch.resources.actor import OperationClass
+from clinch.resources.declaration import Resource
 from clinch.resources.errors import Invalid, ValidationError
 from clinch.resources.fields import ListOf, read_each, stored_time
 from clinch.resources.files import (
+    FILES,
     RELEASED_FOR,
     TEMPORARY_FOR,
     persisted_path,
     temporary_path,
 )
+from clinch.resources.query.compiler import Conditions
+from clinch.resources.query.tree import In
 from clinch.resources.write.change import Change, Row
 
 if TYPE_CHECKING:
     from clinch.resources.write.work import Work
 
-NO_FILE = "This is not the URL of a file that you have uploaded, or that the object has."
+NO_FILE = "This is not the URL of a file that you have uploaded, or that an object has."
+
+_PLACE = re.compile(r"([\w.]+)/(\w+)/(\w+)/", re.ASCII)
 
 _X = "jsonb_to_recordset({rows}::jsonb) x(object_id text, file_id text"
 
@@ -46,17 +56,27 @@ class HeldFiles:
     def __init__(self, work: "Work") -> None:
         self._work = work
         self._uploaded: dict[str, Row] = {}
+        self._elsewhere: dict[tuple[str, ...], Row] = {}
 
     async def read(self, transaction: Transaction) -> None:
-        """Read those that the user has uploaded, and keep them from being swept meanwhile."""
-        actor = self._work.actor
-        entries = (
-            entry
+        """Read those that the user has uploaded, which are not swept meanwhile, and those that
+        other objects hold."""
+        entries = [
+            (change, entry)
             for change in self._work.changes
             for field in _sent_lists(change)
             for entry in change.get(field)
+        ]
+        await self._read_uploaded(
+            transaction, {self._uploaded_id(entry) for _, entry in entries} - {None}
         )
-        ids = {self._uploaded_id(entry) for entry in entries} - {None}
+        places = (
+            self._place(entry) for change, entry in entries if not self._own_id(change, entry)
+        )
+        await self._read_elsewhere(transaction, set(filter(None, places)))
+
+    async def _read_uploaded(self, transaction: Transaction, ids: set[str | None]) -> None:
+        actor = self._work.actor
         if not ids:
             return
         rows = await transaction.rows(
@@ -69,6 +89,38 @@ class HeldFiles:
             self._work.now - TEMPORARY_FOR,
         )
         self._uploaded = {row["file_id"]: dict(row) for row in rows}
+
+    async def _read_elsewhere(self, transaction: Transaction, places: set[tuple[str, ...]]) -> None:
+        """Read the files that are at the places, in lists that the actor is answered."""
+        ids: dict[str, set[str]] = {}
+        for object_type, object_id, _ in places:
+            ids.setdefault(object_type, set()).add(object_id)
+        query = Conditions(self._work.declarations, self._work.actor)
+        selects = []
+        for resource, field in self._lists_seen():
+            object_type = resource.event_type()
+            if object_type in ids:
+                holders = In(resource.fields["id"], tuple(ids[object_type]))
+                selects.append(
+                    f"select '{object_type}', r.id, e.entry from {resource.table} r"
+                    f" cross join jsonb_array_elements({field.sql('r')}) e(entry)"
+                    f" where {query.apart(resource, 'r', holders)}"
+                )
+        if not selects:
+            return
+        for object_type, object_id, text in await transaction.rows(
+            " union all ".join(selects), *query.parameters
+        ):
+            entry = msgspec.json.decode(text)
+            self._elsewhere[object_type, object_id, entry["file_id"]] = entry
+
+    def _lists_seen(self) -> Iterator[tuple[type[Resource], ListOf]]:
+        actor = self._work.actor
+        for resource in self._work.declarations:
+            if OperationClass.READ in actor.grant and actor.may(resource.needs.get("get")):
+                for field in resource.file_lists:
+                    if actor.may(field.seen_with):
+                        yield resource, field
 
     def resolve(self, change: Change) -> None:
         """Put the files in the place of their addresses; raises ValidationError."""
@@ -83,22 +135,44 @@ class HeldFiles:
             raise ValidationError(problems)
 
     def _known(self, change: Change, field: ListOf, entry: Row) -> Row | None:
-        """What is known of an entry's file: the object has it already, or it was uploaded."""
+        """What is known of an entry's file: the object or another has it already, or it was
+        uploaded."""
         stored = self._work.stored.get((change.resource.noun, change.id), {})
-        organization, object_type = self._work.actor.organization, change.resource.event_type()
-        own_id = self._id_below(persisted_path(organization, object_type, change.id), entry)
+        own_id = self._own_id(change, entry)
         for had in stored.get(field.column, ()):
             if had["file_id"] == own_id:
-                return {key: had[key] for key in ("file_id", "content_type", "size")}
+                return _of_file(had)
+        elsewhere = self._elsewhere.get(self._place(entry) or ())
+        if elsewhere is not None:
+            return _of_file(elsewhere)
         return self._uploaded.get(self._uploaded_id(entry) or "")
+
+    def _own_id(self, change: Change, entry: Row) -> str | None:
+        organization, object_type = self._work.actor.organization, change.resource.event_type()
+        return self._id_below(persisted_path(organization, object_type, change.id), entry)
+
+    def _place(self, entry: Row) -> tuple[str, ...] | None:
+        """The type and id of the object whose file the address names, and the file's id."""
+        below = self._below(f"{FILES}/persisted/{self._work.actor.organization}/", entry)
+        place = _PLACE.match(below or "")
+        return place.groups() if place is not None else None
 
     def _uploaded_id(self, entry: Row) -> str | None:
         return self._id_below(temporary_path(self._work.actor.user_id or ""), entry)
 
     def _id_below(self, path: str, entry: Row) -> str | None:
         """The part of an entry's address that follows the path, None when it is elsewhere."""
-        place, url = f"{self._work.declarations.public_url}{path}", entry["url"]
-        return url.removeprefix(place).partition("/")[0] if url.startswith(place) else None
+        below = self._below(path, entry)
+        return below.partition("/")[0] if below is not None else None
+
+    def _below(self, path: str, entry: Row) -> str | None:
+        place, url = f"{self._work.declarations.public_url}{path}", str(entry["url"])
+        return url.removeprefix(place) if url.startswith(place) else None
+
+
+def _of_file(held: Row) -> Row:
+    """What an entry that is stored says of its file."""
+    return {key: held[key] for key in ("file_id", "content_type", "size")}
 
 
 def _held(known: Callable[[Row], Row | None], entry: Row) -> Row:

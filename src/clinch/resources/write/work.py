@@ -202,6 +202,7 @@ class Work:
                 ]
             ),
             *self._references(),
+            *self._sharers(),
             *self._lookups(),
             *self._declared("loads"),
             *definitions(self),
@@ -301,6 +302,19 @@ class Work:
         """The other objects that the new values refer to."""
         return self._referred((ref, id) for ref, id in self._new_references() if not ref.locks)
 
+    def _sharers(self) -> Iterable[Load]:
+        """What objects refer to and may not any more, since they change what both share."""
+        moving: dict[Ref, dict[str, None]] = {}
+        for change in self.changes:
+            if change.kind == "update" and change.after is not None:
+                for ref in change.resource.refs:
+                    if ref.sharing in change.after and ref.column not in change.after:
+                        moving.setdefault(ref, {})[change.id] = None
+        for ref, ids in moving.items():
+            objects = In(ref.resource.fields["id"], tuple(ids))
+            here = Related(Children(ref.resource.noun, ref.key), objects)
+            yield Load(self.declarations[ref.target], here)
+
     def _referred(self, references: Iterable[tuple[Ref, str]], lock: str = "") -> Iterable[Load]:
         """What the references point to, unless it is made by this write."""
         wanted: dict[str, dict[str, None]] = {}
@@ -360,7 +374,7 @@ class Work:
         asked = list(self.changes)
         for change in asked:
             if change.kind != "create" and (change.resource.noun, change.id) not in self.rows:
-                raise NotFound(change.resource.__name__)
+                raise NotFound(change.resource.called)
         for change in asked:
             self._resolve_references(change)
             self._custom.resolve(change)
@@ -388,20 +402,35 @@ class Work:
             asked_for = not ref.nullable and ref.writable != "never"
             if id is None and asked_for and ref.column in change.after:
                 problems.setdefault(ref.error_key, REQUIRED)
-            known = id is None or (ref.target, id) in self.rows or (ref.target, id) in self._new
-            if (not known and not self._is_self(ref, id)) or not self._shares(change, ref):
+            if self._is_as_stored(change, ref) or self._fits(change, ref):
+                continue
+            if ref.column in change.after or not ref.nullable:
                 problems.setdefault(ref.error_key, NO_OBJECT)
+            else:
+                change.after[ref.column] = None
         if problems:
             raise ValidationError(problems)
 
-    def _shares(self, change: Change, ref: Ref) -> bool:
-        """Whether the target is as the object in the column that they share, if this is new."""
-        if ref.sharing is None or change.after is None:
+    def _is_as_stored(self, change: Change, ref: Ref) -> bool:
+        """Whether what the change says of the reference, and of the column that its target shares,
+        is what the object has: sent back, it is not asked for anew."""
+        stored = self.stored.get((change.resource.noun, change.id), {})
+        return change.after is not None and all(
+            column in stored and stored[column] == change.after[column]
+            for column in (ref.column, ref.sharing)
+            if column in change.after
+        )
+
+    def _fits(self, change: Change, ref: Ref) -> bool:
+        """Whether the target is there and, in the column that they share, as the object."""
+        row = self.stored.get((change.resource.noun, change.id), {}) | (change.after or {})
+        id = row[ref.column]
+        if id is None or self._is_self(ref, id):
             return True
-        row = self.stored.get((change.resource.noun, change.id), {}) | change.after
-        target = self.row(self.declarations[ref.target], row[ref.column])
-        fresh = change.kind == "create" or {ref.column, ref.sharing} & change.after.keys()
-        return not fresh or target is None or bool(target[ref.sharing] == row[ref.sharing])
+        target = self.row(self.declarations[ref.target], id)
+        if target is None:
+            return (ref.target, id) in self.rows or (ref.target, id) in self._new
+        return ref.sharing is None or bool(target[ref.sharing] == row[ref.sharing])
 
     def _resolve_lookup(self, change: Change, ref: Ref, problems: dict[str, Any]) -> None:
         if ref.lookup is None or change.after is None:
