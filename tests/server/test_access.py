@@ -377,7 +377,6 @@ def test_no_route_reaches_into_another_organization(two: Two, method: str, path:
         ("/lead/", "status_id", "status/lead", "status"),
         ("/lead/", "created_by", "user", "created_by"),
         ("/contact/", "created_by", "user", "created_by"),
-        ("/status/lead/", "created_by", "user", "created_by"),
         ("/opportunity/", "lead_id", "lead", "lead"),
         ("/opportunity/", "contact_id", "contact", "contact"),
         ("/opportunity/", "user_id", "user", "user"),
