@@ -57,3 +57,14 @@ def test_a_new_status_goes_last_into_the_first_pipeline(api: Api) -> None:
     assert labels(api, sales["id"])[-1] == "Paused"
     refused = api("POST", "/status/opportunity/", {"label": "Odd", "type": "open"})
     assert refused.json()["field-errors"] == {"type": "Not a valid choice."}
+
+
+def test_the_type_of_a_new_status_has_an_older_name(api: Api) -> None:
+    old = {"label": "Signed", "status_type": "won"}
+    assert api.post("/status/opportunity/", old)["type"] == "won"
+    both = old | {"label": "Gone", "type": "lost"}
+    assert api.post("/status/opportunity/", both)["type"] == "lost"
+    [status] = api.post("/pipeline/", {"name": "Partners", "statuses": [old]})["statuses"]
+    assert (status["label"], status["type"]) == ("Signed", "won")
+    refused = api("POST", "/status/opportunity/", old | {"status_type": "open"})
+    assert refused.json()["field-errors"] == {"type": "Not a valid choice."}
