@@ -42,6 +42,24 @@ def test_a_pipeline_with_statuses_stays(api: Api) -> None:
     assert (gone.status_code, gone.content) == (204, b"")
 
 
+def test_the_last_pipeline_and_the_last_status_stay(api: Api) -> None:
+    [sales] = api.get("/pipeline/")["data"]
+    active, won, lost = (status["id"] for status in sales["statuses"])
+    for id in (active, won):
+        api.delete(f"/status/opportunity/{id}/")
+    refused = api("DELETE", f"/status/opportunity/{lost}/")
+    text = "The last opportunity status cannot be deleted."
+    assert (refused.status_code, refused.json()) == (400, {"error": text})
+    assert labels(api, sales["id"]) == ["Lost"]
+    other = api.post("/pipeline/", {"name": "Partners"})["id"]
+    api.put(f"/pipeline/{other}/", {"statuses": [{"id": lost}]})
+    api.delete(f"/pipeline/{sales['id']}/")
+    refused = api("DELETE", f"/pipeline/{other}/")
+    text = "The last pipeline cannot be deleted."
+    assert (refused.status_code, refused.json()) == (400, {"error": text})
+    assert labels(api, other) == ["Lost"]
+
+
 def test_a_status_in_use_stays_and_is_renamed_everywhere(api: Api) -> None:
     deal = api.post("/opportunity/", {})
     path = f"/status/opportunity/{deal['status_id']}/"

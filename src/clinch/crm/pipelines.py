@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
+from clinch.crm.keeping_one import keep_one, others
 from clinch.db.schema import Index
 from clinch.resources.declaration import Audited, Operation
 from clinch.resources.errors import NO_OBJECT, ValidationError
@@ -63,8 +64,8 @@ class Pipeline(Audited, path="pipeline", prefix="pipe"):
     create_status = 201
     delete_status = 204
     naive_times = True
-    loads = [statuses_to_order]
-    before = [order_statuses]
+    loads = [statuses_to_order, others]
+    before = [order_statuses, keep_one]
 
     name = Text(required=True, max=200)
     statuses = Children("opportunity_status", by="pipeline_id", order="position")
@@ -83,7 +84,8 @@ class OpportunityStatus(Audited, path="status/opportunity", prefix="stat"):
     needs = _CUSTOMIZATIONS
     default_order = "position"
     indexes = (Index(("organization_id", "pipeline_id", "position", "id")),)
-    before = [number_statuses]
+    loads = [others]
+    before = [number_statuses, keep_one]
 
     label = Text(required=True, max=200)
     type = Choice(
