@@ -34,7 +34,10 @@ class LeadStatus(Audited, path="status/lead", prefix="stat"):
 
 def first_statuses() -> list[Change]:
     """The statuses that a new organization starts with."""
-    labels = ("Potential", "Bad Fit", "Qualified", "Customer", "Interested", "Canceled")
+    labels = (
+        *("Potential", "Bad Fit", "Qualified", "Customer"),
+        *("Interested", "Canceled", "Not Interested"),
+    )
     return [
         Change.create(LeadStatus, {"label": label, "position": position}, trusted=True)
         for position, label in enumerate(labels)
