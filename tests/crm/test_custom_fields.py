@@ -137,6 +137,29 @@ def test_lists_are_replaced_added_to_and_taken_from(api: Api) -> None:
     assert after(**{".remove": ["c", "a"]}) is None
     refused = api("PUT", path, {f"custom.{field}.add": "z"})
     assert refused.json()["field-errors"] == {f"custom.{field}.add": "Not a valid choice."}
+    assert after(**{"": ["c", "a"]}) == ["c", "a"]
+    assert after(**{".remove": ["z", "c"]}) == ["a"]
+    refused = api("PUT", path, {f"custom.{field}.remove": {"a": 1}})
+    problem = {f"custom.{field}.remove": "Value must be of str type."}
+    assert refused.json()["field-errors"] == problem
+    assert after() == ["a"]
+
+
+def test_users_in_a_list_are_known_by_id_and_by_name(organization: Organization) -> None:
+    api, rep = organization.admin, organization.member("user")
+    field = f"custom.{define(api, 'user', 'Team', accepts_multiple_values=True)}"
+    path = f"/lead/{api.post('/lead/', {field: 'Ada Moss'})['id']}/"
+
+    def after(value: Any, verb: str = "") -> Any:
+        return api.put(path, {f"{field}{verb}": value}).get(field)
+
+    assert after(rep.user_id, ".add") == after("Ada Moss", ".add") == [rep.user_id]
+    both = [rep.user_id, api.user_id]
+    assert after(["Ada Moss", rep.user_id, "Sam Reed", api.user_id, "Ada Moss"]) == both
+    assert after("Nobody Atall", ".remove") == both
+    assert after("Ada Moss", ".remove") == [api.user_id]
+    refused = api("PUT", path, {f"{field}.add": "Nobody Atall"})
+    assert refused.json()["field-errors"] == {f"{field}.add": "Object does not exist."}
 
 
 def test_a_contact_value_is_one_of_the_same_lead(api: Api) -> None:

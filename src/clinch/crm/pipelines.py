@@ -88,9 +88,7 @@ class OpportunityStatus(Audited, path="status/opportunity", prefix="stat"):
     before = [number_statuses, keep_one]
 
     label = Text(required=True, max=200)
-    type = Choice(
-        "active", "won", "lost", required=True, writable="create", alias="status_type"
-    )
+    type = Choice("active", "won", "lost", required=True, writable="create", alias="status_type")
     pipeline = Ref(Pipeline, writable="create", lookup=Lookup(order="date_created"))
     pipeline_name = Shown(pipeline, Pipeline.name, shown=False)
     display_name = Computed(
