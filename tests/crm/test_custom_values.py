@@ -106,6 +106,32 @@ def test_a_new_type_converts_what_converts(
         assert api.put(path, {f"custom.{field}": converted})[f"custom.{field}"] == converted
 
 
+def test_a_field_that_becomes_one_of_objects_says_of_which_type(
+    organization: Organization,
+) -> None:
+    api = organization.admin
+    body = {"name": "Vessel", "name_plural": "Vessels"}
+    vessel, boat = (api.post("/custom_object_type/", body)["id"] for _ in range(2))
+    field = define(api, "text")
+    path = f"/custom_field/lead/{field}/"
+    before = api.get(path)
+    refused = api("PUT", path, {"type": "custom_object"})
+    assert refused.json()["field-errors"] == {"referenced_custom_type": "This field is required."}
+    assert api.get(path) == before
+    lead = api.post("/lead/", {})["id"]
+    anna = {"lead_id": lead, "custom_object_type_id": vessel, "name": "Anna"}
+    named = api.post("/custom_object/", anna)["id"]
+    api.put(f"/lead/{lead}/", {f"custom.{field}": named})
+    reference = {"referenced_custom_type_id": vessel}
+    changed = api.put(path, {"type": "custom_object", **reference})
+    assert changed["referenced_custom_type_id"] == vessel
+    run(organization)
+    assert api.get(f"/lead/{lead}/")[f"custom.{field}"] == named
+    kept = api.put(path, {"type": "custom_object", "referenced_custom_type_id": boat})
+    assert kept["referenced_custom_type_id"] == vessel
+    assert api.put(path, {"type": "text"})["referenced_custom_type_id"] is None
+
+
 def test_until_then_only_values_of_the_new_type_are_answered(organization: Organization) -> None:
     api = organization.admin
     field = define(api, "text")
