@@ -132,6 +132,17 @@ def test_a_field_that_becomes_one_of_objects_says_of_which_type(
     assert api.put(path, {"type": "text"})["referenced_custom_type_id"] is None
 
 
+def test_whoever_changed_a_field_stays_named_when_its_values_are_converted(
+    organization: Organization,
+) -> None:
+    api = organization.admin
+    field = define(api, "text")
+    api.put(f"/custom_field/lead/{field}/", {"type": "number"})
+    run(organization)
+    after = api.get(f"/custom_field/lead/{field}/")
+    assert (after["converting_to_type"], after["updated_by"]) == (None, api.user_id)
+
+
 def test_until_then_only_values_of_the_new_type_are_answered(organization: Organization) -> None:
     api = organization.admin
     field = define(api, "text")
