@@ -237,7 +237,15 @@ def test_the_schema_lists_and_orders_the_fields(api: Api) -> None:
     api.put("/custom_field_schema/lead/", {"fields": [{"id": ids[1]}]}, _dry_run="true")
     assert api.get("/custom_field_schema/lead/") == ordered
     assert api("GET", "/custom_field_schema/boat/").status_code == 404
-    assert api("PUT", "/custom_field_schema/lead/", {"fields": "x"}).status_code == 400
+    for wrong, problem in (
+        ("x", "Value must be of list type."),
+        *(([entry], "Object does not exist.") for entry in ("x", {}, {"id": "cf_unknown"})),
+    ):
+        refused = api("PUT", "/custom_field_schema/lead/", {"fields": wrong})
+        assert (refused.status_code, refused.json()["field-errors"]) == (400, {"fields": problem})
+    for nothing in ({}, {"fields": None}):
+        assert api.put("/custom_field_schema/lead/", nothing) == ordered
+    assert api.get("/custom_field_schema/lead/") == ordered
 
 
 def test_events_name_the_values_that_changed(organization: Organization) -> None:

@@ -28,8 +28,14 @@ def test_statuses_are_ordered_and_moved_on_the_pipeline(api: Api) -> None:
     api.put(f"/pipeline/{partners}/", {"statuses": [{"id": ids["Won"]}]})
     assert (labels(api, partners), labels(api, sales["id"])) == (["Won"], ["Lost", "Active"])
 
-    refused = api("PUT", f"/pipeline/{partners}/", {"statuses": [{"id": "stat_none"}]})
-    assert refused.json()["field-errors"] == {"statuses": "Object does not exist."}
+    for wrong, problem in (
+        ({"id": ids["Lost"]}, "Value must be of list type."),
+        ("x", "Value must be of list type."),
+        *(([one], "Object does not exist.") for one in (5, {}, {"id": "stat_none"}, {"id": "\0"})),
+    ):
+        refused = api("PUT", f"/pipeline/{partners}/", {"name": "x", "statuses": wrong})
+        assert (refused.status_code, refused.json()["field-errors"]) == (400, {"statuses": problem})
+    assert api.get(f"/pipeline/{partners}/")["name"] == "Partners"
     assert labels(api, partners) == ["Won"]
 
 

@@ -1,7 +1,6 @@
 """Pipelines and their statuses: the ways that deals go, and the steps on them."""
 
 from collections.abc import Iterable
-from typing import Any
 
 from clinch.crm.keeping_one import keep_one, others
 from clinch.db.schema import Index
@@ -11,6 +10,7 @@ from clinch.resources.fields import Children, Choice, Computed, Integer, Lookup,
 from clinch.resources.query.tree import Equal, In, Or
 from clinch.resources.write.change import Change
 from clinch.resources.write.load import FOR_UPDATE, Load
+from clinch.resources.write.order import listed_ids
 from clinch.resources.write.work import Work
 
 _CUSTOMIZATIONS: dict[Operation, str] = {
@@ -47,13 +47,7 @@ def order_statuses(work: Work, changes: list[Change]) -> None:
 
 def _listed(change: Change) -> list[str] | None:
     """The ids of the statuses that an update lists, or None when it lists none."""
-    listed: Any = change.body.get("statuses") if change.kind == "update" else None
-    if not isinstance(listed, list):
-        return None
-    ids = [entry.get("id") if isinstance(entry, dict) else None for entry in listed]
-    if not all(isinstance(id, str) for id in ids):
-        raise ValidationError({"statuses": NO_OBJECT})
-    return [str(id) for id in ids]
+    return listed_ids(change.body, "statuses") if change.kind == "update" else None
 
 
 class Pipeline(Audited, path="pipeline", prefix="pipe"):
