@@ -60,6 +60,7 @@ from clinch.resources.once import ONCE
 from clinch.resources.search_text import SEARCH_TEXT
 from clinch.resources.store import Store
 from clinch.resources.write.log import log_tables
+from clinch.server.api_keys import api_key_routes
 from clinch.server.application import Application, Asgi
 from clinch.server.custom_field_schema import custom_field_schema_routes
 from clinch.server.events import event_routes
@@ -163,6 +164,7 @@ def api_routes(store: Store, vault: Vault) -> list[Route]:
         *file_routes(store, vault),
         *(route for resource in store.declared for route in resource_routes.routes(resource)),
         *organization_routes(store),
+        *api_key_routes(store),
     ]
 
 

@@ -137,6 +137,29 @@ def test_lists_are_replaced_added_to_and_taken_from(api: Api) -> None:
     assert after(**{".remove": ["c", "a"]}) is None
     refused = api("PUT", path, {f"custom.{field}.add": "z"})
     assert refused.json()["field-errors"] == {f"custom.{field}.add": "Not a valid choice."}
+    assert after(**{"": ["c", "a"]}) == ["c", "a"]
+    assert after(**{".remove": ["z", "c"]}) == ["a"]
+    refused = api("PUT", path, {f"custom.{field}.remove": {"a": 1}})
+    problem = {f"custom.{field}.remove": "Value must be of str type."}
+    assert refused.json()["field-errors"] == problem
+    assert after() == ["a"]
+
+
+def test_users_in_a_list_are_known_by_id_and_by_name(organization: Organization) -> None:
+    api, rep = organization.admin, organization.member("user")
+    field = f"custom.{define(api, 'user', 'Team', accepts_multiple_values=True)}"
+    path = f"/lead/{api.post('/lead/', {field: 'Ada Moss'})['id']}/"
+
+    def after(value: Any, verb: str = "") -> Any:
+        return api.put(path, {f"{field}{verb}": value}).get(field)
+
+    assert after(rep.user_id, ".add") == after("Ada Moss", ".add") == [rep.user_id]
+    both = [rep.user_id, api.user_id]
+    assert after(["Ada Moss", rep.user_id, "Sam Reed", api.user_id, "Ada Moss"]) == both
+    assert after("Nobody Atall", ".remove") == both
+    assert after("Ada Moss", ".remove") == [api.user_id]
+    refused = api("PUT", path, {f"{field}.add": "Nobody Atall"})
+    assert refused.json()["field-errors"] == {f"{field}.add": "Object does not exist."}
 
 
 def test_a_contact_value_is_one_of_the_same_lead(api: Api) -> None:
@@ -214,7 +237,15 @@ def test_the_schema_lists_and_orders_the_fields(api: Api) -> None:
     api.put("/custom_field_schema/lead/", {"fields": [{"id": ids[1]}]}, _dry_run="true")
     assert api.get("/custom_field_schema/lead/") == ordered
     assert api("GET", "/custom_field_schema/boat/").status_code == 404
-    assert api("PUT", "/custom_field_schema/lead/", {"fields": "x"}).status_code == 400
+    for wrong, problem in (
+        ("x", "Value must be of list type."),
+        *(([entry], "Object does not exist.") for entry in ("x", {}, {"id": "cf_unknown"})),
+    ):
+        refused = api("PUT", "/custom_field_schema/lead/", {"fields": wrong})
+        assert (refused.status_code, refused.json()["field-errors"]) == (400, {"fields": problem})
+    for nothing in ({}, {"fields": None}):
+        assert api.put("/custom_field_schema/lead/", nothing) == ordered
+    assert api.get("/custom_field_schema/lead/") == ordered
 
 
 def test_events_name_the_values_that_changed(organization: Organization) -> None:

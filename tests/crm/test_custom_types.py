@@ -13,6 +13,13 @@ FIELDS = {
     "custom_activity": ("activity", "custom_activity_type"),
     "custom_object_type": ("custom_object_type", "custom_object_type"),
 }
+WRONG_ORDERS = [
+    ({}, "Value must be of list type."),
+    *(
+        ([entry], "Object does not exist.")
+        for entry in ("x", 5, {}, {"id": 5}, {"id": "cf_unknown"}, {"id": "\0"})
+    ),
+]
 each = pytest.mark.parametrize("path", TYPES)
 
 
@@ -155,11 +162,13 @@ def test_an_update_of_an_activity_type_puts_its_fields_in_order(api: Api) -> Non
         assert api.get(f"/custom_activity/{of_type}/") == changed
         return [field["id"] for field in changed["fields"]]
 
-    assert after({"id": ids[2]}, {"id": "cf_unknown"}, {"id": ids[0]}) == [ids[2], ids[0], ids[1]]
-    assert after({"id": 5}, {}, "x") == [ids[2], ids[0], ids[1]]
-    refused = api("PUT", f"/custom_activity/{of_type}/", {"name": "x", "fields": {}})
-    assert refused.json()["field-errors"] == {"fields": "Value must be of list type."}
-    assert api.get(f"/custom_activity/{of_type}/")["name"] == "Signup"
+    assert after({"id": ids[2]}, {"id": ids[0]}) == [ids[2], ids[0], ids[1]]
+    assert after() == [ids[2], ids[0], ids[1]]
+    before = api.get(f"/custom_activity/{of_type}/")
+    for wrong, problem in WRONG_ORDERS:
+        refused = api("PUT", f"/custom_activity/{of_type}/", {"name": "x", "fields": wrong})
+        assert (refused.status_code, refused.json()["field-errors"]) == (400, {"fields": problem})
+    assert api.get(f"/custom_activity/{of_type}/") == before
 
 
 def test_the_fields_of_an_object_type_are_ordered_by_the_schema_alone(api: Api) -> None:
@@ -195,7 +204,11 @@ def test_a_type_has_a_schema(organization: Organization, word: str, path: str) -
         assert (
             api("PUT", f"/custom_field_schema/{word}/{wrong}/", {"fields": []}).status_code == 404
         )
-    assert api("PUT", address, {"fields": 1}).status_code == 400
+    for order, problem in WRONG_ORDERS:
+        refused = api("PUT", address, {"fields": order})
+        assert (refused.status_code, refused.json()["field-errors"]) == (400, {"fields": problem})
+    for nothing in ({}, {"fields": None}):
+        assert api.put(address, nothing) == ordered
     assert rows_of(organization) == before
     assert api("GET", f"/custom_field_schema/{word}/").status_code == 404
 

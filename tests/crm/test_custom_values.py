@@ -106,6 +106,76 @@ def test_a_new_type_converts_what_converts(
         assert api.put(path, {f"custom.{field}": converted})[f"custom.{field}"] == converted
 
 
+def test_a_field_that_becomes_one_of_objects_says_of_which_type(
+    organization: Organization,
+) -> None:
+    api = organization.admin
+    body = {"name": "Vessel", "name_plural": "Vessels"}
+    vessel, boat = (api.post("/custom_object_type/", body)["id"] for _ in range(2))
+    field = define(api, "text")
+    path = f"/custom_field/lead/{field}/"
+    before = api.get(path)
+    refused = api("PUT", path, {"type": "custom_object"})
+    assert refused.json()["field-errors"] == {"referenced_custom_type": "This field is required."}
+    assert api.get(path) == before
+    lead = api.post("/lead/", {})["id"]
+    anna = {"lead_id": lead, "custom_object_type_id": vessel, "name": "Anna"}
+    named = api.post("/custom_object/", anna)["id"]
+    api.put(f"/lead/{lead}/", {f"custom.{field}": named})
+    reference = {"referenced_custom_type_id": vessel}
+    changed = api.put(path, {"type": "custom_object", **reference})
+    assert changed["referenced_custom_type_id"] == vessel
+    run(organization)
+    assert api.get(f"/lead/{lead}/")[f"custom.{field}"] == named
+    kept = api.put(path, {"type": "custom_object", "referenced_custom_type_id": boat})
+    assert kept["referenced_custom_type_id"] == vessel
+    assert api.put(path, {"type": "text"})["referenced_custom_type_id"] is None
+
+
+def test_what_is_deleted_is_no_value_any_more(organization: Organization) -> None:
+    api = organization.admin
+    type_id = api.post("/custom_object_type/", {"name": "Vessel", "name_plural": "Vessels"})["id"]
+    deciders = define(api, "contact", accepts_multiple_values=True)
+    decider = define(api, "contact", "opportunity")
+    vessel = api.post(
+        "/custom_field/lead/",
+        {"name": "Vessel", "type": "custom_object", "referenced_custom_type_id": type_id},
+    )["id"]
+    people = [{"name": name} for name in ("Ada", "Bo")]
+    lead, other = (api.post("/lead/", {"contacts": people}) for _ in range(2))
+    ada, bo = lead["contact_ids"]
+    anna = {"lead_id": lead["id"], "custom_object_type_id": type_id, "name": "Anna"}
+    thing = api.post("/custom_object/", anna)["id"]
+    path, elsewhere = f"/lead/{lead['id']}/", f"/lead/{other['id']}/"
+    api.put(path, {f"custom.{deciders}": [ada, bo], f"custom.{vessel}": thing})
+    kept = api.put(elsewhere, {f"custom.{deciders}": other["contact_ids"]})
+    deal = api.post("/opportunity/", {"lead_id": lead["id"], f"custom.{decider}": ada})["id"]
+
+    api.delete(f"/contact/{ada}/")
+    api.delete(f"/custom_object/{thing}/")
+    run(organization)
+    assert stored(organization, lead["id"]) == {deciders: [bo]}
+    assert stored(organization, deal, "opportunity") == {}
+    assert api.get(elsewhere) == kept
+    before = events(organization)
+    api.delete(f"/contact/{other['contact_ids'][0]}/")
+    api.delete(elsewhere)
+    made = events(organization)
+    run(organization)
+    assert events(organization) == made > before
+
+
+def test_whoever_changed_a_field_stays_named_when_its_values_are_converted(
+    organization: Organization,
+) -> None:
+    api = organization.admin
+    field = define(api, "text")
+    api.put(f"/custom_field/lead/{field}/", {"type": "number"})
+    run(organization)
+    after = api.get(f"/custom_field/lead/{field}/")
+    assert (after["converting_to_type"], after["updated_by"]) == (None, api.user_id)
+
+
 def test_until_then_only_values_of_the_new_type_are_answered(organization: Organization) -> None:
     api = organization.admin
     field = define(api, "text")

@@ -28,8 +28,14 @@ def test_statuses_are_ordered_and_moved_on_the_pipeline(api: Api) -> None:
     api.put(f"/pipeline/{partners}/", {"statuses": [{"id": ids["Won"]}]})
     assert (labels(api, partners), labels(api, sales["id"])) == (["Won"], ["Lost", "Active"])
 
-    refused = api("PUT", f"/pipeline/{partners}/", {"statuses": [{"id": "stat_none"}]})
-    assert refused.json()["field-errors"] == {"statuses": "Object does not exist."}
+    for wrong, problem in (
+        ({"id": ids["Lost"]}, "Value must be of list type."),
+        ("x", "Value must be of list type."),
+        *(([one], "Object does not exist.") for one in (5, {}, {"id": "stat_none"}, {"id": "\0"})),
+    ):
+        refused = api("PUT", f"/pipeline/{partners}/", {"name": "x", "statuses": wrong})
+        assert (refused.status_code, refused.json()["field-errors"]) == (400, {"statuses": problem})
+    assert api.get(f"/pipeline/{partners}/")["name"] == "Partners"
     assert labels(api, partners) == ["Won"]
 
 
@@ -40,6 +46,24 @@ def test_a_pipeline_with_statuses_stays(api: Api) -> None:
     empty = api.post("/pipeline/", {"name": "Empty"})["id"]
     gone = api("DELETE", f"/pipeline/{empty}/")
     assert (gone.status_code, gone.content) == (204, b"")
+
+
+def test_the_last_pipeline_and_the_last_status_stay(api: Api) -> None:
+    [sales] = api.get("/pipeline/")["data"]
+    active, won, lost = (status["id"] for status in sales["statuses"])
+    for id in (active, won):
+        api.delete(f"/status/opportunity/{id}/")
+    refused = api("DELETE", f"/status/opportunity/{lost}/")
+    text = "The last opportunity status cannot be deleted."
+    assert (refused.status_code, refused.json()) == (400, {"error": text})
+    assert labels(api, sales["id"]) == ["Lost"]
+    other = api.post("/pipeline/", {"name": "Partners"})["id"]
+    api.put(f"/pipeline/{other}/", {"statuses": [{"id": lost}]})
+    api.delete(f"/pipeline/{sales['id']}/")
+    refused = api("DELETE", f"/pipeline/{other}/")
+    text = "The last pipeline cannot be deleted."
+    assert (refused.status_code, refused.json()) == (400, {"error": text})
+    assert labels(api, other) == ["Lost"]
 
 
 def test_a_status_in_use_stays_and_is_renamed_everywhere(api: Api) -> None:
@@ -56,4 +80,15 @@ def test_a_new_status_goes_last_into_the_first_pipeline(api: Api) -> None:
     assert status["pipeline_id"] == sales["id"]
     assert labels(api, sales["id"])[-1] == "Paused"
     refused = api("POST", "/status/opportunity/", {"label": "Odd", "type": "open"})
+    assert refused.json()["field-errors"] == {"type": "Not a valid choice."}
+
+
+def test_the_type_of_a_new_status_has_an_older_name(api: Api) -> None:
+    old = {"label": "Signed", "status_type": "won"}
+    assert api.post("/status/opportunity/", old)["type"] == "won"
+    both = old | {"label": "Gone", "type": "lost"}
+    assert api.post("/status/opportunity/", both)["type"] == "lost"
+    [status] = api.post("/pipeline/", {"name": "Partners", "statuses": [old]})["statuses"]
+    assert (status["label"], status["type"]) == ("Signed", "won")
+    refused = api("POST", "/status/opportunity/", old | {"status_type": "open"})
     assert refused.json()["field-errors"] == {"type": "Not a valid choice."}

@@ -65,7 +65,7 @@ def test_an_unknown_role_is_invited_to_by_nobody(organization: Organization, rol
     before = state(organization)
     answer = invite(organization.admin, role.format(user=organization.admin.user_id))
     assert answer.status_code == 400
-    assert answer.json()["field-errors"] == {"role_id": "Object does not exist."}
+    assert answer.json()["field-errors"] == {"role": "Object does not exist."}
     assert state(organization) == before
 
 

@@ -108,7 +108,7 @@ def test_a_dry_run_invites_nobody(organization: Organization) -> None:
         ({"email": 1}, {"email": "Value must be of str type."}),
         (
             {"email": "rosa@harbour.example", "role_id": "owner"},
-            {"role_id": "Object does not exist."},
+            {"role": "Object does not exist."},
         ),
     ],
 )

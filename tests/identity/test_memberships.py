@@ -51,11 +51,12 @@ def test_who_is_in_another_organization_joins_with_the_same_user(
 @pytest.mark.parametrize(
     ("body", "status", "problem"),
     [
-        ({}, 400, {"email": "This field is required.", "role_id": "This field is required."}),
+        ({}, 400, {"email": "This field is required.", "role": "This field is required."}),
         ({"email": "bad", "role_id": "user"}, 400, {"email": "Invalid email address."}),
         ({"email": 5, "role_id": "user"}, 400, {"email": "Value must be of str type."}),
-        ({"email": "a@b.example", "role_id": "boss"}, 400, {"role_id": "Object does not exist."}),
-        ({"email": "a@b.example", "role_id": "\0"}, 400, {"role_id": "Object does not exist."}),
+        ({"email": "a@b.example", "role_id": "boss"}, 400, {"role": "Object does not exist."}),
+        ({"email": "a@b.example", "role_id": "\0"}, 400, {"role": "Object does not exist."}),
+        ({"email": "a@b.example", "role_id": 5}, 400, {"role": "Value must be of str type."}),
         ({"email": "a@b.example", "role_id": "admin"}, 403, None),
     ],
 )

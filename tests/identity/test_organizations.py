@@ -40,6 +40,14 @@ def test_a_membership_shows_its_user_or_has_them_inside(organization: Organizati
     assert api.get(path(organization), _expand="nothing") == plain
 
 
+def test_a_new_organization_has_the_usual_lead_statuses(organization: Organization) -> None:
+    found = organization.admin.get(path(organization))["lead_statuses"]
+    assert [status["label"] for status in found] == [
+        *("Potential", "Bad Fit", "Qualified", "Customer"),
+        *("Interested", "Canceled", "Not Interested"),
+    ]
+
+
 def test_lead_statuses_are_put_in_order(organization: Organization) -> None:
     api = organization.admin
     ids = [status["id"] for status in api.get("/status/lead/")["data"]]

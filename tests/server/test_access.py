@@ -277,10 +277,7 @@ FORBIDDEN = [
     ("user", "POST", "/custom_activity/", "manage_customizations"),
     ("user", "PUT", "/custom_object_type/{custom_object_type}/", "manage_customizations"),
     ("user", "DELETE", "/custom_field/shared/{custom_field/shared}/", "manage_customizations"),
-    ("user", "GET", "/api_key/", "manage_organization"),
-    ("user", "GET", "/api_key/{api_key}/", "manage_organization"),
     ("user", "DELETE", "/api_key/{api_key}/", "manage_organization"),
-    ("superuser", "GET", "/api_key/", "manage_organization"),
     ("superuser", "DELETE", "/api_key/{api_key}/", "manage_organization"),
     ("superuser", "GET", "/invitation/", "manage_organization"),
     ("superuser", "GET", "/invitation/{invitation}/", "manage_organization"),
@@ -377,7 +374,6 @@ def test_no_route_reaches_into_another_organization(two: Two, method: str, path:
         ("/lead/", "status_id", "status/lead", "status"),
         ("/lead/", "created_by", "user", "created_by"),
         ("/contact/", "created_by", "user", "created_by"),
-        ("/status/lead/", "created_by", "user", "created_by"),
         ("/opportunity/", "lead_id", "lead", "lead"),
         ("/opportunity/", "contact_id", "contact", "contact"),
         ("/opportunity/", "user_id", "user", "user"),
@@ -412,7 +408,7 @@ def test_no_route_reaches_into_another_organization(two: Two, method: str, path:
             "custom_object_type",
             "referenced_custom_type",
         ),
-        ("/membership/", "role_id", "role", "role_id"),
+        ("/membership/", "role_id", "role", "role"),
     ],
 )
 def test_references_to_another_organization_are_refused(

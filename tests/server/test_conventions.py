@@ -69,6 +69,15 @@ def send(api: Api, method: str, path: str, body: Any = None, **headers: str) -> 
     )
 
 
+FOREIGN = {
+    "created_by": "user_elsewhere",
+    "updated_by": "user_elsewhere",
+    "date_created": "2020-01-02T03:04:05",
+    "date_updated": "2020-01-02T03:04:05",
+}
+"""What a copy of an object of another organization brings along."""
+
+
 def make_lead(api: Api, **fields: Any) -> dict[str, Any]:
     made: dict[str, Any] = api.post("/lead/", {"name": "Harbour Tools", **fields})
     return made
@@ -564,3 +573,46 @@ def test_what_is_beside_the_api_is_in_the_document_or_for_people(program: Progra
 
 async def _ready() -> bool:
     return True
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        *((f"/custom_field/{kind}/", {}) for kind in ("lead", "contact", "opportunity", "shared")),
+        ("/custom_field/activity/", {"custom_activity_type_id": "TYPE"}),
+        ("/custom_activity/", {}),
+        ("/custom_object_type/", {"name_plural": "Ones"}),
+        ("/custom_object/", {"custom_object_type_id": "KIND", "lead_id": "LEAD"}),
+        ("/pipeline/", {"statuses": [{"label": "Step", "type": "won", **FOREIGN}]}),
+        *((f"/status/{kind}/", {}) for kind in ("lead", "opportunity")),
+        ("/integration_link/", {"url": "https://search.example", "type": "lead"}),
+        ("/role/", {"permissions": ["view_all_leads"]}),
+        *((f"/{kind}/", {}) for kind in ("group", "account")),
+    ],
+)
+def test_a_copy_of_what_is_elsewhere_is_made_here_and_now(
+    api: Api, path: str, body: dict[str, Any]
+) -> None:
+    ids = {
+        "TYPE": lambda: api.post("/custom_activity/", {"name": "Signup"})["id"],
+        "KIND": lambda: api.post("/custom_object_type/", {"name": "A", "name_plural": "B"})["id"],
+        "LEAD": lambda: make_lead(api)["id"],
+    }
+    own = {key: ids[value]() if str(value) in ids else value for key, value in body.items()}
+    word = "won" if path == "/status/opportunity/" else "text"
+    made = api.post(path, {"name": "One", "label": "One", "type": word, **FOREIGN, **own})
+    [event] = api.get("/event/", object_id=made["id"], action="created")["data"]
+    for state in (made, event["data"]):
+        assert "created_by" not in state or state["created_by"] == api.user_id
+        assert state.get("date_created", "2026") > "2026"
+
+
+@pytest.mark.parametrize("path", ["lead", "contact", "opportunity", "task", "activity/note"])
+def test_what_is_brought_from_elsewhere_is_as_old_as_it_says(
+    organization: Organization, path: str
+) -> None:
+    api, rep = organization.admin, organization.member("user")
+    said = {"created_by": rep.user_id, "date_created": "2020-01-02T03:04:05+00:00"}
+    made = api.post(f"/{path}/", {"lead_id": make_lead(api)["id"], "text": "x", **said})
+    assert (made["created_by"], made["date_created"][:19]) == (rep.user_id, "2020-01-02T03:04:05")
+    assert (made["updated_by"], made["date_updated"][:4] > "2020") == (api.user_id, True)

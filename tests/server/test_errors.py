@@ -481,14 +481,14 @@ UPDATES = [
     ),
     ("/pipeline/{pipeline}/", {"statuses": [5]}, fields(statuses=NO_OBJECT)),
     ("/organization/{organization}/", {"name": ""}, fields(name=REQUIRED)),
-    ("/membership/{membership}/", {"role_id": "boss"}, fields(role_id=NO_OBJECT)),
+    ("/membership/{membership}/", {"role_id": "boss"}, fields(role=NO_OBJECT)),
     (
         "/membership/{membership}/",
         {"role_id": ["user"]},
-        fields(role_id="Value must be of str type."),
+        fields(role="Value must be of str type."),
     ),
-    ("/membership/{membership}/", {"role_id": None}, fields(role_id=REQUIRED)),
-    ("/membership/{membership}/", {"role_id": ""}, fields(role_id=REQUIRED)),
+    ("/membership/{membership}/", {"role_id": None}, fields(role=REQUIRED)),
+    ("/membership/{membership}/", {"role_id": ""}, fields(role=REQUIRED)),
 ]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from clinch.db.schema import Index
 from clinch.resources.actor import Actor
 from clinch.resources.custom_fields import CustomFields
-from clinch.resources.declaration import Audited
+from clinch.resources.declaration import Restorable
 from clinch.resources.errors import Forbidden, Invalid
 from clinch.resources.fields import EQ_IN, Ref, RollUp, Shown, Text, Words, read_each
 from clinch.resources.query.tree import And, Fragment, Has, Node, Or, TextMatch
@@ -58,7 +58,7 @@ def _sum(column: str) -> RollUp:
     return _leads(f"coalesce(sum({{row}}.{column}), 0)::bigint")
 
 
-class Account(Audited, path="account", prefix="acct"):
+class Account(Restorable, path="account", prefix="acct"):
     """A company with leads below it, and perhaps a company above."""
 
     needs = {"delete": "delete_leads"}

@@ -10,7 +10,7 @@ from clinch.crm.leads import Lead
 from clinch.db.schema import Index
 from clinch.resources.actor import Actor
 from clinch.resources.custom_fields import CustomFields
-from clinch.resources.declaration import Audited
+from clinch.resources.declaration import Restorable
 from clinch.resources.errors import Invalid
 from clinch.resources.fields import EQ_IN, Computed, ListOf, Ref, Text
 from clinch.resources.links import Links
@@ -49,7 +49,7 @@ def touch_leads(work: Work, changes: list[Change]) -> None:
             work.touch(Lead, lead_id, "contact_ids" if moved else "contacts")
 
 
-class Contact(Audited, path="contact", prefix="cont"):
+class Contact(Restorable, path="contact", prefix="cont"):
     """A person at a lead."""
 
     orders = ("date_created", "date_updated")

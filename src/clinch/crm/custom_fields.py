@@ -37,10 +37,7 @@ def check_definitions(work: Work, changes: list[Change]) -> None:
             problems["choices"] = REQUIRED
         if row["type"] != "choices":
             row["choices"] = None
-        if row["type"] != "custom_object":
-            row["referenced_custom_type_id"] = None
-        elif change.kind == "create" and row["referenced_custom_type_id"] is None:
-            problems["referenced_custom_type"] = REQUIRED
+        _keep_reference(change, problems)
         if row["accepts_multiple_values"] and row["type"] not in MULTIPLE:
             problems["accepts_multiple_values"] = "This type has one value only."
         fixed = {name for name in change.changed() if name in _FIXED}
@@ -50,6 +47,17 @@ def check_definitions(work: Work, changes: list[Change]) -> None:
         problems |= {_FIXED[name]: IMMUTABLE for name in fixed}
         if problems:
             raise ValidationError(problems)
+
+
+def _keep_reference(change: Change, problems: dict[str, str]) -> None:
+    """Whoever makes a field one of custom objects says of which type; that stays."""
+    referenced = CustomField.referenced_custom_type
+    if change.get(CustomField.type) != "custom_object":
+        change.set(referenced, None)
+    elif not change.moved(CustomField.type):
+        change.set(referenced, change.was(referenced))
+    elif change.get(referenced) is None:
+        problems[referenced.error_key] = REQUIRED
 
 
 def last_place() -> Integer:
@@ -101,7 +109,6 @@ class CustomField(Audited, table="custom_field"):
         "custom_object_type",
         key="referenced_custom_type_id",
         nullable=True,
-        writable="create",
         target_deleted="delete",
         doc="The type of the custom objects that are its values.",
     )

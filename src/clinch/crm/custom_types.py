@@ -1,6 +1,6 @@
 """Types of custom activities and of custom objects: what an organization adds to the program."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from clinch.crm.custom_fields import (
@@ -13,11 +13,12 @@ from clinch.crm.editing_roles import editing_roles, role_problems
 from clinch.crm.field_lists import field_list
 from clinch.crm.shared_fields import CustomFieldAssociation
 from clinch.resources.declaration import Audited
-from clinch.resources.errors import ValidationError, wrong_type
+from clinch.resources.errors import ValidationError
 from clinch.resources.fields import Boolean, Computed, Ref, Text, Words
 from clinch.resources.query.tree import Equal
 from clinch.resources.write.change import Change
 from clinch.resources.write.load import Load
+from clinch.resources.write.order import in_order, listed_ids
 from clinch.resources.write.work import Work
 
 
@@ -47,7 +48,7 @@ def order_fields(work: Work, changes: list[Change]) -> None:
             if row[ref.column] == change.id
         }
         known = sorted(places, key=lambda id: (places[id][1]["position"], id))
-        order = in_order(listed_fields(change.body), known)
+        order = in_order(listed_ids(change.body, "fields") or (), known, "fields")
         for position, id in enumerate(order):
             resource, row = places[id]
             work.update(resource, row["id"], {"position": position})
@@ -64,21 +65,6 @@ def _placed(of_type: Any) -> Iterable[tuple[type[CustomField | CustomFieldAssoci
     """What has a place among the fields of a type, with the reference to it."""
     for resource in (of_type.definitions, CustomFieldAssociation):
         yield resource, next(ref for ref in resource.refs if ref.key == f"{of_type.noun}_id")
-
-
-def listed_fields(body: dict[str, Any]) -> list[str]:
-    """The ids of the fields that a body lists, to put them in order; raises ValidationError."""
-    fields = body.get("fields")
-    if not isinstance(fields, list):
-        raise ValidationError({"fields": wrong_type("list").problem})
-    ids = [entry.get("id") if isinstance(entry, dict) else None for entry in fields]
-    return [id for id in ids if isinstance(id, str)]
-
-
-def in_order(listed: Sequence[str], known: Sequence[str]) -> list[str]:
-    """Those listed first, then the others as they are; ids that are not known are passed over."""
-    there = set(known)
-    return [id for id in dict.fromkeys([*listed, *known]) if id in there]
 
 
 class CustomType(Audited):

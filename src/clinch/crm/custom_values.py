@@ -1,8 +1,9 @@
-"""What becomes of the stored values of a custom field that changes or goes.
+"""What becomes of the stored values of a custom field that changes or goes, or of what they name.
 
 An errand of the log. A new type converts what converts; a choice that is gone, entries beyond the
 first of a field that has one value by now, and all values of a deleted field are destroyed, as are
-those of a shared field on what it is not associated with any more. Each value is judged in the
+those of a shared field on what it is not associated with any more, and those that name what was
+deleted: only objects of its lead have them. Each value is judged in the
 write that changes it, so it makes no difference when, or how often, that is.
 """
 
@@ -12,16 +13,17 @@ from dataclasses import dataclass
 import msgspec
 
 from clinch.crm.custom_fields import CustomField
+from clinch.crm.leads import Lead
 from clinch.crm.shared_fields import CustomFieldAssociation, SharedCustomField
 from clinch.events.follower import Errand, Event
 from clinch.identity.organizations import system_actor
 from clinch.resources.actor import Actor, Provenance
-from clinch.resources.custom_fields import SHARED
+from clinch.resources.custom_fields import REFERENCES, SHARED
 from clinch.resources.custom_values import CustomValue
 from clinch.resources.declaration import Resource
 from clinch.resources.errors import NotFound
 from clinch.resources.query.read import Page
-from clinch.resources.query.tree import And, Equal, Exists, Node, Range
+from clinch.resources.query.tree import And, Equal, Exists, In, Node, Range
 from clinch.resources.store import Store
 from clinch.resources.write.change import Change
 
@@ -36,7 +38,7 @@ class _Altered:
     """A definition that was changed or deleted, and in which way, for people.
 
     With `object_type` a shared field that was taken from the objects that associations call so,
-    or from those of one type.
+    or from those of one type. With `leads` one whose values are meant at these leads alone.
     """
 
     definitions: type[Resource]
@@ -44,6 +46,7 @@ class _Altered:
     reason: str
     object_type: str = ""
     type_id: str | None = None
+    leads: tuple[str, ...] = ()
 
     def condition(self, resource: type[Resource]) -> Node | None:
         """Which objects of the resource have values that may not fit; None for none of them."""
@@ -52,20 +55,27 @@ class _Altered:
             return None
         if self.definitions.noun not in (custom.definitions, SHARED):
             return None
-        value = Exists(CustomValue(resource, self.field_id))
-        if self.type_id is None:
-            return value
-        return And((Equal(custom.owner_ref, self.type_id), value))
+        nodes: list[Node] = [Exists(CustomValue(resource, self.field_id))]
+        if self.type_id is not None:
+            nodes.append(Equal(custom.owner_ref, self.type_id))
+        if self.leads:
+            lead = resource.fields.get("id" if resource is Lead else "lead_id")
+            if lead is None:
+                return None
+            nodes.append(In(lead, self.leads))
+        return And(tuple(nodes))
 
 
 async def refit_values(store: Store, organization_id: str, events: list[Event]) -> None:
     """Make the values of the fields that the events alter, or take away, fit these fields."""
     found = {one.field_id: one for event in events for one in _altered(store, event)}
     parted = [event["seq"] for event in events if _parts(event)]
-    if not found and not parted:
+    gone = _deleted_values(store, events)
+    if not found and not parted and not gone:
         return
     actor = await system_actor(store, organization_id)
-    for one in (*found.values(), *await _parted(store, actor, parted)):
+    more = [*await _parted(store, actor, parted), *await _naming(store, actor, gone)]
+    for one in (*found.values(), *more):
         for resource in store.declared:
             condition = one.condition(resource)
             if condition is not None:
@@ -113,6 +123,32 @@ async def _parted(store: Store, actor: Actor, seqs: list[int]) -> list[_Altered]
         _Altered(SharedCustomField, field_id, reason, object_type, type_id)
         for field_id, object_type, type_id in rows
     ]
+
+
+def _deleted_values(store: Store, events: list[Event]) -> dict[str, tuple[str, ...]]:
+    """The leads of which something was deleted that may be a value, by the type of the field."""
+    types = {store.declared[noun].event_type(): type for type, noun in REFERENCES.items()}
+    leads: dict[str, dict[str, None]] = {}
+    for event in events:
+        if event["action"] == "deleted" and event["object_type"] in types:
+            leads.setdefault(types[event["object_type"]], {})[event["lead_id"]] = None
+    return {type: tuple(ids) for type, ids in leads.items()}
+
+
+async def _naming(store: Store, actor: Actor, gone: dict[str, tuple[str, ...]]) -> list[_Altered]:
+    """The fields whose values may name what was deleted, at the leads that had it."""
+    if not gone:
+        return []
+    async with store.reading(actor) as transaction:
+        rows = await transaction.rows(
+            "select f.id, f.kind, f.type from custom_field f"
+            " where f.organization_id = $1 and f.type = any($2) order by f.id",
+            actor.organization_id,
+            list(gone),
+        )
+    kinds = {one.only["kind"]: one for one in store.declared if issubclass(one, CustomField)}
+    reason = "what the value named was deleted"
+    return [_Altered(kinds[kind], id, reason, leads=gone[type]) for id, kind, type in rows]
 
 
 async def _refit_objects(

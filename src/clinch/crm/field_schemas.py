@@ -11,7 +11,7 @@ from clinch.crm.custom_fields import (
     LeadCustomField,
     OpportunityCustomField,
 )
-from clinch.crm.custom_types import CustomActivityType, CustomObjectType, CustomType, in_order
+from clinch.crm.custom_types import CustomActivityType, CustomObjectType, CustomType
 from clinch.crm.field_lists import field_list
 from clinch.crm.shared_fields import CustomFieldAssociation
 from clinch.db.database import Transaction
@@ -19,6 +19,7 @@ from clinch.resources.actor import Actor
 from clinch.resources.query.read import Page, ReadPath
 from clinch.resources.query.tree import Equal
 from clinch.resources.write.change import Change
+from clinch.resources.write.order import in_order
 
 KINDS: dict[str, type[CustomField]] = {
     "lead": LeadCustomField,
@@ -82,5 +83,5 @@ async def put_in_order(
             {"position": position},
             trusted=True,
         )
-        for position, id in enumerate(in_order(listed, known))
+        for position, id in enumerate(in_order(listed, known, "fields"))
     ]

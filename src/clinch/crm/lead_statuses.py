@@ -1,29 +1,10 @@
 """Lead statuses: where a lead stands, in the organization's own words and order."""
 
-from collections.abc import Iterable
-
+from clinch.crm.keeping_one import keep_one, others
 from clinch.db.schema import Index
 from clinch.resources.declaration import Audited
-from clinch.resources.errors import BadRequest
 from clinch.resources.fields import Integer, Text
-from clinch.resources.query.tree import In, Not
 from clinch.resources.write.change import Change
-from clinch.resources.write.load import Load
-from clinch.resources.write.work import Work
-
-
-def other_statuses(work: Work, changes: list[Change]) -> Iterable[Load]:
-    deleted = tuple(change.id for change in changes if change.kind == "delete")
-    if deleted:
-        yield Load(LeadStatus, Not(In(LeadStatus.id, deleted)), limit=1)
-
-
-def keep_one(work: Work, changes: list[Change]) -> None:
-    """A new lead needs a status to begin with."""
-    deleted = {change.id for change in changes if change.kind == "delete"}
-    left = [row for row in work.known(LeadStatus) if row["id"] not in deleted]
-    if deleted and not left:
-        raise BadRequest("The last lead status cannot be deleted.")
 
 
 class LeadStatus(Audited, path="status/lead", prefix="stat"):
@@ -39,7 +20,7 @@ class LeadStatus(Audited, path="status/lead", prefix="stat"):
         Index(("organization_id", "lower(label)"), unique=True),
         Index(("organization_id", "position", "id")),
     )
-    loads = [other_statuses]
+    loads = [others]
     before = [keep_one]
 
     label = Text(required=True, max=200)
@@ -53,7 +34,10 @@ class LeadStatus(Audited, path="status/lead", prefix="stat"):
 
 def first_statuses() -> list[Change]:
     """The statuses that a new organization starts with."""
-    labels = ("Potential", "Bad Fit", "Qualified", "Customer", "Interested", "Canceled")
+    labels = (
+        *("Potential", "Bad Fit", "Qualified", "Customer"),
+        *("Interested", "Canceled", "Not Interested"),
+    )
     return [
         Change.create(LeadStatus, {"label": label, "position": position}, trusted=True)
         for position, label in enumerate(labels)

@@ -24,7 +24,7 @@ from clinch.crm.lead_statuses import LeadStatus
 from clinch.db.schema import Index
 from clinch.resources.actor import Actor
 from clinch.resources.custom_fields import CustomFields, Sent
-from clinch.resources.declaration import Audited
+from clinch.resources.declaration import Restorable
 from clinch.resources.fields import (
     EQ_IN,
     ChildIds,
@@ -137,7 +137,7 @@ def keep_in_sight(work: Work, changes: list[Change]) -> None:
             change.custom.insert(0, Sent(f"custom.{first}", first, "set", work.actor.user_id))
 
 
-class Lead(Audited, path="lead", prefix="lead"):
+class Lead(Restorable, path="lead", prefix="lead"):
     """A company or other party, with everything that belongs to it below."""
 
     needs = {"delete": "delete_leads", "merge": "merge_leads"}

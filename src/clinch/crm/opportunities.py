@@ -19,7 +19,7 @@ from clinch.crm.rich_text import RichText, keep_twins, to_plain_with_links
 from clinch.db.schema import Index
 from clinch.resources.actor import Actor
 from clinch.resources.custom_fields import CustomFields
-from clinch.resources.declaration import Audited, Owned
+from clinch.resources.declaration import Owned, Restorable
 from clinch.resources.errors import NO_OBJECT, ValidationError
 from clinch.resources.fields import (
     EQ,
@@ -151,7 +151,7 @@ def _won(spelling: str, **parts: str) -> Grouping:
 STALLED_AFTER = timedelta(days=30)
 
 
-class Opportunity(Audited, path="opportunity", prefix="oppo"):
+class Opportunity(Restorable, path="opportunity", prefix="oppo"):
     """A deal with a lead: its value, how likely it is, when it should close."""
 
     orders = (

@@ -1,8 +1,8 @@
 """Pipelines and their statuses: the ways that deals go, and the steps on them."""
 
 from collections.abc import Iterable
-from typing import Any
 
+from clinch.crm.keeping_one import keep_one, others
 from clinch.db.schema import Index
 from clinch.resources.declaration import Audited, Operation
 from clinch.resources.errors import NO_OBJECT, ValidationError
@@ -10,6 +10,7 @@ from clinch.resources.fields import Children, Choice, Computed, Integer, Lookup,
 from clinch.resources.query.tree import Equal, In, Or
 from clinch.resources.write.change import Change
 from clinch.resources.write.load import FOR_UPDATE, Load
+from clinch.resources.write.order import listed_ids
 from clinch.resources.write.work import Work
 
 _CUSTOMIZATIONS: dict[Operation, str] = {
@@ -46,13 +47,7 @@ def order_statuses(work: Work, changes: list[Change]) -> None:
 
 def _listed(change: Change) -> list[str] | None:
     """The ids of the statuses that an update lists, or None when it lists none."""
-    listed: Any = change.body.get("statuses") if change.kind == "update" else None
-    if not isinstance(listed, list):
-        return None
-    ids = [entry.get("id") if isinstance(entry, dict) else None for entry in listed]
-    if not all(isinstance(id, str) for id in ids):
-        raise ValidationError({"statuses": NO_OBJECT})
-    return [str(id) for id in ids]
+    return listed_ids(change.body, "statuses") if change.kind == "update" else None
 
 
 class Pipeline(Audited, path="pipeline", prefix="pipe"):
@@ -63,8 +58,8 @@ class Pipeline(Audited, path="pipeline", prefix="pipe"):
     create_status = 201
     delete_status = 204
     naive_times = True
-    loads = [statuses_to_order]
-    before = [order_statuses]
+    loads = [statuses_to_order, others]
+    before = [order_statuses, keep_one]
 
     name = Text(required=True, max=200)
     statuses = Children("opportunity_status", by="pipeline_id", order="position")
@@ -83,10 +78,11 @@ class OpportunityStatus(Audited, path="status/opportunity", prefix="stat"):
     needs = _CUSTOMIZATIONS
     default_order = "position"
     indexes = (Index(("organization_id", "pipeline_id", "position", "id")),)
-    before = [number_statuses]
+    loads = [others]
+    before = [number_statuses, keep_one]
 
     label = Text(required=True, max=200)
-    type = Choice("active", "won", "lost", required=True, writable="create")
+    type = Choice("active", "won", "lost", required=True, writable="create", alias="status_type")
     pipeline = Ref(Pipeline, writable="create", lookup=Lookup(order="date_created"))
     pipeline_name = Shown(pipeline, Pipeline.name, shown=False)
     display_name = Computed(

@@ -10,7 +10,7 @@ from clinch.crm.contacts import Contact
 from clinch.crm.leads import Lead
 from clinch.db.schema import Index
 from clinch.resources.actor import Actor
-from clinch.resources.declaration import Audited, Owned
+from clinch.resources.declaration import Owned, Restorable
 from clinch.resources.errors import REQUIRED, BadRequest, Invalid, ValidationError
 from clinch.resources.fields import (
     EQ,
@@ -196,7 +196,7 @@ def tell_completion(work: Work, changes: list[Change]) -> None:
             change.set(Task.object_id, work.create(TaskCompleted, done).id)
 
 
-class Task(Audited, path="task", prefix="task"):
+class Task(Restorable, path="task", prefix="task"):
     """Something to do: for a day, a moment, or whenever there is time."""
 
     operations = ("list", "create", "bulk_update", "get", "update", "delete")

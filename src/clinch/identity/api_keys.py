@@ -1,13 +1,19 @@
 """API keys: `api_<22>.<22>`, each with the rights of one user in one organization."""
 
-from clinch.identity.credentials import issue
+from clinch.db.database import Transaction
+from clinch.identity.credentials import find_own, issue
 from clinch.identity.users import User
 from clinch.resources.actor import Actor, Provenance
 from clinch.resources.declaration import Audited
+from clinch.resources.errors import NotFound
 from clinch.resources.fields import EQ, Ref, Shown, Text
+from clinch.resources.query.read import Keys, ReadPath
+from clinch.resources.query.tree import Equal, Node
 from clinch.resources.store import Store
 from clinch.resources.write.change import Change
 from clinch.resources.write.work import Work
+
+MANAGES = "manage_organization"
 
 
 def revoke_credentials(work: Work, changes: list[Change]) -> None:
@@ -23,16 +29,30 @@ class ApiKey(Audited, path="api_key", prefix="api"):
     """A key with the rights of one user in one organization; its secret is shown once."""
 
     operations = ("list", "get", "delete")
-    needs = {
-        "list": "manage_organization",
-        "get": "manage_organization",
-        "delete": "manage_organization",
-    }
+    # Everybody reads their own keys, see `narrow` and `read_key`; others', and what is logged of
+    # any, are for who manages the organization.
+    needs = {"get": MANAGES, "delete": MANAGES}
     within = [revoke_credentials]
 
     user = Ref(User, writable="create", filters=EQ)
     user_name = Shown(user, User.name)
     label = Text(max=200, doc="What the key is for.")
+
+    @classmethod
+    def narrow(cls, parameters: dict[str, str], actor: Actor) -> list[Node]:
+        """Who does not manage the organization finds their own keys."""
+        return [] if actor.may(MANAGES) else [Equal(cls.user, actor.user_id)]
+
+
+async def read_key(
+    transaction: Transaction, actor: Actor, reads: ReadPath, named: str, keys: Keys
+) -> bytes:
+    """The JSON of a key by its id, or of one's own by the key itself; raises NotFound."""
+    others = actor.may(MANAGES) and "." not in named
+    id = named if others else await find_own(transaction, actor, named)
+    if id is None:
+        raise NotFound(ApiKey.__name__)
+    return await reads.get(transaction, actor, ApiKey, id, keys)
 
 
 async def create_key(

@@ -85,6 +85,21 @@ async def issue(
     return id, f"{id}.{secret}"
 
 
+async def find_own(transaction: Transaction, actor: Actor, key: str) -> str | None:
+    """The id of a credential of the actor's user, by that id or by the text handed out, which
+    has the secret too."""
+    id, whole, secret = key.partition(".")
+    found: str | None = await transaction.value(
+        "select id from credential where organization_id = $1 and user_id = $2 and id = $3"
+        " and ($4::bytea is null or hash = $4)",
+        actor.organization_id,
+        actor.user_id,
+        id,
+        _hash(secret) if whole else None,
+    )
+    return found
+
+
 def read_actors_anew(work: Work) -> None:
     """Something has changed that every actor of the organization remembers."""
     work.also(

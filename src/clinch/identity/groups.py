@@ -6,7 +6,7 @@ from typing import Any
 from clinch.db.schema import Index
 from clinch.identity.users import User
 from clinch.resources.declaration import Audited
-from clinch.resources.errors import NO_OBJECT, REQUIRED, ValidationError
+from clinch.resources.errors import NO_OBJECT, REQUIRED, ValidationError, wrong_type
 from clinch.resources.fields import Field, Output, Ref, Text, Words
 from clinch.resources.query.tree import In, Listed, Node, Or
 from clinch.resources.write.change import Change
@@ -44,7 +44,7 @@ def change_members(work: Work, changes: list[Change]) -> None:
         members = [id for id in change.get(Group.members) if id not in (joining, leaving)]
         if joining:
             if work.row(User, joining) is None:
-                raise ValidationError({"user_id": NO_OBJECT})
+                raise ValidationError({"user": NO_OBJECT})
             kept = change.get(Group.members)
             members = kept if joining in kept else [*kept, joining]
         change.set(Group.members, members)
@@ -76,10 +76,12 @@ class Group(Audited, path="group", prefix="group", table="user_group"):
 
 def join(group_id: str, user_id: object) -> Change:
     """The change by which a user comes into a group; raises ValidationError."""
-    if not isinstance(user_id, str) or not user_id:
-        raise ValidationError({"user_id": REQUIRED})
+    if user_id is None or user_id == "":
+        raise ValidationError({"user": REQUIRED})
+    if not isinstance(user_id, str):
+        raise ValidationError({"user": wrong_type("str").problem})
     if "\x00" in user_id:
-        raise ValidationError({"user_id": NO_OBJECT})
+        raise ValidationError({"user": NO_OBJECT})
     return Change.update(Group, group_id, {_JOINS: user_id}, trusted=True)
 
 

@@ -58,12 +58,9 @@ def refuse_what_is_settled(work: Work, changes: list[Change]) -> None:
             raise BadRequest(f"The invitation was {change.was(Invitation.status)} already.")
 
 
-def begin(work: Work, changes: list[Change]) -> None:
-    """When an invitation was made, and by whom, decides whether it holds: nobody says otherwise."""
+def set_end(work: Work, changes: list[Change]) -> None:
     for change in changes:
         if change.kind == "create":
-            change.set(Invitation.created_by, work.actor.user_id)
-            change.set(Invitation.date_created, stored_time(work.now))
             change.set(Invitation.expires_at, stored_time(work.now + LIFETIME))
 
 
@@ -90,7 +87,7 @@ class Invitation(Audited, path="invitation", prefix="invi"):
     operations = ("list", "get", "create", "delete")
     needs = {"list": GIVES, "get": GIVES, "create": GIVES, "delete": GIVES}
     loads = [members_with_the_address]
-    before = [refuse_what_is_not_ones_own, refuse_members, refuse_what_is_settled, begin]
+    before = [refuse_what_is_not_ones_own, refuse_members, refuse_what_is_settled, set_end]
     within = [make_links]
     when_deleted = {"status": "revoked"}
 

@@ -53,7 +53,7 @@ def _read(body: Mapping[str, Any], actor: Actor) -> tuple[str, str]:
             if not values[key]:
                 raise Invalid(REQUIRED)
         except Invalid as error:
-            problems[key] = error.problem
+            problems[field.error_key] = error.problem
     if problems:
         raise ValidationError(problems)
     return values["email"], values["role_id"]
@@ -68,7 +68,7 @@ async def _check_role(transaction: Transaction, actor: Actor, role_id: str) -> N
         role_id,
     )
     if strong is None:
-        raise ValidationError({"role_id": NO_OBJECT})
+        raise ValidationError({Membership.role_id.error_key: NO_OBJECT})
     if strong:
         raise Forbidden("This role is given only to those who are in the organization already.")
 

@@ -15,19 +15,19 @@ from clinch.identity.roles import built_in_roles
 from clinch.identity.users import User
 from clinch.resources.actor import Actor, Provenance
 from clinch.resources.declaration import Audited
-from clinch.resources.errors import NO_CHOICE, NO_OBJECT, Invalid, ValidationError
+from clinch.resources.errors import NO_CHOICE, Invalid
 from clinch.resources.fields import Boolean, Children, Computed, Text
 from clinch.resources.query.read import ReadPath
 from clinch.resources.query.tree import EVERYTHING
 from clinch.resources.store import Store
 from clinch.resources.write.change import Change
 from clinch.resources.write.load import Load
+from clinch.resources.write.order import in_order, listed_ids
 from clinch.resources.write.work import Work
 
 Json = dict[str, Any]
 
 LEAD_STATUS = "lead_status"
-_MOST_STATUSES = 1000
 
 ORGANIZATION_DIRECTORY = Table(
     "organization_directory",
@@ -93,26 +93,14 @@ def order_statuses(work: Work, changes: list[Change]) -> None:
         if listed is None:
             continue
         known = [row["id"] for row in work.known(statuses)]
-        if not set(listed) <= set(known):
-            raise ValidationError({"lead_statuses": NO_OBJECT})
-        for position, id in enumerate(dict.fromkeys([*listed, *known])):
+        for position, id in enumerate(in_order(listed, known, "lead_statuses")):
             work.update(statuses, id, {"position": position})
         work.touch(Organization, change.id, "lead_statuses")
 
 
 def _listed(change: Change) -> list[str] | None:
     """The ids of the lead statuses that an update lists, or None when it lists none."""
-    listed = change.body.get("lead_statuses") if change.kind == "update" else None
-    if listed is None:
-        return None
-    if not isinstance(listed, list):
-        raise ValidationError({"lead_statuses": "Value must be of list type."})
-    if len(listed) > _MOST_STATUSES:
-        raise ValidationError({"lead_statuses": "List is too long."})
-    ids = [entry.get("id") if isinstance(entry, dict) else None for entry in listed]
-    if not all(isinstance(id, str) for id in ids):
-        raise ValidationError({"lead_statuses": NO_OBJECT})
-    return [str(id) for id in ids]
+    return listed_ids(change.body, "lead_statuses") if change.kind == "update" else None
 
 
 def refresh_actors(work: Work, changes: list[Change]) -> None:

@@ -8,7 +8,7 @@ Values stand in one JSON column, by the definition's id. A body sets them as
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -145,21 +145,22 @@ def find_definition(definitions: Iterable[Row], name: str) -> Row:
     return by_name
 
 
-def apply(definition: Row, sent: Sent, current: Any, actor: Actor) -> Any:
-    """The field's value after what was sent, None for none; raises Invalid."""
+def apply(definition: Row, sent: Sent, current: Any, read: Callable[[Any], Any]) -> Any:
+    """The field's value after what was sent, None for none; raises Invalid. `read` gives one value
+    as it is stored."""
     multiple = definition["accepts_multiple_values"]
     if sent.verb == "set":
         if sent.value is None or sent.value in ("", []):
             return None
         if not multiple:
-            return read_value(definition, sent.value, actor)
+            return read(sent.value)
         values = sent.value if isinstance(sent.value, list) else [sent.value]
-        return list(dict.fromkeys(read_value(definition, value, actor) for value in values))
+        return list(dict.fromkeys(read(value) for value in values))
     if not multiple:
         raise Invalid("This field does not accept multiple values.")
     values = current if isinstance(current, list) else [] if current is None else [current]
     named = sent.value if isinstance(sent.value, list) else [sent.value]
-    for value in (read_value(definition, one, actor) for one in named):
+    for value in (read(one) for one in named):
         if sent.verb == "remove":
             values = [kept for kept in values if kept != value]
         elif value not in values:
@@ -197,19 +198,25 @@ def read_value(definition: Row, value: Any, actor: Actor) -> Any:
     kind = definition["type"]
     if kind == "number":
         return _read_number(value)
+    text = read_text(value)
+    match kind:
+        case "date":
+            return _read_date(text)
+        case "datetime":
+            return stored_time(parse_datetime(text, actor))
+        case "choices" if text not in (definition["choices"] or ()):
+            raise Invalid(NO_CHOICE)
+    return text
+
+
+def read_text(value: Any) -> str:
+    """A text as any field may have it; raises Invalid."""
     if not isinstance(value, str):
         raise wrong_type("str")
     if "\x00" in value:
         raise Invalid("The value must not contain null characters.")
     if len(value) > 100_000:
         raise Invalid("The value must be no longer than 100000 characters.")
-    match kind:
-        case "date":
-            return _read_date(value)
-        case "datetime":
-            return stored_time(parse_datetime(value, actor))
-        case "choices" if value not in (definition["choices"] or ()):
-            raise Invalid(NO_CHOICE)
     return value
 
 

@@ -254,10 +254,18 @@ class Resource:
 class Audited(Resource):
     """A resource that says who made and changed it, and when; whoever writes cannot forge it."""
 
-    created_by = Ref("user", key="created_by", writable="create", enforced=False, nullable=True)
+    created_by = Ref("user", key="created_by", writable="internally", enforced=False, nullable=True)
     updated_by = Ref("user", key="updated_by", writable="never", enforced=False, nullable=True)
-    date_created = DateTime(writable="create")
+    date_created = DateTime(writable="internally")
     date_updated = DateTime(writable="never")
+
+
+class Restorable(Audited):
+    """An audited resource of which requests bring objects from elsewhere: they may say by whom, and
+    when, a new one was made."""
+
+    created_by = Ref("user", key="created_by", writable="create", enforced=False, nullable=True)
+    date_created = DateTime(writable="create")
 
 
 class Declarations:

@@ -12,7 +12,7 @@ from clinch.crm.activities.custom_activities import CustomActivity
 from clinch.crm.custom_types import CustomActivityType
 from clinch.resources.actor import Actor
 from clinch.resources.declaration import Resource
-from clinch.resources.fields import Children, Field, Integer, Ref, Text
+from clinch.resources.fields import BY_REQUEST, Children, Field, Integer, Ref, Text
 from clinch.resources.query.tree import Equal, In, Node, Or, TextMatch
 from clinch.search.declared_terms import Scopes
 from clinch.search.grammar import Value
@@ -102,9 +102,7 @@ def found_in_texts(variant: type[Resource], word: str) -> Node:
     texts = (
         declared
         for declared in variant.fields.values()
-        if type(declared) is Text
-        and declared.max > _SHORT
-        and declared.writable in ("always", "create")
+        if type(declared) is Text and declared.max > _SHORT and declared.writable in BY_REQUEST
     )
     return Or(tuple(TextMatch(text, "contains", word) for text in texts))
 

@@ -3,7 +3,6 @@
 For what has the fields of its type the path goes on with the type's id.
 """
 
-from clinch.crm.custom_types import listed_fields
 from clinch.crm.field_schemas import (
     KINDS,
     TYPES,
@@ -15,6 +14,7 @@ from clinch.crm.field_schemas import (
 from clinch.resources.errors import ApiError, NotFound
 from clinch.resources.store import Store
 from clinch.resources.write.change import Change
+from clinch.resources.write.order import listed_ids
 from clinch.resources.write.path import allow
 from clinch.server.http import Request, Response, json_response
 from clinch.server.resource_routes import read_mode
@@ -79,7 +79,7 @@ def _about(verb: str, summary: str, *type_id: str) -> About:
         summary,
         arguments=("object_type", *type_id),
         parameters=(DRY_RUN,) if verb == "order" else (),
-        body=has(("fields",), fields=several(has(("id",), id=TEXT))) if verb == "order" else None,
+        body=has(fields=several(has(("id",), id=TEXT))) if verb == "order" else None,
         answer=has(
             ("name", "object_type", "organization_id", "fields"),
             name=TEXT,
@@ -102,11 +102,13 @@ async def _schema(store: Store, request: Request) -> Schema:
 
 async def _changes(store: Store, request: Request) -> list[Change]:
     kind, *type_id = _object_type(request)
-    listed = listed_fields(request.body)
+    listed = listed_ids(request.body, "fields")
     if type_id:
-        body = {"fields": request.body["fields"]}
+        body = {"fields": request.body.get("fields")}
         return [Change.update(TYPES[kind], type_id[0], body, trusted=True)]
     allow(request.actor, KINDS[kind], "update")
+    if listed is None:
+        return []
     async with store.reading(request.actor) as transaction:
         return await put_in_order(transaction, request.actor, store.reads, kind, listed)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from clinch import __version__
 from clinch.resources.declaration import Declarations, Operation, Resource
-from clinch.resources.fields import Children, Field, Shown
+from clinch.resources.fields import BY_REQUEST, Children, Field, Shown
 from clinch.search.text import searchable
 from clinch.server.resource_routes import DEFAULT_LIMIT, MAX_SKIP
 from clinch.server.routes import (
@@ -125,13 +125,13 @@ def _answered(declarations: Declarations, field: Field) -> Json:
         schema = {"const": field.resource.only[field.column]}
     else:
         schema = field.schema()
-    return schema | ({"readOnly": True} if field.writable == "never" else {})
+    return schema | ({} if field.writable in BY_REQUEST else {"readOnly": True})
 
 
 def _input(resource: type[Resource]) -> Json:
     properties: Json = {}
     for field in resource.fields.values():
-        if field.writable == "never" or not field.shown:
+        if field.writable not in BY_REQUEST or not field.shown:
             continue
         if isinstance(field, Children):
             items = {"$ref": f"#/components/schemas/{field.target}_input"}

@@ -5,7 +5,7 @@ from typing import ClassVar
 from clinch.crm.moving_comments import comment_summary, comments_of_moved, move_comments
 from clinch.db.schema import Index
 from clinch.resources.actor import Actor
-from clinch.resources.declaration import Audited, Operation, Owned
+from clinch.resources.declaration import Operation, Owned, Restorable
 from clinch.resources.errors import BadRequest
 from clinch.resources.fields import (
     EQ_IN,
@@ -58,7 +58,7 @@ def date_activities(work: Work, changes: list[Change]) -> None:
             change.set(Activity.activity_at, change.get(Activity.date_created))
 
 
-class Activity(Audited, path="activity", prefix="acti", table="activity"):
+class Activity(Restorable, path="activity", prefix="acti", table="activity"):
     """Something that happened with a lead. Each type is a resource of its own."""
 
     operations: ClassVar[tuple[Operation, ...]] = ("list",)

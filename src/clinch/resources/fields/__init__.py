@@ -7,6 +7,7 @@ reported.
 """
 
 from clinch.resources.fields.field import (
+    BY_REQUEST,
     EQ,
     EQ_IN,
     PACKED,
@@ -45,6 +46,7 @@ from clinch.resources.fields.values import (
 )
 
 __all__ = [
+    "BY_REQUEST",
     "EQ",
     "EQ_IN",
     "PACKED",

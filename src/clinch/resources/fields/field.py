@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 Json = Any
 Writable = Literal["always", "create", "internally", "never"]
 """Who may set a field: requests at any time, when creating, only the program itself, nobody."""
+BY_REQUEST: tuple[Writable, ...] = ("always", "create")
+"""Those of them that are requests."""
 FilterOp = Literal["eq", "in", "gt", "gte", "lt", "lte"]
 
 EQ: tuple[FilterOp, ...] = ("eq",)

@@ -63,8 +63,7 @@ class Ref(Field):
     def __set_name__(self, owner: type, name: str) -> None:
         self._key = self._key or f"{name}_id"
         super().__set_name__(owner, name)
-        if name != self._key:
-            self.error_key = self._key.removesuffix("_id")
+        self.error_key = self._key.removesuffix("_id")
 
     def read(self, value: Json, actor: Actor) -> Json:
         if not isinstance(value, str):

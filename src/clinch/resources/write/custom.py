@@ -11,6 +11,8 @@ from clinch.resources.custom_fields import (
     Sent,
     apply,
     find_definition,
+    read_text,
+    read_value,
     refit,
 )
 from clinch.resources.declaration import Resource
@@ -200,15 +202,24 @@ class CustomValues:
         return refit(definition, stored, self._work.actor)
 
     def _value(self, change: Change, definition: Row, sent: Sent, current: Any) -> Any:
-        value = apply(definition, sent, current, self._work.actor)
-        if definition["type"] in REFERENCES and value is not None:
-            many = value if isinstance(value, list) else [value]
-            ids = [self._referred(change, definition, one, current) for one in many]
-            value = ids if isinstance(value, list) else ids[0]
+        def read(one: Any) -> Any:
+            return self._read(change, definition, sent, one, current)
+
+        value = apply(definition, sent, current, read)
         roles = definition["editable_with_roles"]
         if value != current and roles and self._work.actor.role not in (None, *roles):
             raise Invalid("You do not have permission to change this field.")
         return value
+
+    def _read(self, change: Change, definition: Row, sent: Sent, one: Any, current: Any) -> Any:
+        """One of the values that were sent, as it is stored; what a list loses may be no valid
+        value any more, or never have been one."""
+        refers = definition["type"] in REFERENCES
+        if sent.verb == "remove":
+            text = read_text(one)
+            return (refers and self._find(change, definition, text)) or text
+        value = read_value(definition, one, self._work.actor)
+        return self._referred(change, definition, value, current) if refers else value
 
     def _referred(self, change: Change, definition: Row, value: str, current: Any) -> str:
         """The id of the object that a value names; one that is stored already need not exist."""

@@ -123,7 +123,8 @@ def _nested(
         ) -> list[Change]:
             if not isinstance(entry, dict):
                 raise wrong_type("dict")
-            child = Change.create(resource, {k: v for k, v in entry.items() if k != field.by})
+            body = {k: v for k, v in entry.items() if k != field.by}
+            child = Change.create(resource, body, trusted=parent.trusted)
             child.inner = True
             try:
                 changes = list(read_body(declarations, actor, child, now))

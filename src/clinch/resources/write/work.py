@@ -514,12 +514,16 @@ class Work:
         return found
 
     def stamp(self) -> None:
-        """Say who changed what and when, on the objects that an update really changes."""
+        """Say who changed what and when, on the objects that an update really changes.
+
+        What the program changes by itself, for nobody, leaves the last user named.
+        """
         for change in self.changes:
             if change.kind != "update" or not issubclass(change.resource, Audited):
                 continue
             if change.touched or change.changed():
-                change.set(change.resource.updated_by, self.actor.user_id)
+                if self.actor.user_id is not None or not change.trusted:
+                    change.set(change.resource.updated_by, self.actor.user_id)
                 change.set(change.resource.date_updated, stored_time(self.now))
 
     def is_stamped(self, resource: type[Resource], id: str) -> bool:
