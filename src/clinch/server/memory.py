@@ -30,7 +30,8 @@ def settle_what_lasts() -> None:
     the process.
 
     They are kept out of garbage collection, which took a tenth of a request's time, and brought
-    together in large pages (Linux 6.1), of which the processor remembers more: see decision 28.
+    together in large pages (Linux 6.1), of which the processor remembers more;
+    docs/decisions/028-what-lasts-stands-in-large-pages.md has the figures.
     """
     gc.collect()
     gc.freeze()
