@@ -119,6 +119,8 @@ def test_a_mail_says_which_attachments_are_pictures_in_its_text(api: Api, lead: 
     shown, plain = mail["attachments"]
     assert shown.items() >= picture.items()
     assert (plain["content_id"], plain["inline_only"]) == (None, False)
+    assert fetch(api, shown["url"]).content == PNG
+    assert fetch(api, plain["url"]).status_code == 200
     path = f"/activity/email/{mail['id']}/"
     assert api.put(path, mail) == api.get(path) == mail
     other = [shown | {"content_id": "x"}, plain]

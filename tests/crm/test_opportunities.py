@@ -87,6 +87,8 @@ def test_a_status_is_named_by_its_label_or_its_id(api: Api, statuses: dict[str, 
         assert refused.status_code == 400
         assert refused.json()["field-errors"] == {"status": "Value must be of str type."}
     assert api.get(path)["status_label"] == "Won"
+    whole = {"status_id": statuses["Lost"], "status": {"id": statuses["Won"]}}
+    assert api.put(path, whole)["status_label"] == "Lost"
 
 
 def test_deals_are_listed_by_the_label_of_their_status(api: Api) -> None:
@@ -118,15 +120,24 @@ def test_deals_are_listed_by_a_query_of_their_leads(api: Api) -> None:
     assert api("GET", "/opportunity/", lead_query="nothing:x").status_code == 400
 
 
-def test_null_and_blank_are_as_if_nothing_was_said(api: Api) -> None:
+def test_null_and_blank_of_a_new_deal_are_as_if_nothing_was_said(api: Api) -> None:
     none = {"value_period": None, "confidence": None, "date_won": "", "note": None}
     deal = api.post("/opportunity/", none)
     assert (deal["value_period"], deal["confidence"]) == ("one_time", 50)
     assert (deal["date_won"], deal["note"]) == (None, "")
+    path = f"/opportunity/{deal['id']}/"
+    api.put(path, {"value_period": "monthly", "date_won": "2026-02-03"})
+    assert api("PUT", path, {"value_period": None}).status_code == 400
+    assert api.get(path)["value_period"] == "monthly"
+    assert api.put(path, {"date_won": " "})["date_won"] is None
 
 
-@pytest.mark.parametrize("date", ["2026-01-01xyz", "2026-01-01/2", "2026-13-01", "2026-01-01T"])
+@pytest.mark.parametrize(
+    "date",
+    ["2026-01-01xyz", "2026-01-01/2", "2026-13-01", "2026-01-01T", "9999-12-31T23:59:59Z"],
+)
 def test_what_is_no_date_is_refused(api: Api, date: str) -> None:
+    api.headers["x-tz-offset"] = "5"
     deal = api.post("/opportunity/", {"date_won": "2026-02-03"})
     refused = api("PUT", f"/opportunity/{deal['id']}/", {"date_won": date})
     assert refused.status_code == 400

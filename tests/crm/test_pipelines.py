@@ -1,5 +1,7 @@
 """Pipelines and their statuses over HTTP."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 from harness import Api
 
 
@@ -64,6 +66,31 @@ def test_the_last_pipeline_and_the_last_status_stay(api: Api) -> None:
     text = "The last pipeline cannot be deleted."
     assert (refused.status_code, refused.json()) == (400, {"error": text})
     assert labels(api, other) == ["Lost"]
+
+
+def test_of_two_that_go_at_once_the_last_stays(api: Api) -> None:
+    [sales] = api.get("/pipeline/")["data"]
+    api.delete(f"/status/opportunity/{sales['statuses'][0]['id']}/")
+    with ThreadPoolExecutor(2) as together:
+        for _ in range(4):
+            [pipeline] = api.get("/pipeline/")["data"]
+            urls = [f"/status/opportunity/{status['id']}/" for status in pipeline["statuses"]]
+            answers = sorted(together.map(lambda url: api("DELETE", url).status_code, urls))
+            assert answers == [200, 400]
+            api.post("/status/opportunity/", {"label": "Again", "type": "active"})
+
+
+def test_an_order_that_is_as_it_was_changes_nothing(api: Api) -> None:
+    [sales] = api.get("/pipeline/")["data"]
+    for part in (0, 3):
+        statuses = sales["statuses"][:part]
+        assert api.put(f"/pipeline/{sales['id']}/", {"statuses": statuses}) == sales
+    organization = api.get("/me/")["organization_id"]
+    before = api.get(f"/organization/{organization}/")
+    for part in (0, 7):
+        listed = before["lead_statuses"][:part]
+        after = api.put(f"/organization/{organization}/", {"lead_statuses": listed})
+        assert after["date_updated"] == before["date_updated"]
 
 
 def test_a_status_in_use_stays_and_is_renamed_everywhere(api: Api) -> None:

@@ -90,6 +90,10 @@ def test_dates_compare_with_the_callers_days(
     assert found(__gt="2026-12-01") == {"after"}
     assert found(__lte="2026-12-01") == {"before", "last", "day", "first"}
     assert found(**{"": "2026-12-01"}) == {"day", "first"}
+    assert found(__lt="9998-12-31T23:59:59") == {"before", "last", "day", "first", "after"}
+    assert found(**{"": ""}) == set()
+    late = {f"{key}__lt": "9999-12-31T23:59:59Z"}
+    assert api("GET", "/task/", **late).status_code == (400 if offset == "9" else 200)
     refused = api("GET", "/task/", **{f"{key}__lt": "soon"})
     assert refused.status_code == 400
     assert refused.json() == {"error": f"{key}__lt: Invalid ISO 8601 datetime."}

@@ -331,6 +331,15 @@ def test_a_filter_that_comes_several_times_is_a_list(api: Api) -> None:
         api.post("/contact/", {"lead_id": lead})
     found = requests.get(url, auth=(api.key, ""), timeout=30).json()["data"]
     assert {contact["lead_id"] for contact in found} == {first, second}
+    for status in ("Active", "Won", "Lost"):
+        api.post("/opportunity/", {"lead_id": first, "status": status})
+    for name in ("status_type", "status_type__in"):
+        deals = api.get("/opportunity/", **{name: ["active", "won"]})["data"]
+        assert {deal["status_type"] for deal in deals} == {"active", "won"}
+    for flag in ("true", "false"):
+        api.post("/task/", {"lead_id": first, "text": flag, "is_complete": flag == "true"})
+    last = api.get("/task/", is_complete=["true", "false"])["data"]
+    assert [task["text"] for task in last] == ["false"]
 
 
 def test_a_time_whose_plus_sign_became_a_space_is_read(api: Api) -> None:
@@ -587,7 +596,7 @@ async def _ready() -> bool:
         *((f"/status/{kind}/", {}) for kind in ("lead", "opportunity")),
         ("/integration_link/", {"url": "https://search.example", "type": "lead"}),
         ("/role/", {"permissions": ["view_all_leads"]}),
-        *((f"/{kind}/", {}) for kind in ("group", "account")),
+        ("/group/", {}),
     ],
 )
 def test_a_copy_of_what_is_elsewhere_is_made_here_and_now(
@@ -607,12 +616,16 @@ def test_a_copy_of_what_is_elsewhere_is_made_here_and_now(
         assert state.get("date_created", "2026") > "2026"
 
 
-@pytest.mark.parametrize("path", ["lead", "contact", "opportunity", "task", "activity/note"])
+@pytest.mark.parametrize(
+    "path", ["lead", "contact", "opportunity", "task", "account", "activity/note"]
+)
 def test_what_is_brought_from_elsewhere_is_as_old_as_it_says(
     organization: Organization, path: str
 ) -> None:
     api, rep = organization.admin, organization.member("user")
     said = {"created_by": rep.user_id, "date_created": "2020-01-02T03:04:05+00:00"}
-    made = api.post(f"/{path}/", {"lead_id": make_lead(api)["id"], "text": "x", **said})
+    made = api.post(
+        f"/{path}/", {"lead_id": make_lead(api)["id"], "text": "x", "name": "x", **said}
+    )
     assert (made["created_by"], made["date_created"][:19]) == (rep.user_id, "2020-01-02T03:04:05")
     assert (made["updated_by"], made["date_updated"][:4] > "2020") == (api.user_id, True)

@@ -3,7 +3,7 @@
 An errand of the log. A new type converts what converts; a choice that is gone, entries beyond the
 first of a field that has one value by now, and all values of a deleted field are destroyed, as are
 those of a shared field on what it is not associated with any more, and those that name what was
-deleted: only objects of its lead have them. Each value is judged in the
+deleted, at the lead that had it. Each value is judged in the
 write that changes it, so it makes no difference when, or how often, that is.
 """
 

@@ -5,15 +5,16 @@ from collections.abc import Iterable
 from clinch.resources.errors import BadRequest
 from clinch.resources.query.tree import In, Not
 from clinch.resources.write.change import Change
-from clinch.resources.write.load import Load
+from clinch.resources.write.load import FOR_SHARE, Load
 from clinch.resources.write.work import Work
 
 
 def others(work: Work, changes: list[Change]) -> Iterable[Load]:
+    """What is left, locked: of two that delete at once, one goes first and the other sees it."""
     deleted = tuple(change.id for change in changes if change.kind == "delete")
     if deleted:
         resource = changes[0].resource
-        yield Load(resource, Not(In(resource.fields["id"], deleted)), limit=1)
+        yield Load(resource, Not(In(resource.fields["id"], deleted)), FOR_SHARE)
 
 
 def keep_one(work: Work, changes: list[Change]) -> None:

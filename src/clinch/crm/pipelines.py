@@ -5,12 +5,11 @@ from collections.abc import Iterable
 from clinch.crm.keeping_one import keep_one, others
 from clinch.db.schema import Index
 from clinch.resources.declaration import Audited, Operation
-from clinch.resources.errors import NO_OBJECT, ValidationError
 from clinch.resources.fields import Children, Choice, Computed, Integer, Lookup, Ref, Shown, Text
 from clinch.resources.query.tree import Equal, In, Or
 from clinch.resources.write.change import Change
 from clinch.resources.write.load import FOR_UPDATE, Load
-from clinch.resources.write.order import listed_ids
+from clinch.resources.write.order import in_order, listed_ids
 from clinch.resources.write.work import Work
 
 _CUSTOMIZATIONS: dict[Operation, str] = {
@@ -35,14 +34,15 @@ def order_statuses(work: Work, changes: list[Change]) -> None:
         listed = _listed(change)
         if listed is None:
             continue
-        known = {row["id"]: row for row in work.known(OpportunityStatus)}
-        if any(id not in known for id in listed):
-            raise ValidationError({"statuses": NO_OBJECT})
-        rest = [id for id, row in known.items() if row["pipeline_id"] == change.id]
-        for position, id in enumerate(dict.fromkeys([*listed, *rest])):
-            place = {"position": position, "pipeline_id": change.id}
-            work.update(OpportunityStatus, id, place)
-        work.touch(Pipeline, change.id, "statuses")
+        known = work.known(OpportunityStatus)
+        here = [row["id"] for row in known if row["pipeline_id"] == change.id]
+        coming = [row["id"] for row in known if row["pipeline_id"] != change.id]
+        order = in_order(listed, [*here, *coming], "statuses")
+        if order != here:
+            for position, id in enumerate(order):
+                place = {"position": position, "pipeline_id": change.id}
+                work.update(OpportunityStatus, id, place)
+            work.touch(Pipeline, change.id, "statuses")
 
 
 def _listed(change: Change) -> list[str] | None:

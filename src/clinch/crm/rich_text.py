@@ -67,12 +67,12 @@ def keep_twins(
 ) -> None:
     """Derive the side that was not sent from the one that was, the plain one by `render`.
 
-    HTML that is sent back as it was answered changes nothing.
+    HTML that is sent back as it was answered is as if it was not sent.
     """
-    if change.sets(rich) and change.before and change.body[rich.key] == change.was(rich):
+    sent_back = bool(change.before) and change.body.get(rich.key) == change.was(rich)
+    if sent_back and change.sets(rich) and not change.moved(plain):
         change.set(rich, change.was(rich))
-        change.set(plain, change.was(plain))
-    elif change.sets(rich):
+    elif change.sets(rich) and not sent_back:
         change.set(plain, (render or to_plain)(change.get(rich) or "") or plain.empty())
     elif change.sets(plain):
         text = change.get(plain)

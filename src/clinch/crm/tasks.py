@@ -25,6 +25,7 @@ from clinch.resources.fields import (
     Ref,
     Shown,
     Text,
+    local_time,
     parse_datetime,
     stored_time,
 )
@@ -46,8 +47,6 @@ _TYPES = (
 )
 
 
-# What a to-do that was done has as its `object_type`; the entry that tells of it is the object.
-_DONE = "taskcompleted"
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _COMPARISONS: dict[str, Comparison | None] = {
     "": None,
@@ -56,6 +55,13 @@ _COMPARISONS: dict[str, Comparison | None] = {
     "__lt": "lt",
     "__lte": "lte",
 }
+
+
+# The entry that tells that the to-do was done.
+_TOLD = (
+    "case when {row}.is_complete then (select a.id from activity a where a.organization_id = {org}"
+    " and a.object_id = {row}.id and a._type = 'TaskCompleted' limit 1) end"
+)
 
 
 class DayOrTime(DateTime):
@@ -90,11 +96,14 @@ def when(parameters: dict[str, str], actor: Actor) -> Iterator[Node]:
             text = parameters.get(key + suffix)
             if text is None:
                 continue
+            if not text and comparison is None:
+                yield Or()  # every task has a date
+                continue
             try:
                 moment = parse_datetime(text, actor)
+                yield _compare(comparison, moment, local_time(moment, actor))
             except Invalid as error:
                 raise BadRequest(f"{key}{suffix}: {error.problem}") from None
-            yield _compare(comparison, moment, moment + actor.utc_offset)
 
 
 def _compare(comparison: Comparison | None, moment: datetime, day: datetime) -> Node:
@@ -180,9 +189,6 @@ def tell_completion(work: Work, changes: list[Change]) -> None:
             for row in work.known(TaskCompleted):
                 if row[TaskCompleted.about.column] == change.id:
                     work.delete(TaskCompleted, row["id"])
-            if change.get(Task.object_type) == _DONE:
-                change.set(Task.object_type, None)
-                change.set(Task.object_id, None)
             continue
         change.announced.append("completed")
         if change.get(Task.lead) is not None and change.get(Task.type) == "lead":
@@ -192,8 +198,7 @@ def tell_completion(work: Work, changes: list[Change]) -> None:
                 "task_text": change.get(Task.text),
                 "task_assigned_to": change.get(Task.assigned_to),
             }
-            change.set(Task.object_type, _DONE)
-            change.set(Task.object_id, work.create(TaskCompleted, done).id)
+            work.create(TaskCompleted, done)
 
 
 class Task(Restorable, path="task", prefix="task"):
@@ -250,8 +255,18 @@ class Task(Restorable, path="task", prefix="task"):
         " then 'future' else 'inbox' end",
         doc="inbox, future or archive, by the caller's day.",
     )
-    object_type = Text(nullable=True, writable="never")
-    object_id = Text(nullable=True, writable="never")
+    about_type = Text(nullable=True, column="object_type", writable="never", shown=False)
+    about_id = Text(nullable=True, column="object_id", writable="never", shown=False)
+    object_type = Computed(
+        f"coalesce({{row}}.object_type, case when {_TOLD} is not null then 'taskcompleted' end)",
+        nullable=True,
+        doc="What the task is about; of one that was done, taskcompleted.",
+    )
+    object_id = Computed(
+        f"coalesce({{row}}.object_id, {_TOLD})",
+        nullable=True,
+        doc="The id of that: of a task that was done, of the entry that tells so.",
+    )
     created_by_name = Shown("created_by", "name")
     updated_by_name = Shown("updated_by", "name")
     date_created = DateTime(writable="create", filters=RANGE)

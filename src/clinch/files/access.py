@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
@@ -61,7 +62,7 @@ async def find_persisted(
     keys = tuple(field.key for field in resource.file_lists)
     async with store.reading(actor) as transaction:
         answer = await store.reads.get(transaction, actor, resource, object_id, keys)
-        lists = msgspec.json.decode(answer, type=dict[str, list[dict[str, str | int | None]]])
+        lists = msgspec.json.decode(answer, type=dict[str, list[dict[str, Any]]])
         place = store.declared.public_url + persisted_path(organization, object_type, object_id)
         for entry in (entry for entries in lists.values() for entry in entries):
             if str(entry["url"]).startswith(f"{place}{id}/"):

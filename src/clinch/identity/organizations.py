@@ -93,9 +93,11 @@ def order_statuses(work: Work, changes: list[Change]) -> None:
         if listed is None:
             continue
         known = [row["id"] for row in work.known(statuses)]
-        for position, id in enumerate(in_order(listed, known, "lead_statuses")):
-            work.update(statuses, id, {"position": position})
-        work.touch(Organization, change.id, "lead_statuses")
+        order = in_order(listed, known, "lead_statuses")
+        if order != known:
+            for position, id in enumerate(order):
+                work.update(statuses, id, {"position": position})
+            work.touch(Organization, change.id, "lead_statuses")
 
 
 def _listed(change: Change) -> list[str] | None:

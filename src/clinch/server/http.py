@@ -1,7 +1,7 @@
 """Requests and responses as the handlers see them, and the rules for reading a body."""
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
@@ -22,6 +22,20 @@ _JSON_TYPES = re.compile(rb"application/([\w.+-]*\+)?json\s*(;.*)?", re.IGNORECA
 _STRINGS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 
 BAD_JSON = "The request contains invalid JSON."
+
+
+class Several(str):
+    """The values of a parameter that came more than once, or as a list: a text with commas between
+    them, and the `parts`."""
+
+    parts: tuple[str, ...]
+
+    @classmethod
+    def of(cls, parts: Iterable[str]) -> "Several":
+        parts = tuple(parts)
+        several = cls(",".join(parts))
+        several.parts = parts
+        return several
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +103,10 @@ def parse_query(query: bytes) -> dict[str, str]:
     values: dict[str, list[str]] = {}
     for name, value in pairs:
         values.setdefault(name, []).append(value)
-    parameters = {name: ",".join(several) for name, several in values.items()}
+    parameters = {
+        name: Several.of(several) if len(several) > 1 else several[0]
+        for name, several in values.items()
+    }
     if "\x00" in "".join(parameters.values()):
         raise BadRequest("The query string must not contain null characters.")
     return parameters
@@ -127,7 +144,7 @@ def text_parameters(parameters: Any) -> dict[str, str]:
 
 def _as_text(value: Any) -> str:
     if isinstance(value, list):
-        return ",".join(map(_as_text, value))
+        return Several.of(map(_as_text, value))
     if isinstance(value, bool):
         return "true" if value else "false"
     text = "" if value is None else str(value)

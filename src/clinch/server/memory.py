@@ -43,7 +43,7 @@ def settle_what_lasts() -> None:
 
 def _own_memory() -> Iterator[tuple[int, int]]:
     """Where the heap and the arenas of Python's allocator are, if they hold a large page."""
-    for line in Path("/proc/self/maps").read_text().splitlines():
+    for line in Path("/proc/self/maps").read_text(errors="replace").splitlines():
         addresses, rights, _, _, _, *name = line.split()
         start, end = (int(address, 16) for address in addresses.split("-"))
         if rights.startswith("rw") and name in ([], ["[heap]"]) and end - start >= _LARGE_PAGE:

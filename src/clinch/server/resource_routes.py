@@ -29,7 +29,7 @@ from clinch.resources.write.change import Change
 from clinch.resources.write.path import Mode, Written, allow
 from clinch.search.custom_terms import find_custom
 from clinch.search.text import Search, UnknownName, named_fields, parse, searchable
-from clinch.server.http import Request, Response, json_response
+from clinch.server.http import Request, Response, Several, json_response
 from clinch.server.routes import Handler, Route
 
 MAX_SKIP = 250_000
@@ -269,10 +269,18 @@ def read_filters(resource: type[Resource], parameters: dict[str, str], actor: Ac
         if not actor.may(field.seen_with):
             raise Forbidden(f"You do not have permission to use the field {key}.")
         try:
+            if isinstance(text, Several) and not op:
+                op, text = _of_several(field, text)
             nodes.append(_condition(field, op, text, actor))
         except Invalid as error:
             raise BadRequest(f"{name}: {error.problem}") from None
     return And(tuple(nodes))
+
+
+def _of_several(field: Field, several: Several) -> tuple[str, str]:
+    """The filter that a field which is named more than once means: one of the values where it takes
+    several, else the last."""
+    return ("in", several) if "in" in field.filters else ("", several.parts[-1])
 
 
 def _condition(field: Field, op: str, text: str, actor: Actor) -> Node:

@@ -177,6 +177,15 @@ def test_mails_answer_those_alone_that_were_logged_before_them(post: Post) -> No
     assert other.answer(references=["<a1@acme.test>"])["in_reply_to_id"] is None
 
 
+def test_a_mail_that_goes_to_another_lead_answers_none_of_the_first(api: Api, post: Post) -> None:
+    post(message_ids=["<a1@acme.test>"])
+    answer = post.answer(references=["<a1@acme.test>"])
+    assert answer["in_reply_to_id"] is not None
+    there = api.post("/lead/", {})["id"]
+    moved = api.put(f"/activity/email/{answer['id']}/", {"lead_id": there, "contact_id": None})
+    assert moved["in_reply_to_id"] is None
+
+
 def test_mails_of_two_leads_are_never_in_one_thread(api: Api, post: Post) -> None:
     first = post(message_ids=["<a1@acme.test>"])
     other = Post(api, api.post("/lead/", {})["id"])

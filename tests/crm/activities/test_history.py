@@ -174,6 +174,9 @@ def test_a_task_that_is_done_is_told_until_it_is_to_be_done_again(
         for event in api.get("/event/", lead_id=lead["id"], object_type="task.lead")["data"]
     }
     assert actions == {"created", "updated", "completed"}
+    api("DELETE", f"/activity/task_completed/{told['id']}/")
+    alone = api.get(f"/task/{task['id']}/")
+    assert (alone["is_complete"], alone["object_type"], alone["object_id"]) == (True, None, None)
     undone = api.put(f"/task/{task['id']}/", {"is_complete": False})
     assert (undone["object_type"], undone["object_id"]) == (None, None)
     assert history(api, lead, "TaskCompleted") == []

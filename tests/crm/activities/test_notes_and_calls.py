@@ -63,6 +63,10 @@ def test_a_note_that_is_sent_back_as_it_was_read_stays(
     url = f"{path}{made['id']}/"
     assert api.put(url, made) == made
     assert api.put(url, {rich: made[rich]}) == made
+    edited = api.put(url, made | {plain: "New\nlines"})
+    assert edited[plain] == "New\nlines"
+    assert "New" in edited[rich]
+    assert "New" not in (api.put(url, edited | {plain: ""})[rich] or "")
     changed = api.put(url, {plain: written, rich: "<p>Other</p>"})
     assert (changed[plain], changed[rich]) == ("Other", "<body><p>Other</p></body>")
 

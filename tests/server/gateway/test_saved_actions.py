@@ -431,7 +431,7 @@ def test_how_many_there_may_be(desk: Desk, organization: Organization) -> None:
 def test_act_with_a_request(organization: Organization, desk: Desk, lead: str) -> None:
     api = {"path": f"/lead/{lead}/?_fields=id", "query": {"_fields": "name"}}
     done = ok(act(desk, api))
-    assert done["output"] == {"name": "Harbour"}
+    assert done["output"] == {"id": lead, "name": "Harbour"}
     record = desk.get(f"/action-run-logs/{done['actionRunId']}/details")
     assert (record["action"], record["status"]) == (f"GET /lead/{lead}/", "success")
     assert record["requests"][0]["path"] == f"/lead/{lead}/?_fields=id"

@@ -70,6 +70,11 @@ class Activity(Restorable, path="activity", prefix="acti", table="activity"):
         Index(("organization_id", "_type", "date_created desc", "id desc")),
         Index(("organization_id", "_type", "activity_at desc", "id desc")),
         Index(("organization_id", "object_id"), where="(object_id IS NOT NULL)"),
+        Index(
+            ("organization_id", "lead_id", "activity_at", "id"),
+            where="(_type = 'LeadStatusChange'::text)",
+            name="activity_lead_status_history",
+        ),
     )
     loads = [comments_of_moved]
     before = [date_activities, move_comments]

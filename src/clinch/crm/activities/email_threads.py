@@ -187,6 +187,8 @@ class _Threads:
             return None
         if self._is_of_its_lead(mail):
             return str(mail["object_id"])
+        if mail["object_id"] and (mail["lead_id"], mail["in_reply_to_id"]) not in self._by_mail:
+            mail["in_reply_to_id"] = None  # it has left the lead of the one it answered
         answered = self._answered(mail)
         if answered is not None:
             mail["object_id"] = answered["object_id"]

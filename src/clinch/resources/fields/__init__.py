@@ -41,6 +41,7 @@ from clinch.resources.fields.values import (
     Integer,
     Text,
     Url,
+    local_time,
     parse_datetime,
     stored_time,
 )
@@ -80,6 +81,7 @@ __all__ = [
     "Url",
     "Words",
     "literal",
+    "local_time",
     "parse_datetime",
     "read_each",
     "stored_time",

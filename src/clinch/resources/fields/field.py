@@ -188,6 +188,10 @@ class Field:
             return None
         return literal(value if isinstance(value, str) else json.dumps(value))
 
+    @property
+    def has_default(self) -> bool:
+        return self.default is not UNSET
+
     def initial(self, actor: Actor) -> Json:
         """The value of a new row that says nothing of this field."""
         if self.default is UNSET:
@@ -198,14 +202,11 @@ class Field:
         return None
 
     def parse(self, value: Json, actor: Actor) -> Json:
-        """The value to store for `value` of a request's body; raises Invalid.
-
-        Null is none where there may be none, and else as if nothing was said.
-        """
+        """The value to store for `value` of a request's body; raises Invalid."""
         if value is None:
             if self.required:
                 raise Invalid(REQUIRED)
-            return self.empty() if self.nullable else self.initial(actor)
+            return self.empty()
         return self.read(value, actor)
 
     def read(self, value: Json, actor: Actor) -> Json:

@@ -6,7 +6,7 @@ from typing import Any
 
 from clinch.resources.actor import Actor
 from clinch.resources.errors import NO_CHOICE, REQUIRED, Invalid, wrong_type
-from clinch.resources.fields.field import UNSET, Field, Json, Output
+from clinch.resources.fields.field import Field, Json, Output
 
 
 class Text(Field):
@@ -21,8 +21,8 @@ class Text(Field):
 
     def parse(self, value: Json, actor: Actor) -> Json:
         # Null is blank here, and must not slip past what a blank text would be refused for.
-        may_be_blank = not self.nullable and not self.required and self.default is UNSET
-        return super().parse("" if value is None and may_be_blank else value, actor)
+        blank = value is None and not self.nullable and not self.required
+        return super().parse("" if blank else value, actor)
 
     def read(self, value: Json, actor: Actor) -> Json:
         if not isinstance(value, str):
@@ -166,6 +166,14 @@ def parse_datetime(text: str, actor: Actor) -> datetime:
         raise Invalid("Invalid ISO 8601 datetime.") from None
 
 
+def local_time(moment: datetime, actor: Actor) -> datetime:
+    """What the actor's clock says at the moment, as if it was in UTC; raises Invalid."""
+    try:
+        return moment + actor.utc_offset
+    except OverflowError:
+        raise Invalid("Invalid ISO 8601 datetime.") from None
+
+
 def stored_time(moment: datetime) -> str:
     """A time as the database prints it inside JSON, so that equal times are equal texts."""
     text = moment.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00")
@@ -221,7 +229,7 @@ def _parse_date(text: str, actor: Actor) -> date:
     """An ISO 8601 date, or the actor's day at a datetime."""
     text = text.strip()
     if "T" in text or " " in text:
-        return (parse_datetime(text, actor) + actor.utc_offset).date()
+        return local_time(parse_datetime(text, actor), actor).date()
     try:
         return date.fromisoformat(text)
     except ValueError:

@@ -72,6 +72,8 @@ def _values(change: Change, actor: Actor) -> tuple[Row, Problems]:
                 continue
         if field is None or field.writable not in allowed:
             continue
+        if value is None and change.kind == "create" and _falls_back(field):
+            continue
         if not actor.may(field.seen_with):
             problems[field.error_key] = "You do not have permission to change this field."
             continue
@@ -80,6 +82,11 @@ def _values(change: Change, actor: Actor) -> tuple[Row, Problems]:
         except Invalid as error:
             problems[field.error_key] = error.problem
     return values, problems
+
+
+def _falls_back(field: Field) -> bool:
+    """Whether a new object that says null of the field has what one has that says nothing."""
+    return field.has_default and not field.nullable and not field.required
 
 
 def _new_row(change: Change, actor: Actor, now: str, values: Row, problems: Problems) -> Row:

@@ -436,7 +436,8 @@ class Work:
         if ref.lookup is None or change.after is None:
             return
         label = change.body.get(ref.lookup.body_key)
-        if label is not None and not isinstance(label, str):
+        named = change.after.get(ref.column) is None
+        if named and label is not None and not isinstance(label, str):
             problems[ref.lookup.body_key] = wrong_type("str").problem
             return
         load = self._lookup(change, ref)
@@ -522,7 +523,7 @@ class Work:
             if change.kind != "update" or not issubclass(change.resource, Audited):
                 continue
             if change.touched or change.changed():
-                if self.actor.user_id is not None or not change.trusted:
+                if self.actor.user_id is not None:
                     change.set(change.resource.updated_by, self.actor.user_id)
                 change.set(change.resource.date_updated, stored_time(self.now))
 

@@ -1,0 +1,1 @@
+CREATE INDEX activity_lead_status_history ON activity USING btree (organization_id, lead_id, activity_at, id) WHERE (_type = 'LeadStatusChange'::text);
