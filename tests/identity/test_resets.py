@@ -41,6 +41,19 @@ def test_a_link_sets_a_password_and_ends_every_session(organization: Organizatio
     assert person.sign_in().status_code == 201
 
 
+def test_a_reset_is_not_only_tried(organization: Organization) -> None:
+    person = make_person(organization)
+    turn_on(person)
+    url = f"/user/{person.user_id}"
+    before = rows_of(organization)
+    for method, path in (("POST", "password_reset"), ("DELETE", "second_factor")):
+        refused = organization.admin(method, f"{url}/{path}/", {}, _dry_run="true")
+        assert refused.status_code == 400
+        assert "_dry_run" in refused.json()["error"]
+    assert rows_of(organization) == before
+    assert person.again().sign_in().status_code == 401, "the code is still asked for"
+
+
 def test_a_link_works_once(organization: Organization) -> None:
     person = make_person(organization)
     link = link_for(organization, person)

@@ -68,6 +68,19 @@ def test_signing_out_ends_the_session_at_once(
     assert (ended.status_code, ended.json()) == (401, {"error": "Unauthorized"})
 
 
+def test_who_knows_the_id_of_a_credential_alone_ends_nothing(
+    organization: Organization, browser: requests.Session, email: str
+) -> None:
+    url = f"{organization.program.url}/session/"
+    sign_in(organization, browser, email)
+    session = str(browser.cookies["clinch_session"])
+    key = organization.admin.key
+    for text in (session.partition(".")[0], f"{session[:-1]}!", key.partition(".")[0], key):
+        requests.delete(url, cookies={"clinch_session": text}, timeout=30)
+    assert browser.get(f"{organization.program.url}/api/v1/me/", timeout=30).status_code == 200
+    assert organization.admin("GET", "/me/").status_code == 200
+
+
 def test_a_deactivated_member_is_out_at_once(
     organization: Organization, browser: requests.Session, email: str
 ) -> None:
@@ -78,19 +91,22 @@ def test_a_deactivated_member_is_out_at_once(
     me = f"{program.url}/api/v1/me/"
     user_id = browser.get(me, timeout=30).json()["id"]
 
-    async def deactivate() -> None:
+    async def turn(active: bool) -> None:
         async with program.store.reading(system) as transaction:
             id = await transaction.value(
                 "select id from membership where organization_id = $1 and user_id = $2",
                 system.organization_id,
                 user_id,
             )
-        change = Change.update(Membership, id, {"active": False}, trusted=True)
+        change = Change.update(Membership, id, {"active": active}, trusted=True)
         await program.store.write(system, [change], TEST, answer=False)
 
-    program.run(deactivate())
+    program.run(turn(active=False))
     assert browser.get(me, timeout=30).status_code == 401
     assert sign_in(organization, requests.Session(), email).status_code == 401
+    program.run(turn(active=True))
+    assert browser.get(me, timeout=30).status_code == 401, "who comes back signs in anew"
+    assert sign_in(organization, browser, email).status_code == 201
 
 
 def test_a_session_ends_by_itself(

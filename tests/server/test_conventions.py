@@ -146,6 +146,13 @@ def test_params_replace_the_query_string(api: Api) -> None:
     assert without.json()["data"] == []
 
 
+def test_what_is_only_tried_is_said_in_either_place(api: Api) -> None:
+    body = {"_params": {"_fields": "name"}, "name": "North Foods"}
+    answer = send(api, "POST", "/api/v1/lead/?_dry_run=true", body)
+    assert (answer.status_code, answer.json()) == (200, {"name": "North Foods"})
+    assert api.get("/lead/")["data"] == []
+
+
 def test_params_shape_the_answer_of_an_ordinary_post_and_are_not_stored(api: Api) -> None:
     body = {"name": "Harbour Tools", "_params": {"_fields": "name,url"}}
     answer = send(api, "POST", "/api/v1/lead/?_fields=id", body)

@@ -100,6 +100,18 @@ async def find_own(transaction: Transaction, actor: Actor, key: str) -> str | No
     return found
 
 
+async def withdraw(transaction: Transaction, prefix: str, text: str) -> None:
+    """End the credential of a kind that was handed out as the text. Its id alone, which others
+    may know, ends nothing."""
+    id, _, secret = text.partition(".")
+    await transaction.execute(
+        "delete from credential where id = $1 and starts_with(id, $2) and hash = $3",
+        id,
+        f"{prefix}_",
+        _hash(secret),
+    )
+
+
 def read_actors_anew(work: Work) -> None:
     """Something has changed that every actor of the organization remembers."""
     work.also(

@@ -6,11 +6,12 @@ from datetime import datetime, timedelta
 
 from clinch.db.database import Database, Tenant, Transaction
 from clinch.db.ids import made_at
-from clinch.identity.credentials import Unauthorized, issue
+from clinch.identity.credentials import Unauthorized, issue, withdraw
 from clinch.identity.passwords import Login, prove_password
 from clinch.identity.second_factor import ask_for_code
 from clinch.identity.throttle import forgive
 from clinch.resources.actor import Actor
+from clinch.resources.write.work import Work
 from clinch.vault.vault import Vault
 
 LIFETIME = timedelta(days=14)
@@ -69,7 +70,7 @@ def is_session(actor: Actor) -> bool:
 async def sign_out(database: Database, session: str) -> None:
     """End a session at once."""
     async with database.installation() as transaction:
-        await transaction.execute("delete from credential where id = $1", session.partition(".")[0])
+        await withdraw(transaction, PREFIX, session)
 
 
 async def own_sessions(transaction: Transaction, actor: Actor) -> list[Session]:
@@ -96,6 +97,16 @@ async def end_sessions(transaction: Transaction, user_id: str, *, but: str | Non
         f"delete from credential where id in (select c.id {_OF_USER} and c.id is distinct from $2)",
         user_id,
         but,
+    )
+
+
+def end_sessions_of(work: Work, user_ids: list[str]) -> None:
+    """End, with a write, the sessions that users have in its organization."""
+    work.also(
+        "delete from credential where organization_id = $1 and user_id = any($2)"
+        f" and starts_with(id, '{PREFIX}_')",
+        work.actor.organization_id,
+        user_ids,
     )
 
 

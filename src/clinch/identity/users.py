@@ -10,6 +10,7 @@ from clinch.identity.oauth.grants import end_grants_of
 from clinch.identity.passwords import hash_password
 from clinch.identity.rights import ADMIN, covers
 from clinch.identity.roles import Role
+from clinch.identity.sessions import end_sessions_of
 from clinch.resources.actor import Actor, Provenance
 from clinch.resources.declaration import Audited
 from clinch.resources.errors import BadRequest, Forbidden, Invalid, ValidationError
@@ -114,8 +115,9 @@ def tell_activity(work: Work, changes: list[Change]) -> None:
             change.announced.append("activated" if active else "deactivated")
 
 
-def end_grants(work: Work, changes: list[Change]) -> None:
-    """What somebody who leaves let programs do is over, and does not come back with them."""
+def end_what_is_open(work: Work, changes: list[Change]) -> None:
+    """Where somebody who leaves is signed in, and what they let programs do, is over, and does not
+    come back with them."""
     left = [
         change.get(Membership.user)
         for change in changes
@@ -123,6 +125,7 @@ def end_grants(work: Work, changes: list[Change]) -> None:
     ]
     if left:
         end_grants_of(work, left)
+        end_sessions_of(work, left)
 
 
 def refresh_credentials(work: Work, changes: list[Change]) -> None:
@@ -148,7 +151,7 @@ class Membership(Audited, path="membership", prefix="memb"):
     indexes = (Index(("organization_id", "user_id"), unique=True),)
     loads = [all_admins]
     before = [keep_an_admin, refuse_what_is_not_ones_own]
-    within = [tell_activity, end_grants, refresh_credentials]
+    within = [tell_activity, end_what_is_open, refresh_credentials]
 
     id = Id(filters=("in",))
     user = Ref(User, writable="create")

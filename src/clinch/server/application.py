@@ -218,10 +218,9 @@ class _Exchange:
                 body = parse_body(self.http_headers, raw)
         if method not in _METHODS:
             raise MethodNotAllowed(match.allowed())
+        parameters = parse_query(self._scope["query_string"])
         if "_params" in body:
-            parameters = text_parameters(body.pop("_params"))
-        else:
-            parameters = parse_query(self._scope["query_string"])
+            parameters = text_parameters(body.pop("_params")) | _only_tried(parameters)
         return Request(
             method,
             match.arguments,
@@ -249,6 +248,11 @@ class _Exchange:
             return actor
         # All zones keep to quarters of an hour; anything finer would only multiply statements.
         return replace(actor, utc_offset=timedelta(hours=round(float(offset) * 4) / 4))
+
+
+def _only_tried(query: dict[str, str]) -> dict[str, str]:
+    """What holds of a query that `_params` stand for: that nothing is to change."""
+    return {name: value for name, value in query.items() if name == "_dry_run"}
 
 
 def _api_key_id(actor: Actor) -> str | None:

@@ -5,6 +5,7 @@ from clinch.identity.users import User
 from clinch.resources.errors import NotFound
 from clinch.resources.store import Store
 from clinch.server.http import Request, Response, json_response
+from clinch.server.resource_routes import refuse_dry_run
 from clinch.server.routes import TEXT, TIME, About, Route, has
 
 _PASSWORD = About(
@@ -19,11 +20,13 @@ _SECOND_FACTOR = About("reset_second_factor", "Turn a user's second factor off",
 
 def reset_routes(store: Store) -> list[Route]:
     async def password(request: Request) -> Response:
+        refuse_dry_run(request)
         made = await make_reset_link(store, request.actor, _user(request), request.provenance)
         expires_at = made.expires_at.isoformat(timespec="microseconds")
         return json_response({"link": made.link, "expires_at": expires_at})
 
     async def second_factor(request: Request) -> Response:
+        refuse_dry_run(request)
         await reset_second_factor(store, request.actor, _user(request), request.provenance)
         return json_response({})
 

@@ -7,7 +7,7 @@ from functools import partial
 import msgspec
 
 from clinch.identity.groups import names_groups, of_users
-from clinch.resources.actor import Actor
+from clinch.resources.actor import Actor, OperationClass
 from clinch.resources.custom_fields import CustomFields
 from clinch.resources.declaration import Resource
 from clinch.resources.errors import (
@@ -90,6 +90,7 @@ class ResourceRoutes:
     async def _bulk_update(self, resource: type[Resource], request: Request) -> Response:
         """Change every object that fits the list filters, or none of them."""
         allow(request.actor, resource, "bulk_update")
+        allow(request.actor, resource, "list")
         page = Page(
             both(
                 read_filters(resource, request.parameters, request.actor),
@@ -146,6 +147,8 @@ class ResourceRoutes:
 
     async def _write(self, resource: type[Resource], request: Request, change: Change) -> Written:
         keys = read_keys(resource, request.parameters.get("_fields"))
+        if OperationClass.READ not in request.actor.grant:
+            keys = ("id",)
         [written] = await self._store.write(
             request.actor,
             [change],
@@ -160,6 +163,12 @@ def read_mode(request: Request) -> Mode:
     """Whether a write is only tried, which `_dry_run` asks for."""
     wanted = request.parameters.get("_dry_run", "").lower() not in ("", "0", "false")
     return "dry_run" if wanted else "commit"
+
+
+def refuse_dry_run(request: Request) -> None:
+    """Raise BadRequest for what is asked to be tried, and cannot be."""
+    if read_mode(request) == "dry_run":
+        raise BadRequest("This cannot be tried without doing it: leave out _dry_run.")
 
 
 def object_id(resource: type[Resource], request: Request) -> str:

@@ -69,6 +69,19 @@ def from_elsewhere(method: str, headers: Headers, public_url: str) -> bool:
     return headers.get(b"sec-fetch-site", b"same-origin") not in (b"same-origin", b"none")
 
 
+def posted_elsewhere(headers: Headers) -> bool:
+    """Whether a form of ours was sent by another site's page.
+
+    Our pages name no Referer, so that a browser says `Origin: null` of them, and they work under
+    any name of the server.
+    """
+    site = headers.get(b"sec-fetch-site")
+    if site is not None:
+        return site not in (b"same-origin", b"none")
+    origin = headers.get(b"origin", b"null")
+    return origin != b"null" and origin.partition(b"://")[2] != headers.get(b"host")
+
+
 def headers_of(request: Request) -> Headers:
     return dict(request.scope["headers"])
 

@@ -13,7 +13,7 @@ from clinch.identity.sessions import LIFETIME, SignIn, sign_in
 from clinch.resources.errors import ApiError, BadRequest
 from clinch.server.html import alert, field, form, hidden, page, paragraph
 from clinch.server.http import receive_body
-from clinch.server.session import headers_of, set_session
+from clinch.server.session import headers_of, posted_elsewhere, set_session
 from clinch.vault.vault import Vault
 
 Form = dict[str, str]
@@ -43,6 +43,9 @@ class SignInPage:
 
     async def take(self, request: Request, why: str, sent: Form) -> Response:
         """Sign in with what was sent, or show the form again with what is wrong."""
+        if posted_elsewhere(headers_of(request)):
+            elsewhere = ApiError({"error": "This form was sent by another site."}, 403)
+            return self.show(why, {}, elsewhere)
         asked = SignIn(sent.get("email", ""), sent.get("password", ""), sent.get("code") or None)
         try:
             secret = await sign_in(self._database, self._vault, asked, datetime.now(UTC))

@@ -182,6 +182,39 @@ def test_a_scope_is_not_gone_beyond(
     assert organization.admin.get("/lead/")["total_results"] == 1
 
 
+def test_who_may_only_write_is_answered_the_id_alone(
+    organization: Organization, app: App, person: Person
+) -> None:
+    lead = organization.admin.post("/lead/", {"name": "Harbour"})["id"]
+    tokens, _ = tokens_of(app, person, "write")
+    for method, path, body in (
+        ("PUT", f"/lead/{lead}/?_fields=name", {}),
+        ("POST", "/lead/", {"name": "New"}),
+    ):
+        answer = ask(app.program, tokens["access_token"], method, path, json=body)
+        assert (answer.status_code, list(answer.json())) == (200, ["id"])
+    counted = ask(app.program, tokens["access_token"], "PUT", f"/task/?lead_id={lead}", json={})
+    assert counted.status_code == 403
+
+
+def test_another_sites_form_signs_nobody_in(app: App, person: Person) -> None:
+    url = app.authorize_url(**challenge("v" * 50))
+    form = {"step": "sign in", "email": person.email, "password": person.password}
+    for headers in (
+        {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"},
+        {"Origin": "null", "Sec-Fetch-Site": "cross-site"},
+        {"Origin": "https://evil.example"},
+    ):
+        refused = requests.post(url, data=form, headers=headers, timeout=30)
+        assert (refused.status_code, refused.cookies.get_dict()) == (403, {})
+    for headers in (
+        {"Origin": "null", "Sec-Fetch-Site": "same-origin"},
+        {"Origin": app.program.url},
+    ):
+        done = requests.post(url, data=form, headers=headers, timeout=30, allow_redirects=False)
+        assert (done.status_code, list(done.cookies.get_dict())) == (303, ["clinch_session"])
+
+
 def test_a_person_may_allow_less_than_was_asked(app: App, person: Person) -> None:
     tokens, _ = tokens_of(app, person, write="", destructive="")
     assert tokens["scope"] == "read offline_access"
@@ -486,6 +519,8 @@ def test_one_sees_and_ends_ones_own_grants(
     assert organization.admin.get("/oauth_grant/")["data"] == []
     stranger = organization.admin("DELETE", f"/oauth_grant/{grant['id']}/")
     assert stranger.status_code == 404
+    tried = person.ask("DELETE", f"/api/v1/oauth_grant/{grant['id']}/?_dry_run=1")
+    assert tried.status_code == 400
     assert ask(app.program, tokens["access_token"]).status_code == 200
     assert person.ask("DELETE", f"/api/v1/oauth_grant/{grant['id']}/").status_code == 200
     assert ask(app.program, tokens["access_token"]).status_code == 401

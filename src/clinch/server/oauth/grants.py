@@ -4,6 +4,7 @@ from clinch.identity.oauth.grants import Grant, end_own_grant, own_grants
 from clinch.resources.errors import NotFound
 from clinch.resources.store import Store
 from clinch.server.http import Request, Response, json_response
+from clinch.server.resource_routes import refuse_dry_run
 from clinch.server.routes import FLAG, TEXT, TIME, About, Route, has, several
 
 _GRANT = has(
@@ -31,6 +32,7 @@ def grant_routes(store: Store) -> list[Route]:
         return json_response({"data": [_shown(grant) for grant in grants]})
 
     async def end(request: Request) -> Response:
+        refuse_dry_run(request)
         [id] = request.arguments
         async with store.database.tenant(request.actor.tenant) as transaction:
             known = "\x00" not in id and await end_own_grant(transaction, request.actor, id)
