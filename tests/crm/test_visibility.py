@@ -166,6 +166,15 @@ def test_what_was_ones_own_is_told_when_it_is_deleted(territory: Territory) -> N
     assert told == [(lead, "deleted"), (lead, "created")]
 
 
+def test_what_was_given_away_before_it_was_deleted_is_not_told(territory: Territory) -> None:
+    admin, rep, owner = territory.admin, territory.rep, territory.owner
+    lead = make_lead(admin, "Given away", **{owner: rep.user_id})
+    assert rep.get("/event/", object_type="lead", object_id=lead["id"])["data"]
+    admin.put(f"/lead/{lead['id']}/", {f"custom.{owner}": admin.user_id, "name": SECRET})
+    admin.delete(f"/lead/{lead['id']}/")
+    assert rep.get("/event/", object_type="lead", object_id=lead["id"])["data"] == []
+
+
 def test_what_has_gone_to_a_hidden_lead_is_not_shown_where_it_was(territory: Territory) -> None:
     """A deal may go on naming a contact that has moved to another lead."""
     [contact] = territory.mine["contact_ids"]

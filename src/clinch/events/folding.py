@@ -193,7 +193,9 @@ def _may_see(query: Conditions, declarations: Declarations, actor: Actor, seen: 
             "select p.* from event_body b cross join lateral"
             f" jsonb_populate_record(null::{resource.table}, coalesce(b.after, b.before)::jsonb"
             " || jsonb_build_object('organization_id', $1::uuid)) p"
-            f" where b.organization_id = $1 and b.seq = e.seq and not exists ({stored})"
+            " where b.organization_id = $1 and b.seq = (select max(l.seq) from event l"
+            " where l.organization_id = $1 and l.object_id = e.object_id)"
+            f" and not exists ({stored})"
         )
         conditions.append(
             f"(e.object_type = {query.bind(name)} and exists (select from"
