@@ -7,7 +7,7 @@ from functools import partial
 import msgspec
 
 from clinch.identity.groups import names_groups, of_users
-from clinch.resources.actor import Actor, OperationClass
+from clinch.resources.actor import Actor
 from clinch.resources.custom_fields import CustomFields
 from clinch.resources.declaration import Resource
 from clinch.resources.errors import (
@@ -147,8 +147,6 @@ class ResourceRoutes:
 
     async def _write(self, resource: type[Resource], request: Request, change: Change) -> Written:
         keys = read_keys(resource, request.parameters.get("_fields"))
-        if OperationClass.READ not in request.actor.grant:
-            keys = ("id",)
         [written] = await self._store.write(
             request.actor,
             [change],

@@ -9,7 +9,7 @@ import asyncpg
 import msgspec
 
 from clinch.db.database import Transaction
-from clinch.resources.actor import Actor, Provenance
+from clinch.resources.actor import Actor, OperationClass, Provenance
 from clinch.resources.declaration import CLASS_OF, Declarations, Operation, Resource, Rule
 from clinch.resources.errors import ApiError, BadRequest, Forbidden, ValidationError
 from clinch.resources.once import mark_done
@@ -110,8 +110,11 @@ class WritePath:
         changes: list[Change],
         answer: Keys | Literal[False],
     ) -> list[Written]:
+        """What became of each change, as far as the actor may read: without, the id alone."""
         found: dict[tuple[str, str], bytes] = {}
         if answer is not False:
+            if OperationClass.READ not in actor.grant:
+                answer = ("id",)
             for resource in dict.fromkeys(c.resource for c in changes if c.kind != "delete"):
                 ids = [c.id for c in changes if c.resource is resource and c.kind != "delete"]
                 if len(ids) == 1:
