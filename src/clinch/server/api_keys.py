@@ -5,15 +5,7 @@ from clinch.resources.store import Store
 from clinch.resources.write.path import allow
 from clinch.server.http import Request, Response
 from clinch.server.resource_routes import object_id, read_keys
-from clinch.server.routes import FIELDS, About, Route, of
-
-_GET = About(
-    "get_api_key",
-    "Get api key",
-    arguments=("id",),
-    parameters=(FIELDS,),
-    answer=of(ApiKey.noun),
-)
+from clinch.server.routes import Route
 
 
 def api_key_routes(store: Store) -> list[Route]:
@@ -25,4 +17,4 @@ def api_key_routes(store: Store) -> list[Route]:
             found = await read_key(transaction, request.actor, store.reads, named, keys)
         return Response(found)
 
-    return [Route("GET", "api_key/{}", get, _GET)]
+    return [Route("GET", "api_key/{}", get)]
