@@ -147,7 +147,7 @@ class Boolean(Field):
 
 
 # The end of a time whose offset had a plus sign, which a query string turns into a space.
-_SPACED_OFFSET = re.compile(r"(?<=[\d]) (?=\d\d:?\d\d$)")
+_SPACED_OFFSET = re.compile(r"(?<=\d) (?=\d\d:?\d\d$)")
 
 
 def parse_datetime(text: str, actor: Actor) -> datetime:
