@@ -12,6 +12,7 @@ from harness import Api, Organization, make_organization
 from clinch.crm.activities.created import Created
 from clinch.crm.contacts import Contact
 from clinch.crm.leads import Lead
+from clinch.crm.tasks import Task
 from clinch.events.request import EventPage
 from clinch.events.view import list_events
 from clinch.resources.query.tree import Equal, Related
@@ -149,6 +150,29 @@ def test_what_is_gone_is_told_as_it_last_was(api: Api) -> None:
     [contact, *_] = of(api, lead["contacts"][0]["id"], "contact")
     assert contact["previous_data"]["name"] == "Ada"
     assert of(api, lead["id"])[0]["previous_data"]["name"] == "Harbour"
+
+
+def test_a_task_is_told_by_its_own_type(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown, hidden = (
+        api.post("/lead/", {"name": name, "contacts": [{"name": "Ada"}]}) for name in "ab"
+    )
+    calls = [
+        api.post(
+            "/task/",
+            {
+                "_type": "outgoing_call",
+                "lead_id": lead["id"],
+                "contact_id": lead["contacts"][0]["id"],
+            },
+        )
+        for lead in (shown, hidden)
+    ]
+    assert of(api, calls[0]["id"], "task.lead") == []
+    [event] = of(api, calls[0]["id"], "task.outgoing_call")
+    assert (event["object_type"], event["data"]) == ("task.outgoing_call", calls[0])
+    only = Related(Task.lead, Equal(Lead.fields["name"], "a"))
+    monkeypatch.setattr(Task, "visible", classmethod(lambda cls, actor: only))
+    assert api.get("/event/", object_type="task.outgoing_call")["data"] == [event]
 
 
 def test_labels_are_those_of_the_moment_of_reading(api: Api) -> None:

@@ -22,7 +22,7 @@ from clinch.db.ids import new_id
 from clinch.events.follower import Event, Follower, catch_up
 from clinch.events.seal import SEAL, verify
 from clinch.program import declarations, tables
-from clinch.resources.actor import Actor, Provenance
+from clinch.resources.actor import Actor, OAuthGrant, Provenance
 from clinch.resources.errors import ApiError
 from clinch.resources.store import Store
 from clinch.resources.write.change import Change
@@ -320,7 +320,7 @@ def test_an_event_says_who_did_it_for_whom_from_where_and_why(
         source="agent",
         request_id="req_1",
         api_key_id="api_1",
-        grant_id="grant_1",
+        oauth_grant=OAuthGrant("grant_1", "oa2client_1", "read write"),
         on_behalf_of="user_1",
         reason="Ada asked for it",
         method="POST",
@@ -338,7 +338,9 @@ def test_an_event_says_who_did_it_for_whom_from_where_and_why(
         assert event["action"] == "created"
         assert event["at"] == moment
         assert event["user_id"] == actor.user_id
-        for name in set(Provenance.__struct_fields__) - {"attempt"}:
+        assert event["grant_id"] == "grant_1"
+        assert (event["oauth_client_id"], event["oauth_scope"]) == ("oa2client_1", "read write")
+        for name in set(Provenance.__struct_fields__) - {"attempt", "oauth_grant"}:
             assert event[name] == getattr(told, name)
 
 

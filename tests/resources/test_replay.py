@@ -339,7 +339,11 @@ class Ledger:
             " order by seq",
             self._actor.organization_id,
         )
-        nouns = {resource.event_type(): resource.noun for resource in self._store.declared}
+        nouns = {
+            type: resource.noun
+            for resource in self._store.declared
+            for type in resource.event_types()
+        }
         found: dict[str, list[str]] = {}
         for type_name, id in rows:
             found.setdefault(nouns[type_name], []).append(id)
@@ -376,8 +380,9 @@ class Ledger:
             self._actor.organization_id,
         )
         names_of = {
-            resource.event_type(): {f.column: f.key for f in resource.stored_fields}
+            type: {f.column: f.key for f in resource.stored_fields}
             for resource in self._store.declared
+            for type in resource.event_types()
         }
         rows: Rows = {}
         moved: dict[str | None, datetime] = {}
@@ -439,7 +444,7 @@ class Ledger:
                 packed = {f.column: f.empty() for f in resource.packed_fields}
                 row |= packed | (row["data"] if packed else {})
                 kept = {name: row[name] for name in resource.logged_columns}
-                rows[resource.event_type(), row["id"]] = kept
+                rows[resource.event_type_of(row), row["id"]] = kept
         return rows
 
     async def _check_clock(self, stored: Rows) -> None:
@@ -451,7 +456,7 @@ class Ledger:
         assert clock["seq"] == clock["events"]
         for resource in self._store.declared:
             if resource.counted:
-                count = sum(type_name == resource.event_type() for type_name, _ in stored)
+                count = sum(type_name in resource.event_types() for type_name, _ in stored)
                 assert clock[counter(resource)] == count
 
     async def _check_search(self, stored: Rows) -> None:
@@ -464,7 +469,7 @@ class Ledger:
             for resource in self._store.declared
             if resource.search_lead is not None
             for (type_name, id), row in stored.items()
-            if type_name == resource.event_type()
+            if type_name in resource.event_types()
         }
         assert {row["id"]: (row["lead_id"], row["text"]) for row in rows} == wanted
 

@@ -1,7 +1,7 @@
 """Tasks: what somebody is to do about a lead, and what waits in their inbox."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, time
 from typing import Any
 
@@ -273,8 +273,12 @@ class Task(Restorable, path="task", prefix="task"):
     date_updated = DateTime(writable="never", filters=RANGE)
 
     @classmethod
-    def event_type(cls) -> str:
-        return "task.lead"
+    def event_types(cls) -> tuple[str, ...]:
+        return tuple(f"task.{type}" for type in _TYPES)
+
+    @classmethod
+    def event_type_of(cls, row: Mapping[str, Any]) -> str:
+        return f"task.{row['_type']}"
 
     @classmethod
     def narrow(cls, parameters: dict[str, str], actor: Actor) -> list[Node]:

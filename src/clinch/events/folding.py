@@ -1,9 +1,9 @@
 """Finding events in the log, with the small updates of one moment taken for one event.
 
 An update joins the one before it of the same object when both are by the same user with the same
-key and on the same lead, at most 60 seconds apart, in the same ten minutes of the clock and the
-same thousand of the log. So a run of updates is bounded, and what belongs to it is a property of
-the log alone, whatever page it is seen from. A run stands where its last update does.
+key or grant and on the same lead, at most 60 seconds apart, in the same ten minutes of the clock
+and the same thousand of the log. So a run of updates is bounded, and what belongs to it is a
+property of the log alone, whatever page it is seen from. A run stands where its last update does.
 """
 
 from datetime import datetime, timedelta
@@ -24,7 +24,7 @@ Seen = dict[str, type[Resource]]
 
 _COLUMNS = (
     "seq, id, at, object_type, object_id, lead_id, action, changed, user_id, api_key_id,"
-    " request_id, method, path, meta"
+    " oauth_client_id, oauth_scope, request_id, method, path, meta"
 )
 
 # The log is in the order of commits, so its times run ahead of each other by what a write takes.
@@ -35,7 +35,7 @@ def _joins(later: str, earlier: str) -> str:
     """SQL that holds when an event belongs to one run with the event of its object before it."""
     same = " and ".join(
         f"{later}.{column} is not distinct from {earlier}.{column}"
-        for column in ("user_id", "api_key_id", "lead_id")
+        for column in ("user_id", "api_key_id", "grant_id", "lead_id")
     )
     span = "date_bin('10 minutes', {row}.at, 'epoch'::timestamptz)"
     return (
@@ -178,13 +178,15 @@ def _first_since(moment: str) -> str:
 
 def _may_see(query: Conditions, declarations: Declarations, actor: Actor, seen: Seen) -> str:
     """SQL for the events of objects that the actor may see as they are now or, gone, last were."""
-    whole = [
-        name for name, resource in seen.items() if declarations.visible(resource, actor) is None
-    ]
-    conditions = [f"e.object_type = any({query.bind(whole)})"]
+    whole: list[str] = []
+    partly: dict[type[Resource], list[str]] = {}
     for name, resource in seen.items():
-        if name in whole:
-            continue
+        if declarations.visible(resource, actor) is None:
+            whole.append(name)
+        else:
+            partly.setdefault(resource, []).append(name)
+    conditions = [f"e.object_type = any({query.bind(whole)})"]
+    for resource, names in partly.items():
         stored = (
             f"select t.* from {resource.table} t"
             " where t.organization_id = $1 and t.id = e.object_id"
@@ -198,7 +200,7 @@ def _may_see(query: Conditions, declarations: Declarations, actor: Actor, seen: 
             f" and not exists ({stored})"
         )
         conditions.append(
-            f"(e.object_type = {query.bind(name)} and exists (select from"
+            f"(e.object_type = any({query.bind(names)}) and exists (select from"
             f" ({stored} union all {logged}) r where {query.where(resource, 'r', EVERYTHING)}))"
         )
     return f"({' or '.join(conditions)})"

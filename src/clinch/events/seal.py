@@ -26,7 +26,7 @@ _START = bytes(32)
 _BATCH = 1_000
 _SAID = tuple(column.name for column in EVENT.columns[1:])
 _COLUMNS = ", ".join(f"e.{name}" for name in _SAID)
-_SAID_IF_ANY = {"meta"}
+_SAID_IF_ANY = {"meta", "oauth_client_id", "oauth_scope"}
 """What came to the row after the first seals were made, so that these hold still."""
 
 

@@ -77,9 +77,10 @@ def _seen(actor: Actor, reads: ReadPath) -> Seen:
     if OperationClass.READ not in actor.grant:
         raise Forbidden(f"This grant does not allow {OperationClass.READ} operations.")
     return {
-        resource.event_type(): resource
+        type: resource
         for resource in reads.declarations
         if actor.may(resource.needs.get("list")) and actor.may(resource.needs.get("get"))
+        for type in resource.event_types()
     }
 
 
@@ -161,8 +162,8 @@ def _event(actor: Actor, run: list[Row], states: _States) -> Json:
         "user_id": last["user_id"],
         "request_id": last["request_id"],
         "api_key_id": last["api_key_id"],
-        "oauth_client_id": None,
-        "oauth_scope": None,
+        "oauth_client_id": last["oauth_client_id"],
+        "oauth_scope": last["oauth_scope"],
         "object_type": last["object_type"],
         "object_id": last["object_id"],
         "lead_id": last["lead_id"],

@@ -20,7 +20,7 @@ from clinch.db.ids import new_id, new_secret
 from clinch.db.schema import Column, Index, Table, id_column
 from clinch.identity.rights import rights_of
 from clinch.identity.scopes import covers
-from clinch.resources.actor import Actor, Link
+from clinch.resources.actor import Actor, Link, OAuthGrant
 from clinch.resources.errors import ApiError
 from clinch.resources.write.work import Work
 
@@ -148,13 +148,14 @@ class Authenticator:
             raise Unauthorized
         async with self._database.installation() as transaction:
             rows = await transaction.rows(
-                "select organization_id::text, user_id, hash, version, grant_id, scope"
-                " from credential where id = $1",
+                "select c.organization_id::text, c.user_id, c.hash, c.version, c.scope,"
+                " g.id as grant_id, g.client_id from credential c"
+                " left join oauth_grant g on g.id = c.grant_id where c.id = $1",
                 id,
             )
         if not rows or not hmac.compare_digest(rows[0]["hash"], _hash(secret)):
             raise Unauthorized
-        organization_id, user_id, _, version, grant_id, scope = rows[0]
+        organization_id, user_id, _, version, scope, grant_id, client_id = rows[0]
         tenant = Tenant(organization_id, id, version)
         try:
             async with self._database.tenant(tenant) as transaction:
@@ -176,7 +177,12 @@ class Authenticator:
         if not found:
             raise Unauthorized
         actor = _actor(tenant, user_id, found[0])
-        return actor if scope is None else replace(actor, grant=covers(scope), grant_id=grant_id)
+        if scope is None:
+            return actor
+        if grant_id is None:  # it has ended
+            raise Unauthorized
+        grant = OAuthGrant(grant_id, client_id, scope)
+        return replace(actor, grant=covers(scope), oauth_grant=grant)
 
 
 def _actor(tenant: Tenant, user_id: str, found: Mapping[str, Any]) -> Actor:

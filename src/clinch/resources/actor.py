@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from enum import StrEnum
 from functools import lru_cache
+from typing import NamedTuple
 
 import msgspec
 
@@ -46,13 +47,21 @@ class Link:
     url: str
 
 
+class OAuthGrant(NamedTuple):
+    """By whose leave a program acts: the grant, the program, and the scope of its token."""
+
+    id: str
+    client_id: str
+    scope: str
+
+
 @dataclass(frozen=True, slots=True)
 class Actor:
     """An organization, a user of it, their rights, their time zone and their clock.
 
     `user_id` and `role` are None for the system itself. `permissions` are the role's words, or
     None for a role that may do everything. `grant` is what a program that acts for the user was
-    allowed, by the grant `grant_id`. `visibility` is None for who sees every lead. `country`
+    allowed, by `oauth_grant`. `visibility` is None for who sees every lead. `country`
     is the ISO code that local phone numbers are read in. `links` are the organization's.
     """
 
@@ -63,7 +72,7 @@ class Actor:
     permissions: frozenset[str] | None = None
     visibility: Visibility | None = None
     grant: frozenset[OperationClass] = EVERY_CLASS
-    grant_id: str | None = None
+    oauth_grant: OAuthGrant | None = None
     utc_offset: timedelta = timedelta()
     country: str = "US"
     links: tuple[Link, ...] = ()
@@ -102,7 +111,7 @@ class Provenance(msgspec.Struct, frozen=True):
     source: str
     request_id: str | None = None
     api_key_id: str | None = None
-    grant_id: str | None = None
+    oauth_grant: OAuthGrant | None = None
     on_behalf_of: str | None = None
     reason: str | None = None
     method: str | None = None

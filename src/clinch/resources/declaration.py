@@ -1,7 +1,7 @@
 """A resource, declared once: from its class come the table, the API, the events and the docs."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -219,6 +219,16 @@ class Resource:
     @classmethod
     def event_type(cls) -> str:
         return cls.path.replace("/", ".")
+
+    @classmethod
+    def event_types(cls) -> tuple[str, ...]:
+        """All that events call an object of the resource."""
+        return (cls.event_type(),)
+
+    @classmethod
+    def event_type_of(cls, row: Mapping[str, Any]) -> str:
+        """What events call the object of a row."""
+        return cls.event_type()
 
     @classmethod
     def columns(cls) -> list[Column]:

@@ -231,7 +231,7 @@ class _Exchange:
                 source="api",
                 request_id=self.request_id,
                 api_key_id=_api_key_id(actor),
-                grant_id=actor.grant_id,
+                oauth_grant=actor.oauth_grant,
                 method=method,
                 path=f"{self.base}{match.pattern}/".replace("{}", "%s") % match.arguments,
             ),

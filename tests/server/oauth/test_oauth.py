@@ -158,12 +158,34 @@ def test_what_was_written_says_by_whose_leave(
     made = ask(app.program, tokens["access_token"], "POST", "/lead/", json={"name": "Granted"})
     assert made.status_code == 200
     [grant] = ask(app.program, tokens["access_token"], path="/oauth_grant/").json()["data"]
+    lead = made.json()["id"]
     rows = sql(
-        app.program,
-        "select e.grant_id, e.user_id from event e where e.object_id = $1",
-        made.json()["id"],
+        app.program, "select e.grant_id, e.user_id from event e where e.object_id = $1", lead
     )
     assert rows == [(grant["id"], person.user_id)]
+    organization.admin.put(f"/lead/{lead}/", {"name": "Changed by hand"})
+    told = organization.admin.get("/event/", object_type="lead", object_id=lead)["data"]
+    assert [(event["oauth_client_id"], event["oauth_scope"]) for event in told] == [
+        (None, None),
+        (app.id, FULL),
+    ]
+
+
+def test_what_a_program_and_its_person_change_is_not_told_as_one(
+    organization: Organization, app: App, person: Person
+) -> None:
+    tokens, _ = tokens_of(app, person)
+    lead = ask(app.program, tokens["access_token"], "POST", "/lead/", json={"name": "A"}).json()
+    path = f"/lead/{lead['id']}/"
+    ask(app.program, tokens["access_token"], "PUT", path, json={"name": "B"})
+    person.sign_in()
+    assert person.ask("PUT", f"/api/v1{path}", {"name": "C"}).status_code == 200
+    told = organization.admin.get("/event/", lead_id=lead["id"], object_type="lead")["data"]
+    assert [(event["data"]["name"], event["oauth_client_id"]) for event in told] == [
+        ("C", None),
+        ("B", app.id),
+        ("A", app.id),
+    ]
 
 
 @pytest.mark.parametrize(

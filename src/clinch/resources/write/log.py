@@ -37,6 +37,8 @@ EVENT = tenant_table(
     id_column("user_id", nullable=True),
     id_column("api_key_id", nullable=True),
     id_column("grant_id", nullable=True),
+    id_column("oauth_client_id", nullable=True),
+    Column("oauth_scope", "text", nullable=True),
     id_column("on_behalf_of", nullable=True),
     id_column("request_id", nullable=True),
     Column("source", "text"),
@@ -103,7 +105,7 @@ async def append_events(transaction: Transaction, work: Work, provenance: Proven
         work.now,
         work.actor.user_id,
         provenance.api_key_id,
-        provenance.grant_id,
+        *(provenance.oauth_grant or (None, None, None)),
         provenance.on_behalf_of,
         provenance.request_id,
         provenance.source,
@@ -126,7 +128,7 @@ def _actions(change: Change) -> Iterable[str]:
 @lru_cache(maxsize=100)
 def _statement(counters: tuple[str, ...]) -> str:
     counts = "".join(
-        f", {name} = c.{name} + ${number}" for number, name in enumerate(counters, start=15)
+        f", {name} = c.{name} + ${number}" for number, name in enumerate(counters, start=17)
     )
     return (
         f"with clock as (update event_clock c set seq = c.seq + $2::bigint{counts}"
@@ -136,11 +138,11 @@ def _statement(counters: tuple[str, ...]) -> str:
         " lead_id text, action text, changed text[], digest text, before text, after text,"
         " salt text)),"
         " logged as (insert into event (organization_id, seq, id, at, object_type, object_id,"
-        " lead_id, action, changed, user_id, api_key_id, grant_id, on_behalf_of, request_id,"
-        " source, reason, method, path, meta, digest)"
+        " lead_id, action, changed, user_id, api_key_id, grant_id, oauth_client_id, oauth_scope,"
+        " on_behalf_of, request_id, source, reason, method, path, meta, digest)"
         " select $1::uuid, new.seq, new.id, $4::timestamptz, new.object_type, new.object_id,"
-        " new.lead_id, new.action, new.changed, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14::jsonb,"
-        " decode(new.digest, 'hex') from new),"
+        " new.lead_id, new.action, new.changed, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,"
+        " $16::jsonb, decode(new.digest, 'hex') from new),"
         " bodies as (insert into event_body (organization_id, seq, before, after, salt)"
         " select $1::uuid, new.seq, new.before::json, new.after::json, decode(new.salt, 'hex')"
         " from new)"
@@ -166,7 +168,7 @@ def _event(change: Change, action: str, number: int) -> dict[str, Any]:
     return {
         "n": number,
         "id": new_id("ev"),
-        "object_type": change.resource.event_type(),
+        "object_type": change.resource.event_type_of(row),
         "object_id": change.id,
         "lead_id": row["id"] if change.resource.noun == "lead" else row.get("lead_id"),
         "action": action,
