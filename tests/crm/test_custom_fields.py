@@ -103,6 +103,17 @@ def test_values_of_another_type_are_refused(api: Api, type: str, sent: Any, prob
     assert api.get(f"/lead/{lead['id']}/") == lead
 
 
+def test_a_mistake_of_a_nested_object_is_told_in_its_place(api: Api) -> None:
+    field = define(api, "number", kind="contact")
+    contacts = [{"name": "Ada"}, {"name": "Bo", f"custom.{field}": "many"}]
+    refused = api("POST", "/lead/", {"name": "Harbour", "contacts": contacts})
+    problem = {f"custom.{field}": "Value must be of int or float type."}
+    of_second = {"1": {"errors": [], "field-errors": problem}}
+    assert refused.status_code == 400
+    assert refused.json() == {"errors": [], "field-errors": {"contacts": {"errors": of_second}}}
+    assert api.get("/lead/")["data"] == []
+
+
 def test_fields_are_also_known_by_name(api: Api) -> None:
     field = define(api, "text", "Lead Source")
     lead = api.post("/lead/", {"custom": {"Lead Source": "fair"}})

@@ -17,6 +17,8 @@ class Change:
     known, None where there is no object. `touched` adds names to those that the event reports as
     changed, for what an object shows of others. `custom` are the custom values that were sent;
     `refits` the ids of custom fields whose stored values are to fit what the fields have become.
+    `place` leads to a new object that stands in the body of another: keys of lists, each with how
+    many come before it there.
     `announced` are further actions, of which the log says that the object went through them.
     `deletes` says that a deletion was asked for, whatever it became.
     `heir` is, for a delete, the object of the same resource to which all goes that refers to this
@@ -34,6 +36,7 @@ class Change:
         "id",
         "inner",
         "kind",
+        "place",
         "refits",
         "resource",
         "sent",
@@ -58,6 +61,7 @@ class Change:
         self.deletes = kind == "delete"
         self.heir = ""
         self.inner = False
+        self.place: tuple[tuple[str, int], ...] = ()
         self.trusted = False
 
     @classmethod

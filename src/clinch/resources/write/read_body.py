@@ -146,7 +146,10 @@ def _nested(
                 raise wrong_type("list")
             if len(entries) > field.most:
                 raise Invalid("List is too long.")
-            found += [change for changes in read_each(entries, read) for change in changes]
+            for position, changes in enumerate(read_each(entries, read)):
+                for change in changes:
+                    change.place = ((field.error_key, position), *change.place)
+                    found.append(change)
         except Invalid as error:
             problems[field.error_key] = error.problem
     return found

@@ -376,10 +376,13 @@ class Work:
             if change.kind != "create" and (change.resource.noun, change.id) not in self.rows:
                 raise NotFound(change.resource.called)
         for change in asked:
-            self._resolve_references(change)
-            self._custom.resolve(change)
-            self._files.resolve(change)
-            self._settle(change)
+            try:
+                self._resolve_references(change)
+                self._custom.resolve(change)
+                self._files.resolve(change)
+                self._settle(change)
+            except ValidationError as error:
+                raise _of_the_whole(change, error) from None
         for change in asked:
             self._keep_trees(change)
         for change in asked:
@@ -531,6 +534,13 @@ class Work:
         """Whether the write itself makes the object, or says that it changes it."""
         change = self._changes.get((resource.noun, id))
         return change is not None and (change.kind == "create" or bool(change.changed()))
+
+
+def _of_the_whole(change: Change, error: ValidationError) -> ValidationError:
+    """The mistake of a nested object as one of the object that was sent."""
+    for key, position in reversed(change.place):
+        error = ValidationError({key: {"errors": {str(position): error.body}}})
+    return error
 
 
 def _referring(ref: Ref, where: Node) -> Node:
