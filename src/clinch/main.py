@@ -24,7 +24,7 @@ from clinch.events.follower import Errand, Follower, behind, catch_up, run_erran
 from clinch.events.wake import SWEEP, Listener, Waker
 from clinch.program import CHORES, ERRANDS, FOLLOWERS, application, declarations
 from clinch.resources.store import Store
-from clinch.server.log import log_as_lines, log_failure
+from clinch.server.log import log_as_lines, log_failure, write_requests
 from clinch.vault.keys import SecretKeyError
 from clinch.vault.vault import open_vault
 
@@ -66,6 +66,7 @@ async def web() -> None:
         await app.close()
         await waker.stop()
         await database.close()
+        write_requests()
 
 
 async def worker() -> None:

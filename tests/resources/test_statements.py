@@ -78,7 +78,10 @@ class Desk:
             for route in self._routes.routes(resource)
             if (route.method, route.path) == (method, path)
         ]
-        response = await route.handler(Request(method, arguments, {}, body, self._actor, TEST))
+        request = Request(
+            "req_1", method, f"/api/v1/{path}", arguments, {}, body, self._actor, headers={}
+        )
+        response = await route.handler(request)
         assert response.status == 200
         return self._database.statements()
 

@@ -13,10 +13,9 @@ import msgspec
 
 from clinch.db.database import CredentialChanged
 from clinch.db.ids import new_request_id
-from clinch.identity.api_keys import ApiKey
 from clinch.identity.credentials import Authenticator, Unauthorized
 from clinch.identity.oauth.grants import ACCESS
-from clinch.resources.actor import Actor, OperationClass, Provenance
+from clinch.resources.actor import Actor, OperationClass
 from clinch.resources.errors import ApiError, BadRequest, Forbidden
 from clinch.server.http import (
     BAD_JSON,
@@ -31,7 +30,7 @@ from clinch.server.http import (
     text_parameters,
 )
 from clinch.server.idempotency import Idempotency
-from clinch.server.log import log, log_failure
+from clinch.server.log import log_failure, log_request
 from clinch.server.rate_limit import RateLimit
 from clinch.server.routes import Handler, Match, MethodNotAllowed, Routes
 from clinch.server.session import from_elsewhere, session_of
@@ -93,8 +92,7 @@ class Application:
             await _send(send, response, exchange)
         except Exception as error:  # it has begun, and can only be broken off
             log_failure(error, request_id=exchange.request_id)
-        log(
-            "request",
+        log_request(
             method=scope["method"],
             route=exchange.pattern,
             status=response.status,
@@ -222,19 +220,13 @@ class _Exchange:
         if "_params" in body:
             parameters = text_parameters(body.pop("_params")) | _only_tried(parameters)
         return Request(
+            self.request_id,
             method,
+            f"{self.base}{match.pattern}",
             match.arguments,
             parameters,
             body,
             self.located(actor),
-            Provenance(
-                source="api",
-                request_id=self.request_id,
-                api_key_id=_api_key_id(actor),
-                oauth_grant=actor.oauth_grant,
-                method=method,
-                path=f"{self.base}{match.pattern}/".replace("{}", "%s") % match.arguments,
-            ),
             self.http_headers,
         )
 
@@ -253,11 +245,6 @@ class _Exchange:
 def _only_tried(query: dict[str, str]) -> dict[str, str]:
     """What holds of a query that `_params` stand for: that nothing is to change."""
     return {name: value for name, value in query.items() if name == "_dry_run"}
-
-
-def _api_key_id(actor: Actor) -> str | None:
-    id = actor.tenant.credential_id
-    return id if id is not None and id.startswith(f"{ApiKey.prefix}_") else None
 
 
 def _presented(authorization: bytes) -> str:

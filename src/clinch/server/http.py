@@ -8,8 +8,10 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
+from clinch.identity.api_keys import ApiKey
 from clinch.resources.actor import Actor, Provenance
 from clinch.resources.errors import ApiError, BadRequest
+from clinch.resources.once import Attempt
 
 MAX_BODY = 1_000_000
 MAX_DEPTH = 100
@@ -62,16 +64,37 @@ def json_response(value: Any, status: int = 200) -> Response:
 
 class Request(msgspec.Struct):
     """A request whose sender is known. `parameters` are those of the query string or, where the
-    body has `_params`, those; `arguments` are the changing segments of the path; `headers` those
-    of HTTP."""
+    body has `_params`, those; `route` is the pattern of the whole path and `arguments` are the
+    segments that change in it; `headers` are those of HTTP. `attempt` is that of a request which is
+    to be done once."""
 
+    id: str
     method: str
+    route: str
     arguments: tuple[str, ...]
     parameters: dict[str, str]
     body: dict[str, Any]
     actor: Actor
-    provenance: Provenance
-    headers: Headers = msgspec.field(default_factory=dict)
+    headers: Headers
+    attempt: Attempt | None = None
+
+    @property
+    def path(self) -> str:
+        return f"{self.route}/".replace("{}", "%s") % self.arguments
+
+    @property
+    def provenance(self) -> Provenance:
+        """Where a change that the request makes comes from."""
+        credential = self.actor.tenant.credential_id or ""
+        return Provenance(
+            source="api",
+            request_id=self.id,
+            api_key_id=credential if credential.startswith(f"{ApiKey.prefix}_") else None,
+            oauth_grant=self.actor.oauth_grant,
+            method=self.method,
+            path=self.path,
+            attempt=self.attempt,
+        )
 
 
 async def receive_body(headers: Headers, receive: Receive) -> bytes:

@@ -70,7 +70,7 @@ class Idempotency:
         raise Superseded
 
     async def _attempt(self, request: Request, handler: Handler, attempt: Attempt) -> Response:
-        request.provenance = msgspec.structs.replace(request.provenance, attempt=attempt)
+        request.attempt = attempt
         tenant = Tenant(request.actor.organization_id)
         try:
             response = await handler(request)
@@ -119,5 +119,5 @@ def _key(request: Request) -> str:
 
 def _digest(request: Request) -> bytes:
     """What makes two requests the same."""
-    said = (request.provenance.method, request.provenance.path, request.parameters, request.body)
+    said = (request.method, request.path, request.parameters, request.body)
     return hashlib.sha256(msgspec.json.encode(said, order="deterministic")).digest()

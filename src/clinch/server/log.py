@@ -4,21 +4,57 @@ A request is logged by the pattern of its route, never by its path or query; bod
 statements are not logged at all.
 """
 
+import asyncio
 import logging
 import sys
+import time
 import traceback
+from collections import deque
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
-_encode = msgspec.json.Encoder().encode
+# How long the lines of requests wait for each other, in seconds. Written one by one they were a
+# fourteenth of the CPU time of a request that reads one object.
+_TOGETHER = 0.02
+
+_encode_lines = msgspec.json.Encoder().encode_lines
+_requests: deque[tuple[datetime, dict[str, Any]]] = deque()
+_due = 0.0
+"""When those that wait are written, on the monotonic clock; in the past when none do."""
 
 
 def log(event: str, **facts: Any) -> None:
     """Write one line: when, what, and the facts that belong to it."""
-    line = _encode({"at": datetime.now(UTC), "event": event, **facts})
-    sys.stderr.buffer.write(line + b"\n")
+    _write([{"at": datetime.now(UTC), "event": event, **facts}])
+
+
+def log_request(**facts: Any) -> None:
+    """Write the line of a request that the event loop has answered, together with those of others
+    in the next moment. Only a process that is killed loses what waits.
+    """
+    global _due
+    _requests.append((datetime.now(UTC), facts))
+    now = time.monotonic()
+    if now >= _due:
+        _due = now + _TOGETHER
+        asyncio.get_running_loop().call_later(_TOGETHER, write_requests)
+
+
+def write_requests() -> None:
+    """Write the lines of requests that wait."""
+    global _due
+    _due = 0.0
+    lines = []
+    while _requests:
+        at, facts = _requests.popleft()
+        lines.append({"at": at, "event": "request", **facts})
+    _write(lines)
+
+
+def _write(lines: list[dict[str, Any]]) -> None:
+    sys.stderr.buffer.write(_encode_lines(lines))
     sys.stderr.buffer.flush()
 
 

@@ -25,7 +25,7 @@ from clinch.resources.actor import OperationClass
 from clinch.resources.errors import ApiError
 from clinch.server.gateway.line import Line
 from clinch.server.http import Headers, Receive, parse_body, receive_body
-from clinch.server.log import log, log_failure
+from clinch.server.log import log_failure, log_request
 from clinch.server.rate_limit import RateLimit
 from clinch.server.routes import MethodNotAllowed, Routes
 from clinch.server.unavailable import UNAVAILABLE
@@ -183,8 +183,7 @@ class GatewayApplication:
                 await _send(send, answer, request_id)
             except Exception as error:  # it has begun, and can only be broken off
                 log_failure(error, request_id=request_id)
-        log(
-            "request",
+        log_request(
             method=scope["method"],
             route=found[0] if found else None,
             status=_HUNG_UP if line.gone else answer.status,
