@@ -144,7 +144,7 @@ def _commented_on(work: Work) -> Iterator[tuple[type[Resource], Row]]:
 def _new_thread(work: Work, resource: type[Resource], row: Row) -> str:
     thread = {
         "object_id": row["id"],
-        "object_type": resource.variant(row).event_type(),
+        "object_type": resource.event_type_of(row),
         "lead_id": row["lead_id"],
         _reference(resource).key: row["id"],
     }

@@ -61,8 +61,8 @@ class Actor:
 
     `user_id` and `role` are None for the system itself. `permissions` are the role's words, or
     None for a role that may do everything. `grant` is what a program that acts for the user was
-    allowed, by `oauth_grant`. `visibility` is None for who sees every lead. `country`
-    is the ISO code that local phone numbers are read in. `links` are the organization's.
+    allowed, by `oauth_grant`. `visibility` is None for who sees every lead. `country` is the ISO
+    code that local phone numbers are read in. `links` are the organization's.
     """
 
     tenant: Tenant

@@ -218,6 +218,7 @@ class Resource:
 
     @classmethod
     def event_type(cls) -> str:
+        """What events and addresses call an object, where that does not depend on its row."""
         return cls.path.replace("/", ".")
 
     @classmethod
@@ -228,7 +229,7 @@ class Resource:
     @classmethod
     def event_type_of(cls, row: Mapping[str, Any]) -> str:
         """What events call the object of a row."""
-        return cls.event_type()
+        return cls.variant(row).event_type()
 
     @classmethod
     def columns(cls) -> list[Column]:
@@ -240,7 +241,7 @@ class Resource:
         return list(columns.values())
 
     @classmethod
-    def variant(cls, row: dict[str, Any]) -> type["Resource"]:
+    def variant(cls, row: Mapping[str, Any]) -> type["Resource"]:
         """The resource that a row of this one's is of."""
         if not cls.variants:
             return cls
