@@ -63,10 +63,10 @@ async def web() -> None:
     try:
         await server.serve(sockets=[listening])
     finally:
+        write_requests()
         await app.close()
         await waker.stop()
         await database.close()
-        write_requests()
 
 
 async def worker() -> None:
