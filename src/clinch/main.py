@@ -59,7 +59,15 @@ async def web() -> None:
         )
     )
     listening = socket.socket(fileno=int(environ["CLINCH_LISTEN_FD"]))
-    leave_with_parent(lambda: setattr(server, "should_exit", True))
+
+    def leave(*_: object) -> None:
+        server.should_exit = True
+
+    leave_with_parent(leave)
+    # uvicorn raises a signal once more when it has served, with what handled it before: unless that
+    # is ours, the process is gone before anything is closed.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, leave)
     try:
         await server.serve(sockets=[listening])
     finally:

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,13 +38,17 @@ def lives(pid: int) -> bool:
     return state != "Z"
 
 
+def until(true: Callable[[], object]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+
+
 def kill(pid: int) -> None:
     """Kill a process and return when it has ended."""
     os.kill(pid, signal.SIGKILL)
-    deadline = time.monotonic() + PATIENCE
-    while lives(pid):
-        assert time.monotonic() < deadline
-        time.sleep(0.002)
+    until(lambda: not lives(pid))
 
 
 class Up:
@@ -75,9 +79,13 @@ class Up:
         self.facts: dict[str, Any] = json.loads(line)
         assert self.facts["pid"] == self.process.pid
 
+    def log(self) -> str:
+        """What was said on stderr."""
+        return self._notes.read_text()
+
     def notes(self) -> str:
-        """What was said on stderr, without the requests that went well."""
-        lines = self._notes.read_text().splitlines()
+        """The same without the requests."""
+        lines = self.log().splitlines()
         return "\n".join(line for line in lines if '"event":"request"' not in line)
 
     def stop(self) -> None:
@@ -330,3 +338,36 @@ def await_postgres(up: Up, but_for: int) -> None:
                 return
         time.sleep(0.01)
     raise AssertionError("PostgreSQL did not come back")
+
+
+def test_a_web_process_told_to_stop_answers_what_it_began_and_ends_in_order(up: Up) -> None:
+    web = up.child("clinch.main", "web")
+    with ThreadPoolExecutor(1) as pool:
+        with held_back(up) as waits:
+            answer = pool.submit(up.request, "POST", "/lead/", {"name": "Begun"})
+            until(waits)
+            os.kill(web, signal.SIGTERM)
+            time.sleep(0.3)  # more than a turn of its loop: it has stopped taking requests
+            assert lives(web)
+        response = answer.result(PATIENCE)
+    assert response.status_code == 200
+    until(lambda: not lives(web))
+    assert up.request("GET", f"/lead/{response.json()['id']}/").status_code == 200
+    assert "the web process has ended (exit code 0), starting it again now" in up.notes()
+    assert response.headers["x-request-id"] in up.log()
+
+
+@contextlib.contextmanager
+def held_back(up: Up) -> Iterator[Callable[[], bool]]:
+    """Writes of leads wait meanwhile; what is given says whether one does."""
+
+    with asyncio.Runner() as runner:
+        url = running_url(up.home)
+        assert url is not None
+        connection = runner.run(asyncpg.connect(url))
+        runner.run(connection.execute("begin; lock table lead in exclusive mode"))
+        waiting = "select exists (select from pg_locks where not granted)"
+        try:
+            yield lambda: bool(runner.run(connection.fetchval(waiting)))
+        finally:
+            runner.run(connection.close())
