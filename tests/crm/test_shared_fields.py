@@ -249,6 +249,9 @@ def test_a_schema_has_shared_fields_in_its_own_order(api: Api) -> None:
     shared = api.get(f"/custom_field/shared/{field}/")
     assert entry == shared | {"editable_with_roles": ["admin"], "required": False}
     listed = {"fields": [{"id": last}, {"id": field}]}
+    tried = api.put("/custom_field_schema/lead/", listed, _dry_run="true")
+    assert [entry["id"] for entry in tried["fields"]] == [last, field, first]
+    assert order("lead") == [first, field, last]
     put = api.put("/custom_field_schema/lead/", listed)
     assert [entry["id"] for entry in put["fields"]] == order("lead") == [last, field, first]
     assert order("contact") == [field, other]

@@ -48,6 +48,18 @@ def test_who_is_in_another_organization_joins_with_the_same_user(
     assert people(organization)["user_count"] == people(other)["user_count"] == 2
 
 
+def test_an_organization_names_whom_it_takes_in(organization: Organization) -> None:
+    other, email = make_organization(organization.program), address()
+    body = {"email": email, "role_id": "user", "first_name": "Nora", "last_name": "Quay"}
+    made = organization.admin.post("/membership/", body, _fields="user_id,user_full_name")
+    assert made == {"user_id": made["user_id"], "user_full_name": "Nora Quay"}
+    renamed = organization.admin.post("/membership/", body | {"first_name": "Ann"})
+    assert renamed["user_full_name"] == "Nora Quay"
+    # What the one calls somebody is nothing that the other learns.
+    there = other.admin.post("/membership/", {"email": email, "role_id": "user"})
+    assert (there["user_id"], there["user_full_name"]) == (made["user_id"], "")
+
+
 @pytest.mark.parametrize(
     ("body", "status", "problem"),
     [
@@ -57,6 +69,14 @@ def test_who_is_in_another_organization_joins_with_the_same_user(
         ({"email": "a@b.example", "role_id": "boss"}, 400, {"role": "Object does not exist."}),
         ({"email": "a@b.example", "role_id": "\0"}, 400, {"role": "Object does not exist."}),
         ({"email": "a@b.example", "role_id": 5}, 400, {"role": "Value must be of str type."}),
+        (
+            {"email": "a@b.example", "role_id": "user", "first_name": 5, "last_name": "n" * 201},
+            400,
+            {
+                "first_name": "Value must be of str type.",
+                "last_name": "The value must be no longer than 200 characters.",
+            },
+        ),
         ({"email": "a@b.example", "role_id": "admin"}, 403, None),
     ],
 )

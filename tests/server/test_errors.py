@@ -462,7 +462,9 @@ UPDATES = [
     ),
     ("/organization/{organization}/", {"currency": "EU"}, fields(currency=NO_CHOICE)),
     ("/organization/{organization}/", {"currency": "EURO"}, fields(currency=NO_CHOICE)),
+    ("/organization/{organization}/", {"currency": "ZZZ"}, fields(currency=NO_CHOICE)),
     ("/organization/{organization}/", {"currency": None}, fields(currency=NO_CHOICE)),
+    ("/organization/{organization}/", {"country": "ZZ"}, fields(country=NO_CHOICE)),
     (
         "/organization/{organization}/",
         {"country": None},

@@ -54,6 +54,15 @@ def test_what_is_sent_twice_is_done_once_and_answered_twice(api: Api) -> None:
     assert leads(api) == 1
 
 
+def test_where_to_find_what_was_made_is_answered_again(api: Api) -> None:
+    body = {"name": "North", "members": []}
+    first, second = (send(api, "a", body, "/api/v1/group/") for _ in range(2))
+    assert first.status_code == second.status_code == 201
+    assert first.headers["Location"] == f"/api/v1/group/{first.json()['id']}/"
+    assert second.headers["Location"] == first.headers["Location"]
+    assert second.headers["X-Request-Id"] != first.headers["X-Request-Id"]
+
+
 def test_another_key_does_it_again(api: Api) -> None:
     assert send(api, "a").json()["id"] != send(api, "b").json()["id"]
     assert leads(api) == 2

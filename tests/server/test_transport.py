@@ -1,6 +1,8 @@
 """How answers go over the wire."""
 
 import base64
+import contextlib
+import json
 import socket
 import struct
 import sys
@@ -36,6 +38,30 @@ def test_the_head_and_the_body_of_an_answer_come_as_one(api: Api) -> None:
             assert b"content-length: %d\r\n" % len(body) in head + b"\r\n"
             assert b'"data":[{' in body
         assert segments(connection) == ASKED
+
+
+def test_what_is_not_http_or_too_large_is_refused_by_json(program: Program) -> None:
+    for said in (b"What?\r\n\r\n", b"GET /api/v1/lead/?%s HTTP/1.1\r\n\r\n" % (b"z" * 70_000)):
+        with connect(program) as connection:
+            connection.sendall(said)
+            answer = b""
+            with contextlib.suppress(ConnectionResetError):  # it does not read to the end
+                while piece := connection.recv(65536):
+                    answer += piece
+        head, _, body = answer.partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 400 ")
+        assert b"content-type: application/json" in head
+        assert b"content-length: %d\r\n" % len(body) in head
+        assert json.loads(body) == {"error": "Invalid HTTP request received."}
+
+
+def test_an_empty_answer_says_nothing_of_a_body(api: Api) -> None:
+    group = api.post("/group/", {"name": "North", "members": []})
+    gone = api("DELETE", f"/group/{group['id']}/")
+    assert (gone.status_code, gone.content) == (204, b"")
+    assert not {"content-type", "content-length", "transfer-encoding"} & {
+        *map(str.lower, gone.headers)
+    }
 
 
 def test_an_answer_without_a_body_is_sent_and_the_connection_closed(program: Program) -> None:

@@ -225,7 +225,7 @@ class Opportunity(Restorable, path="opportunity", prefix="oppo"):
     )
     user_name = Shown(user, "name")
     value = Integer(
-        nullable=True, min=0, max=10**15, doc="In the currency's smallest unit, such as cents."
+        nullable=True, min=0, max=10**15, doc="In hundredths of the organization's currency."
     )
     value_period = Choice(*_PERIODS, default="one_time", filters=EQ_IN)
     value_currency = Computed("{organization}.currency")

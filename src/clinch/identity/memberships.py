@@ -9,25 +9,31 @@ from clinch.identity.users import Membership, NewUser, User, find_login, new_mem
 from clinch.resources.actor import Actor, Provenance
 from clinch.resources.errors import NO_OBJECT, REQUIRED, Forbidden, Invalid, ValidationError
 from clinch.resources.fields import Field
+from clinch.resources.query.read import Keys
 from clinch.resources.store import Store
 from clinch.resources.write.change import Change
 from clinch.resources.write.path import Mode, allow
 
 
 async def ensure_member(
-    store: Store, actor: Actor, body: Mapping[str, Any], provenance: Provenance, mode: Mode
+    store: Store,
+    actor: Actor,
+    body: Mapping[str, Any],
+    provenance: Provenance,
+    mode: Mode,
+    keys: Keys = None,
 ) -> bytes:
     """The JSON of the active membership of the person whose `email` the body has.
 
-    Who is new to the organization, or has left it, gets the `role_id`; who is there keeps theirs.
-    Raises ApiError.
+    Who is new to the organization gets the `first_name` and `last_name`, and the `role_id`, as does
+    who has left it; who is there keeps theirs. `keys` name the fields answered. Raises ApiError.
     """
     make = Change.create(Membership, {})
     store.writes.check(actor, [make])
-    email, role_id = _read(body, actor)
+    new = _read(body, actor)
     async with store.database.tenant(actor.tenant, commit=mode == "commit") as transaction:
-        await _check_role(transaction, actor, role_id)
-        user_id = await find_login(transaction, actor, email)
+        await _check_role(transaction, actor, new.role_id)
+        user_id = await find_login(transaction, actor, new.email)
         known = await transaction.rows(
             "select m.id, m.active from membership m"
             " where m.organization_id = $1 and m.user_id = $2",
@@ -35,28 +41,31 @@ async def ensure_member(
             user_id,
         )
         if known and known[0]["active"]:
-            return await store.reads.get(transaction, actor, Membership, known[0]["id"])
-        changes = new_member(user_id, NewUser(email, role_id=role_id))
+            return await store.reads.get(transaction, actor, Membership, known[0]["id"], keys)
+        changes = new_member(user_id, new)
         if known:
-            back = {"active": True, "role_id": role_id}
+            back = {"active": True, "role_id": new.role_id}
             changes = [Change.update(Membership, known[0]["id"], back, trusted=True)]
-        _, written = await store.writes.write_within(transaction, actor, changes, provenance)
+        _, written = await store.writes.write_within(
+            transaction, actor, changes, provenance, answer=keys
+        )
     return written[-1].body
 
 
-def _read(body: Mapping[str, Any], actor: Actor) -> tuple[str, str]:
+def _read(body: Mapping[str, Any], actor: Actor) -> NewUser:
     values, problems = {}, {}
-    fields: dict[str, Field] = {"email": User.email, "role_id": Membership.role_id}
-    for key, field in fields.items():
+    needed: dict[str, Field] = {"email": User.email, "role_id": Membership.role_id}
+    names = {"first_name": User.first_name, "last_name": User.last_name}
+    for key, field in (needed | names).items():
         try:
             values[key] = field.parse(body.get(key), actor)
-            if not values[key]:
+            if key in needed and not values[key]:
                 raise Invalid(REQUIRED)
         except Invalid as error:
             problems[field.error_key] = error.problem
     if problems:
         raise ValidationError(problems)
-    return values["email"], values["role_id"]
+    return NewUser(**values)
 
 
 async def _check_role(transaction: Transaction, actor: Actor, role_id: str) -> None:

@@ -1,11 +1,11 @@
 """Organizations: the tenants. Each has a row of its own, a clock for its log, and a public id."""
 
-import re
 import uuid
 from collections.abc import Iterable
 from typing import Any
 
 import msgspec
+import phonenumbers
 
 from clinch.db.database import Tenant, Transaction
 from clinch.db.ids import new_id
@@ -52,13 +52,24 @@ _SYMBOLS = {
     "BRL": "R$",
 }
 
+# ISO 4217's of countries, without funds and metals.
+_CURRENCIES = (
+    "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BTN BWP BYN "
+    "BZD CAD CDF CHF CLP CNY COP CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL "
+    "GHS GIP GMD GNF GTQ GYD HKD HNL HTG HUF IDR ILS INR IQD IRR ISK JMD JOD JPY KES KGS KHR KMF "
+    "KPW KRW KWD KYD KZT LAK LBP LKR LRD LSL LYD MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN "
+    "MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RUB RWF SAR SBD "
+    "SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS UAH "
+    "UGX USD UYU UZS VED VES VND VUV WST XAF XCD XCG XOF XPF YER ZAR ZMW ZWG"
+)
+
 
 class Country(Text):
-    """Two capital letters, as in ISO 3166."""
+    """Two capital letters, as in ISO 3166, of a country that has phone numbers."""
 
     def read(self, value: Any, actor: Actor) -> Any:
         value = super().read(value, actor).upper()
-        if not re.fullmatch("[A-Z]{2}", value):
+        if value not in phonenumbers.SUPPORTED_REGIONS:
             raise Invalid(NO_CHOICE)
         return value
 
@@ -68,7 +79,7 @@ class Currency(Text):
 
     def read(self, value: Any, actor: Actor) -> Any:
         value = super().read(value, actor).upper()
-        if not re.fullmatch("[A-Z]{3}", value):
+        if value not in _CURRENCIES.split():
             raise Invalid(NO_CHOICE)
         return value
 

@@ -39,14 +39,22 @@ LOST = {
 }
 
 
-def packed(status: int, kind: bytes, body: bytes) -> bytes:
-    """An answer as it is sealed."""
-    return msgspec.msgpack.encode((status, kind, body))
+class Answer(msgspec.Struct, array_like=True):
+    """What was answered: status, content type, body and the headers that belong to it alone."""
+
+    status: int
+    kind: bytes
+    body: bytes
+    headers: list[tuple[bytes, bytes]] = []  # answers that were kept before headers were have none
+
+    def packed(self) -> bytes:
+        """It as it is sealed."""
+        return msgspec.msgpack.encode(self)
 
 
 def lost_answer() -> bytes:
     """What takes the place of an answer that can be opened no more."""
-    return packed(409, b"application/json", msgspec.json.encode(LOST))
+    return Answer(409, b"application/json", msgspec.json.encode(LOST)).packed()
 
 
 ANSWERS = SealedColumn(

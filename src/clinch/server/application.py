@@ -273,12 +273,10 @@ def _error(status: int, text: str, exchange: _Exchange) -> Response:
 async def _send(send: Send, response: Response, exchange: _Exchange) -> None:
     body = response.body
     length = body.length if isinstance(body, Stream) else len(body)
-    headers = [
-        (b"content-type", response.content_type),
-        (b"content-length", b"%d" % length),
-        (b"x-request-id", exchange.request_id.encode()),
-        *response.headers,
-    ]
+    headers = [(b"x-request-id", exchange.request_id.encode()), *response.headers]
+    if response.status != 204:
+        headers.append((b"content-type", response.content_type))
+        headers.append((b"content-length", b"%d" % length))
     if response.status == 401:
         if exchange.http_headers.get(b"authorization", b"")[:7].lower() == b"bearer ":
             headers.append((b"www-authenticate", b'Bearer error="invalid_token"'))

@@ -16,12 +16,12 @@ from clinch.resources.errors import ApiError, BadRequest
 from clinch.resources.once import (
     KEPT,
     LOST,
+    Answer,
     Attempt,
     Superseded,
     begin,
     give_up,
     keep_answer,
-    packed,
 )
 from clinch.resources.store import Store
 from clinch.server.http import Request, Response, Stream
@@ -80,18 +80,16 @@ class Idempotency:
                     await give_up(transaction, attempt)
             raise
         if not isinstance(response.body, Stream):
-            sealed = self._vault.seal(
-                packed(response.status, response.content_type, response.body), attempt.place
-            )
+            answer = Answer(response.status, response.content_type, response.body, response.headers)
+            sealed = self._vault.seal(answer.packed(), attempt.place)
             async with self._database.tenant(tenant) as transaction:
                 await keep_answer(transaction, attempt, sealed)
         return response
 
     def _open(self, sealed: bytes, place: str) -> Response:
-        status, kind, body = msgspec.msgpack.decode(
-            self._vault.open(sealed, place), type=tuple[int, bytes, bytes]
-        )
-        return Response(body, status, [(b"idempotent-replayed", b"true")], kind)
+        answer = msgspec.msgpack.decode(self._vault.open(sealed, place), type=Answer)
+        headers = [*answer.headers, (b"idempotent-replayed", b"true")]
+        return Response(answer.body, answer.status, headers, answer.kind)
 
 
 async def forget_keys(store: Store, now: datetime) -> bool:
