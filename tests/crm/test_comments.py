@@ -295,6 +295,83 @@ def test_what_is_commented_on_takes_its_comments_with_it(
     assert (deleted.count("comment"), deleted.count("comment_thread")) == (3, 2)
 
 
+Taken = Callable[[Api, str], tuple[str, Callable[[], object]]]
+
+
+def done_task(api: Api, lead: str) -> tuple[str, Callable[[], object]]:
+    task = api.post("/task/", {"lead_id": lead, "text": "Call back", "date": "2026-03-01"})["id"]
+    api.put(f"/task/{task}/", {"is_complete": True})
+    [told] = api.get("/activity/task_completed/", lead_id=lead)["data"]
+    return told["id"], lambda: api.put(f"/task/{task}/", {"is_complete": False})
+
+
+def changed_lead(api: Api, lead: str) -> tuple[str, Callable[[], object]]:
+    first, second, *_ = (status["id"] for status in api.get("/status/lead/")["data"])
+    api.put(f"/lead/{lead}/", {"status_id": second})
+    [told] = api.get("/activity/status_change/lead/", lead_id=lead)["data"]
+    return told["id"], lambda: api.put(f"/lead/{lead}/", {"status_id": first})
+
+
+def changed_deal(api: Api, lead: str) -> tuple[str, Callable[[], object]]:
+    deal = api.post("/opportunity/", {"lead_id": lead})
+    other = next(
+        status["id"]
+        for status in api.get("/status/opportunity/")["data"]
+        if status["id"] != deal["status_id"]
+    )
+    path = f"/opportunity/{deal['id']}/"
+    api.put(path, {"status_id": other})
+    [told] = api.get("/activity/status_change/opportunity/", lead_id=lead)["data"]
+    return told["id"], lambda: api.put(path, {"status_id": deal["status_id"]})
+
+
+def log_mail(api: Api, lead: str) -> dict[str, Any]:
+    mail = {"lead_id": lead, "status": "sent", "subject": "Quay", "to": ["nora@quay.example"]}
+    made: dict[str, Any] = api.post("/activity/email/", mail)
+    return made
+
+
+def mail_of_a_thread(api: Api, lead: str) -> tuple[str, Callable[[], object]]:
+    mail = log_mail(api, lead)
+    return mail["id"], lambda: api.delete(f"/activity/emailthread/{mail['thread_id']}/")
+
+
+def thread_of_its_last_mail(api: Api, lead: str) -> tuple[str, Callable[[], object]]:
+    mail = log_mail(api, lead)
+    return mail["thread_id"], lambda: api.delete(f"/activity/email/{mail['id']}/")
+
+
+def thread_whose_mail_moves(api: Api, lead: str) -> tuple[str, Callable[[], object]]:
+    mail, other = log_mail(api, lead), api.post("/lead/", {"name": "Quay Works"})["id"]
+    return mail["thread_id"], lambda: api.put(f"/activity/email/{mail['id']}/", {"lead_id": other})
+
+
+@pytest.mark.parametrize(
+    "taken",
+    [
+        done_task,
+        changed_lead,
+        changed_deal,
+        mail_of_a_thread,
+        thread_of_its_last_mail,
+        thread_whose_mail_moves,
+    ],
+)
+def test_what_goes_by_itself_takes_its_comments_with_it(
+    organization: Organization, lead: str, taken: Taken
+) -> None:
+    api = organization.admin
+    about, take_back = taken(api, lead)
+    made = comment(api, about)
+    take_back()
+    assert api("GET", f"/comment/{made['id']}/").status_code == 404
+    assert api("GET", f"/comment_thread/{made['thread_id']}/").status_code == 404
+    assert api("GET", f"/activity/{about}/").status_code == 404
+    events = api.get("/event/", lead_id=lead)["data"]
+    deleted = {event["object_id"] for event in events if event["action"] == "deleted"}
+    assert {made["id"], made["thread_id"], about} <= deleted
+
+
 def test_comments_go_with_their_object_to_another_lead(api: Api, note: str, deal: str) -> None:
     other = api.post("/lead/", {"name": "Quay"})["id"]
     for path, about in (("activity/note", note), ("opportunity", deal)):

@@ -31,7 +31,7 @@ from clinch.resources.fields import (
 )
 from clinch.resources.query.tree import And, Comparison, Equal, In, Node, Or, Range
 from clinch.resources.write.change import Change
-from clinch.resources.write.load import Load
+from clinch.resources.write.load import FOR_DELETE, Load
 from clinch.resources.write.work import Work
 
 _MADE_BY_PEOPLE = ("lead", "outgoing_call")
@@ -177,7 +177,7 @@ def told_completions(work: Work, changes: list[Change]) -> Iterable[Load]:
     """The entries that tell that tasks were done, which may be taken back."""
     ids = tuple(c.id for c in changes if c.kind == "update" and c.sets(Task.is_complete))
     if ids:
-        yield Load(TaskCompleted, In(TaskCompleted.about, ids), "for update")
+        yield Load(TaskCompleted, In(TaskCompleted.about, ids), FOR_DELETE)
 
 
 def tell_completion(work: Work, changes: list[Change]) -> None:

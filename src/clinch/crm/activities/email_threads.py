@@ -99,7 +99,7 @@ def threads_of(work: Work, changes: list[Change]) -> Iterable[Load]:
     threads, mails = list[Node](), list[Node]()
     known = _known_threads(moving)
     if known:
-        threads.append(In(EmailThread.id, known))
+        yield Load(EmailThread, In(EmailThread.id, known), FOR_DELETE)  # with its last mail
         mails.append(In(thread, known))
     coming = [change.after for change in moving if change.after and not _is_draft(change.after)]
     leads = tuple(dict.fromkeys(row["lead_id"] for row in coming))
@@ -107,8 +107,9 @@ def threads_of(work: Work, changes: list[Change]) -> Iterable[Load]:
         threads.append(And((In(EmailThread.lead, leads), node)))
         mails.append(And((In(mail.fields["lead_id"], leads), Related(thread, threads[-1]))))
     if threads:
-        heads = tuple(mail.fields[key] for key in _TOLD)
         yield Load(EmailThread, threads[0], others=tuple(threads[1:]))
+    if mails:
+        heads = tuple(mail.fields[key] for key in _TOLD)
         yield Load(mail, mails[0], others=tuple(mails[1:]), fields=heads)
 
 

@@ -22,7 +22,7 @@ from clinch.resources.fields import (
 )
 from clinch.resources.query.tree import And, Equal, In, Range
 from clinch.resources.write.change import Change
-from clinch.resources.write.load import Load
+from clinch.resources.write.load import FOR_DELETE, Load
 from clinch.resources.write.work import Work
 
 FOLDED_WITHIN = timedelta(minutes=1)
@@ -144,7 +144,7 @@ def recent_changes(work: Work, history: type[Activity], of: Ref, ids: tuple[str,
     """The entries that a change of status may be told in, of the objects with these ids."""
     since = Range(history.date_created, "gte", work.now - FOLDED_WITHIN)
     by_user = Equal(history.fields["created_by"], work.actor.user_id)
-    return Load(history, And((In(of, ids), since, by_user)), "for update", "date_created")
+    return Load(history, And((In(of, ids), since, by_user)), FOR_DELETE, "date_created")
 
 
 def tell(

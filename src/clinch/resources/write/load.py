@@ -13,7 +13,7 @@ FOR_SHARE, FOR_UPDATE, FOR_DELETE = "for share", "for no key update", "for updat
 @dataclass(frozen=True, slots=True)
 class Load:
     """Rows of `resource` to read before the write: those that meet `where` or one of `others`,
-    locked or not.
+    locked or not. What may be deleted is read `FOR_DELETE`: what goes with it is read, too.
 
     Each condition is looked up by itself: where it is on other tables, `or` would read every row.
     Where `fields` are named only these are read, by column and beside the id: the rows are there to

@@ -101,13 +101,18 @@ class Work:
         return made[0]
 
     def delete(self, resource: type[Resource], id: str) -> None:
-        """Delete an object that was read, to which nothing refers that stays."""
+        """Delete an object that was read `FOR_DELETE`, and what goes with it."""
         change = self._changes.get((resource.noun, id))
         if change is None:
-            self._add(Change.delete(resource, id)).inner = True
+            change = self._add(Change.delete(resource, id))
+            change.inner = True
         else:
             change.become_delete()
             self.rows[resource.noun, id] = None
+        before = len(self.changes)
+        self._delete_followers(change)
+        for gone in (change, *self.changes[before:]):
+            self._clear_followers(gone)
 
     def also(self, sql: str, *arguments: Any) -> None:
         """Carry out a statement on reference tables with the write, ahead of its rows."""
@@ -153,7 +158,8 @@ class Work:
 
         The locks are held by now, so this sees all that others committed while they were awaited.
         """
-        await self._read(transaction, list(dict.fromkeys(self._declared("looks"))))
+        looks = self._with_followers(self._declared("looks"))
+        await self._read(transaction, list(dict.fromkeys(looks)))
 
     async def _read(self, transaction: Transaction, loads: list[Load]) -> None:
         if not loads:
@@ -174,6 +180,7 @@ class Work:
             self.found[load] = []
         for number, text in await transaction.rows(sql, *query.parameters):
             self._keep(loads[number], _decode(text))
+        self.__dict__.pop("_by_reference", None)  # there may be more by now
 
     def _keep(self, load: Load, row: Row) -> None:
         if load.fields:
@@ -204,7 +211,7 @@ class Work:
             *self._references(),
             *self._sharers(),
             *self._lookups(),
-            *self._declared("loads"),
+            *self._with_followers(self._declared("loads")),
             *definitions(self),
         ]:
             loads.setdefault(load)
@@ -297,6 +304,14 @@ class Work:
             yield Load(ref.resource, below, FOR_DELETE)
             if ref.target_deleted == "delete":
                 yield from self._cascade(ref.resource, below)
+
+    def _with_followers(self, loads: Iterable[Load]) -> Iterable[Load]:
+        """The loads, and what goes with the objects that a rule may delete."""
+        for load in loads:
+            yield load
+            if load.lock == FOR_DELETE:
+                for where in (load.where, *load.others):
+                    yield from self._cascade(load.resource, where)
 
     def _references(self) -> Iterable[Load]:
         """The other objects that the new values refer to."""
