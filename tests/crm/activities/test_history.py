@@ -74,6 +74,49 @@ def test_history_from_elsewhere_can_be_logged_without_touching_the_lead(
     assert history(api, lead, "LeadStatusChange") == []
 
 
+def test_what_clients_have_posted_stays_whatever_changes_next(
+    api: Api, lead: dict[str, Any]
+) -> None:
+    statuses = {status["label"]: status["id"] for status in api.get("/status/lead/")["data"]}
+    posted = api.post(
+        "/activity/status_change/lead/",
+        {
+            "lead_id": lead["id"],
+            "old_status_id": statuses["Qualified"],
+            "new_status_id": lead["status_id"],
+        },
+    )
+    api.put(f"/lead/{lead['id']}/", {"status": "Customer"})
+    told, kept = history(api, lead, "LeadStatusChange")
+    assert kept == posted
+    assert (told["old_status_label"], told["new_status_label"]) == ("Potential", "Customer")
+    api.put(f"/lead/{lead['id']}/", {"status": "Potential"})
+    assert history(api, lead, "LeadStatusChange") == [posted]
+
+
+def test_an_opportunity_that_comes_to_won_by_another_status_is_told_with_its_last_worth(
+    api: Api, lead: dict[str, Any]
+) -> None:
+    deal = api.post("/opportunity/", {"lead_id": lead["id"], "value": 1000, "confidence": 20})
+    path, active = f"/opportunity/{deal['id']}/", deal["pipeline_id"]
+    step = api.post(
+        "/status/opportunity/", {"label": "Demo", "type": "active", "pipeline_id": active}
+    )
+    api.put(path, {"status_id": step["id"]})
+    last = {"value": 99_900, "confidence": 100, "value_period": "annual"}
+    won = api.put(path, {"status": "Won"} | last)
+    [told] = history(api, lead, "OpportunityStatusChange")
+    assert (told["old_status_label"], told["new_status_label"]) == ("Active", "Won")
+    assert {key: told[f"opportunity_{key}"] for key in last} == last
+    assert told["opportunity_date_won"] == f"{won['date_won']}T00:00:00+00:00"
+    back = {"old_status_id": won["status_id"], "new_status_id": step["id"]}
+    posted = api.post(
+        "/activity/status_change/opportunity/",
+        back | {"lead_id": lead["id"], "opportunity_id": deal["id"]},
+    )
+    assert history(api, lead, "OpportunityStatusChange") == [posted, told]
+
+
 def test_an_opportunity_that_is_won_is_told_with_what_it_was_worth(
     api: Api, lead: dict[str, Any]
 ) -> None:

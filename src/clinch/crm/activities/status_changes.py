@@ -12,6 +12,7 @@ from clinch.crm.lead_statuses import LeadStatus
 from clinch.crm.pipelines import OpportunityStatus, Pipeline
 from clinch.resources.fields import (
     EQ,
+    Boolean,
     Choice,
     Computed,
     Date,
@@ -56,13 +57,14 @@ class LeadStatusChange(
     old_status_label = Text(max=200, packed=True)
     new_status = Ref(LeadStatus, enforced=False, packed=True)
     new_status_label = Text(max=200, packed=True)
+    automatic = Boolean(writable="internally", packed=True, shown=False)
 
 
 def describe_opportunities(work: Work, changes: list[Change]) -> None:
-    """An entry keeps what the opportunity was worth when it was made."""
+    """An entry keeps what the opportunity was worth when it came to its new status."""
     for change in changes:
         deal = work.row(work.declarations["opportunity"], change.get(OpportunityStatusChange.about))
-        if change.kind == "create" and deal is not None:
+        if change.moved(OpportunityStatusChange.new_status) and deal is not None:
             change.set(OpportunityStatusChange.opportunity_value, deal["value"])
             change.set(OpportunityStatusChange.opportunity_value_period, deal["value_period"])
             change.set(OpportunityStatusChange.opportunity_confidence, deal["confidence"])
@@ -127,6 +129,7 @@ class OpportunityStatusChange(
     day_won = Date(
         key="opportunity_day_won", nullable=True, writable="never", packed=True, shown=False
     )
+    automatic = Boolean(writable="internally", packed=True, shown=False)
 
 
 def original_status(key: Literal["id", "label"], history: type[Activity], of: Ref) -> str:
@@ -150,13 +153,18 @@ def recent_changes(work: Work, history: type[Activity], of: Ref, ids: tuple[str,
 def tell(
     work: Work, history: type[Activity], of: Ref, change: Change, body: dict[str, Any]
 ) -> None:
-    """Tell of a change of status: as an entry, or in the one that was made just before."""
+    """Tell of a change of status: as an entry, or in the one that told of the change just before.
+    What clients have posted stays as it is."""
     status = change.resource.fields["status_id"]
     old, new = change.was(status), change.get(status)
-    earlier = [row for row in work.known(history) if row[of.column] == change.id]
+    earlier = [
+        row
+        for row in work.known(history)
+        if row[of.column] == change.id and row["automatic"] and row["new_status_id"] == old
+    ]
     if not earlier:
         lead_id = change.after and change.after.get("lead_id", change.id)
-        ids = {"lead_id": lead_id, "old_status_id": old, "new_status_id": new}
+        ids = {"lead_id": lead_id, "old_status_id": old, "new_status_id": new, "automatic": True}
         work.create(history, ids | body)
     elif earlier[-1]["old_status_id"] == new:
         work.delete(history, earlier[-1]["id"])
