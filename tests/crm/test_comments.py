@@ -383,7 +383,8 @@ def test_comments_go_with_their_object_to_another_lead(api: Api, note: str, deal
     assert {"comment", "comment_thread", "activity.note", "opportunity"} <= told
 
 
-def test_a_thread_tells_of_its_comments(api: Api, note: str) -> None:
+def test_a_thread_tells_of_its_comments(organization: Organization, note: str) -> None:
+    api = organization.admin
     made = comment(api, note)
     comment(api, note)
     query = {"object_id": made["thread_id"], "object_type": "comment_thread"}
@@ -392,6 +393,10 @@ def test_a_thread_tells_of_its_comments(api: Api, note: str) -> None:
     assert {"num_comments", "updated_at"} <= set(last["changed_fields"])
     assert last["data"]["num_comments"] == 2
     assert {event["lead_id"] for event in (first, last)} == {made["lead_id"]}
+    comment(organization.member("admin"), note)  # so that what follows is an event of its own
+    api.put(f"/comment/{made['id']}/", {"body": "Well said"})
+    [edited, *_] = api.get("/event/", **query)["data"]
+    assert edited["changed_fields"] == ["updated_at"]
 
 
 def test_comments_that_meet_make_one_thread(

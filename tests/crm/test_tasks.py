@@ -131,6 +131,19 @@ def test_a_task_without_a_date_can_be_sent_back_as_it_was_read(
     assert api.put(f"/task/{task['id']}/", dated)["due_date"] == "2026-12-31"
 
 
+def test_a_task_whose_contact_has_gone_can_be_sent_back_as_it_was_read(
+    api: Api, lead: dict[str, Any]
+) -> None:
+    contact = api.post("/contact/", {"lead_id": lead["id"], "name": "Nora"})["id"]
+    call = {"_type": "outgoing_call", "lead_id": lead["id"], "contact_id": contact}
+    path = f"/task/{api.post('/task/', call)['id']}/"
+    assert api("PUT", path, {"contact_id": None}).status_code == 400
+    api.delete(f"/contact/{contact}/")
+    read = api.get(path)
+    assert read["contact_id"] is None
+    assert api.put(path, read | {"is_complete": True})["is_complete"]
+
+
 def test_a_task_loses_its_date(api: Api, lead: dict[str, Any]) -> None:
     body = {"lead_id": lead["id"], "text": "x", "date": "2026-12-31"}
     task = api.post("/task/", body)

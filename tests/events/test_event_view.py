@@ -213,6 +213,17 @@ def test_quick_changes_of_one_user_are_one_event(api: Api) -> None:
     assert api.get(f"/event/{folded['id']}/") == folded
 
 
+def test_what_shows_the_name_of_a_lead_has_not_changed_with_it(api: Api) -> None:
+    lead = api.post("/lead/", {"name": "Harbour", "contacts": [{"name": "Ada"}]})["id"]
+    api.post("/opportunity/", {"lead_id": lead})
+    api.post("/task/", {"lead_id": lead, "text": "Call"})
+    api.put(f"/lead/{lead}/", {"name": "Quay"})
+    [event, *_] = api.get("/event/", object_type="lead", lead_id=lead)["data"]
+    assert event["changed_fields"] == ["date_updated", "display_name", "name"]
+    assert set(event["previous_data"]) == set(event["changed_fields"])
+    assert event["data"]["opportunities"][0]["lead_name"] == "Quay"
+
+
 def test_a_value_that_came_back_is_still_one_that_changed(api: Api) -> None:
     lead = api.post("/lead/", {"name": "a"})
     for name in ("b", "a"):

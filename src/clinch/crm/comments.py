@@ -197,7 +197,14 @@ def touch_threads(work: Work, changes: list[Change]) -> None:
         if change.kind != "update" or change.changed():
             thread_id = change.get(Comment.thread)
             if work.row(CommentThread, thread_id) is not None:
-                work.touch(CommentThread, thread_id, "num_comments", "participating")
+                work.touch(CommentThread, thread_id, *_shown(change))
+
+
+def _shown(change: Change) -> tuple[str, ...]:
+    """What a thread shows otherwise after a change of one of its comments."""
+    if change.kind == "update" and not change.moved(Comment.is_removed):
+        return ("participating",) if change.moved(Comment.mentions) else ("updated_at",)
+    return "num_comments", "participating"
 
 
 class Comment(Audited, path="comment", prefix="comm"):

@@ -141,12 +141,16 @@ def require_parts(work: Work, changes: list[Change]) -> None:
             problems["text"] = REQUIRED
         if change.get(Task.type) == "outgoing_call" and change.get(Task.contact) is None:
             problems["contact"] = REQUIRED
-        if problems and (change.kind == "create" or set(problems) & _sent(change)):
+        if problems and (change.kind == "create" or set(problems) & _asked(change)):
             raise ValidationError(problems)
 
 
-def _sent(change: Change) -> set[str]:
-    return {field.error_key for field in Task.stored_fields if change.sets(field)}
+def _asked(change: Change) -> set[str]:
+    return {
+        field.error_key
+        for field in Task.stored_fields
+        if change.sets(field) and change.moved(field)
+    }
 
 
 def date_tasks(work: Work, changes: list[Change]) -> None:

@@ -17,6 +17,7 @@ from clinch.events.request import Cursor, EventPage
 from clinch.resources.actor import Actor, OperationClass
 from clinch.resources.declaration import Resource
 from clinch.resources.errors import Forbidden, NotFound
+from clinch.resources.fields import Children
 from clinch.resources.query.read import ReadPath
 
 PRIVATE_AFTER = timedelta(hours=1)
@@ -121,7 +122,9 @@ class _States:
         if self.resource.custom_fields is not None:
             for values in (new, old):  # the same by name, which are there by id
                 values.pop(self.resource.custom_fields.key, None)
-        moved = {key for key in new | old if new.get(key, _NULL) != old.get(key, _NULL)}
+        # Lists of other objects, which show some of this one, have changed if the log says so.
+        lists = {key for key, f in self.resource.fields.items() if isinstance(f, Children)} - told
+        moved = {key for key in new | old if new.get(key, _NULL) != old.get(key, _NULL)} - lists
         back = {name for name in told if name in self.kept or name.startswith("custom.")}
         return sorted(told | moved), {
             key: old.get(key, _NULL) for key in old | new if key in moved | back

@@ -416,11 +416,12 @@ class Work:
         problems: dict[str, Any] = {}
         for ref in change.resource.refs:
             self._resolve_lookup(change, ref, problems)
-            id = change.after.get(ref.column)
+            if self._is_as_stored(change, ref):
+                continue
             asked_for = not ref.nullable and ref.writable != "never"
-            if id is None and asked_for and ref.column in change.after:
+            if asked_for and ref.column in change.after and change.after[ref.column] is None:
                 problems.setdefault(ref.error_key, REQUIRED)
-            if self._is_as_stored(change, ref) or self._fits(change, ref):
+            if self._fits(change, ref):
                 continue
             if ref.column in change.after or not ref.nullable:
                 problems.setdefault(ref.error_key, NO_OBJECT)
