@@ -76,13 +76,18 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """The medians of the pairs at so many connections, and the lowest and highest ratio."""
+    """The medians of the pairs at so many connections, and the lowest and highest ratio.
+
+    `spread` is how many times as much CPU the reference took in one run as in another: what the
+    machine does to all that is not a ratio.
+    """
 
     connections: int
     run: Run
     ratio: float
     lowest: float
     highest: float
+    spread: float
 
 
 def measure(
@@ -93,7 +98,9 @@ def measure(
     runs = [_pair(benchmark, site, connections, seconds, n) for n in range(1, pairs + 1)]
     ratios = [run.ratio for run in runs]
     middle = Run(*(median(getattr(run, name) for run in runs) for name in Run.__slots__))
-    return Figures(connections, middle, median(ratios), min(ratios), max(ratios))
+    pace = [run.reference_us for run in runs]
+    spread = max(pace) / min(pace)
+    return Figures(connections, middle, median(ratios), min(ratios), max(ratios), spread)
 
 
 _runs = 0

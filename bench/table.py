@@ -104,6 +104,12 @@ class Results:
         if self.others is not None:
             quiet = "" if self.others < QUIET else ": measure again when they rest"
             lines += ["", f"Other programs had {self.others:.0%} of the CPUs meanwhile{quiet}."]
+        if self.figures:
+            spread = max(figures.spread for _, figures in self.figures)
+            lines.append(
+                f"The reference took up to {spread:.2f} times the CPU time of another run of it: so"
+                " may all that is not a ratio."
+            )
         return "\n".join(lines)
 
     def document(self) -> dict[str, Any]:
@@ -116,6 +122,7 @@ class Results:
                     **{name: getattr(figures.run, name) for name in figures.run.__slots__},
                     "ratio": figures.ratio,
                     "ratio_range": [figures.lowest, figures.highest],
+                    "reference_spread": figures.spread,
                 }
                 for benchmark, figures in self.figures
             ],
