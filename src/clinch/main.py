@@ -15,6 +15,8 @@ from datetime import UTC, datetime
 from os import environ
 from typing import Any
 
+import asyncpg
+
 from clinch.cli.sealed import CannotOpenDatabase, check_keys
 from clinch.db.database import Database
 from clinch.db.home import default_home
@@ -29,6 +31,16 @@ from clinch.vault.keys import SecretKeyError
 from clinch.vault.vault import open_vault
 
 _CONNECTIONS = 8
+
+_UNREACHABLE = (
+    ConnectionError,
+    TimeoutError,
+    socket.gaierror,
+    asyncpg.CannotConnectNowError,
+    asyncpg.ClientConfigurationError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+)
 
 
 async def web() -> None:
@@ -206,6 +218,13 @@ def main(name: str, *arguments: str) -> int:
         return run(PROCESSES[name](*arguments)) or 0
     except (MigrationError, SecretKeyError, CannotOpenDatabase) as error:
         print(f"clinch: {error}", file=sys.stderr)
+        return 1
+    except asyncpg.UndefinedTableError:
+        print("clinch: the database is not up to date: run `clinch migrate`", file=sys.stderr)
+        return 1
+    except _UNREACHABLE as error:
+        place = "the database at CLINCH_DATABASE_URL"
+        print(f"clinch: {place} cannot be used: {error}".splitlines()[0], file=sys.stderr)
         return 1
     except Exception as error:
         log_failure(error, process=name)

@@ -60,8 +60,7 @@ def test_the_second_is_told_who_holds_it(tmp_path: Path) -> None:
             assert caught.value.pid == process.pid
             assert caught.value.url == "http://127.0.0.1:8080"
             assert str(caught.value) == (
-                f"clinch is already running on {tmp_path} "
-                f"(pid {process.pid}, http://127.0.0.1:8080)"
+                f"already running on {tmp_path} (pid {process.pid}, http://127.0.0.1:8080)"
             )
         finally:
             process.send_signal(signal.SIGKILL)
@@ -77,7 +76,7 @@ def test_a_holder_who_has_not_said_his_name_yet(tmp_path: Path) -> None:
         (tmp_path / "lock").write_text('{"pid": 1')
         with pytest.raises(HomeHeld) as caught, HomeLock(tmp_path):
             pass
-    assert str(caught.value) == f"clinch is already running on {tmp_path}"
+    assert str(caught.value) == f"already running on {tmp_path}"
 
 
 def test_children_do_not_hold_it_on(tmp_path: Path) -> None:

@@ -11,12 +11,18 @@ from typing import Any
 
 from clinch.db.embedded import EmbeddedError, EmbeddedPostgres, running_url
 from clinch.db.home import HomeError, HomeLock, default_home, running_at
+from clinch.outbound.guard import SettingError, read_origin
 from clinch.vault.keys import SecretKeyError, ensure_keys
 
 
 def administer(command: str, arguments: dict[str, Any]) -> int:
     """Run the command in a process of its own that has the database; its exit code."""
     home = Path(arguments["home"]) if arguments["home"] else default_home()
+    try:
+        read_origin(os.environ.get("CLINCH_PUBLIC_URL", ""))
+    except SettingError as error:
+        print(f"clinch: CLINCH_PUBLIC_URL: {error}", file=sys.stderr)
+        return 2
     try:
         with _database(arguments["database_url"], home) as (url, ours):
             public_url = os.environ.get("CLINCH_PUBLIC_URL") or running_at(home) or ""

@@ -150,9 +150,14 @@ async def key_create(store: Store, arguments: Arguments) -> int:
 
 async def key_list(store: Store, arguments: Arguments) -> int:
     system = await _organization(store, arguments)
+    keys: list[dict[str, Any]] = []
+    more = True
     async with store.reading(system) as transaction:
-        page = await store.reads.page(transaction, system, ApiKey, Page(limit=ApiKey.max_limit))
-    keys = json.loads(page)["data"]
+        while more:
+            asked = Page(limit=ApiKey.max_limit, skip=len(keys))
+            page = json.loads(await store.reads.page(transaction, system, ApiKey, asked))
+            keys += page["data"]
+            more = page["has_more"]
     if arguments["json"]:
         print(json.dumps(keys))
     elif not keys:
@@ -348,16 +353,28 @@ async def vault_forget(store: Store, arguments: Arguments) -> int:
 
 
 async def sample(store: Store, arguments: Arguments) -> int:
-    """Make the sample organization unless it is there; its keys are kept in the home."""
+    """Make the sample organization unless it is there; its keys are kept in the home.
+
+    One whose making was broken off is made anew.
+    """
     path = Path(arguments["home"]) / SAMPLE_FILE
     if path.exists():
         known = json.loads(path.read_text())
-        if await find_organization(store, known["organization_id"]) is not None:
+        found = await find_organization(store, known["organization_id"])
+        if found is not None and "api_key" in known:
             return 0
-    made = await create_sample(store)
-    path.touch(mode=0o600)
-    path.write_text(json.dumps(made))
+        if found is not None:
+            await delete_organization(store, found.organization_id)
+    _keep(path, await create_sample(store, begun=lambda id: _keep(path, {"organization_id": id})))
     return 0
+
+
+def _keep(path: Path, facts: dict[str, Any]) -> None:
+    """Write them so that the file is whole whenever the program is killed."""
+    part = path.with_suffix(".part")
+    part.touch(mode=0o600)
+    part.write_text(json.dumps(facts))
+    part.replace(path)
 
 
 async def doctor(store: Store, arguments: Arguments) -> int:

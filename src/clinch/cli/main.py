@@ -41,8 +41,19 @@ def _administer(command: str) -> Callable[[dict[str, Any]], int]:
     return run
 
 
+def _folder(text: str) -> str:
+    """A folder as processes that run elsewhere find it."""
+    return os.path.abspath(os.path.expanduser(text))
+
+
 def _where(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--home", metavar="DIR", default=os.environ.get("CLINCH_HOME"))
+    parser.add_argument(
+        "--home",
+        metavar="DIR",
+        type=_folder,
+        default=os.environ.get("CLINCH_HOME") or None,
+        help="the folder of this installation",
+    )
     parser.add_argument(
         "--database-url",
         metavar="URL",
@@ -322,27 +333,40 @@ def main(argv: list[str] | None = None) -> int:
             return command.run(vars(parser.parse_args(words[length:])))
     if gateway.find(words) is not None:
         return gateway.main(words)
-    known = not words or words[0] in ("--help", "-h", "help")
-    print(_help(words), file=sys.stdout if known else sys.stderr)
-    return 0 if known else 2
+    asked = words[-1:] in ([], ["--help"], ["-h"], ["help"])
+    text = _help(words[:-1] if asked else words[:1])
+    if asked and text is not None:
+        print(text)
+        return 0
+    wrong = " ".join(word for word in words[:2] if not word.startswith("-"))
+    print(f"clinch: there is no command {wrong!r}\n\n{text or _help([])}", file=sys.stderr)
+    return 2
 
 
-def _help(words: list[str]) -> str:
-    lines = []
+def _help(group: list[str]) -> str | None:
+    """The commands whose first words these are, all for none; None where there are none."""
     shown = [(command.words, command.summary) for command in COMMANDS]
     own = {words for words, _ in shown}
     gateway_shown = [
         (one.words, one.summary) for one in gateway.COMMANDS if one.summary and one.words not in own
     ]
-    if words and words[0] not in ("--help", "-h", "help"):
-        lines.append(f"clinch: there is no command {words[0]!r}\n")
-    lines.append("usage: clinch COMMAND [OPTION ...]\n")
+    if group:
+        shown, gateway_shown = (
+            [(name, summary) for name, summary in part if name.split()[: len(group)] == group]
+            for part in (shown, gateway_shown)
+        )
+    else:
+        shown.append(("--version", "print the version"))
+    if not shown and not gateway_shown:
+        return None
+    lines = [f"usage: {' '.join(['clinch', *group])} COMMAND [OPTION ...]"]
     width = max(len(name) for name, _ in shown + gateway_shown) + 2
-    lines.append("The server:")
-    lines += [f"  {name:{width}}{summary}" for name, summary in shown]
-    lines.append(f"  {'--version':{width}}print the version")
-    lines.append("\nThe gateway (these are the commands of `membrane` too):")
-    lines += [f"  {name:{width}}{summary}" for name, summary in gateway_shown]
+    for title, part in (
+        ("The server:", shown),
+        ("The gateway (these are the commands of `membrane` too):", gateway_shown),
+    ):
+        if part:
+            lines += ["", title, *(f"  {name:{width}}{summary}" for name, summary in part)]
     lines.append("\nclinch COMMAND --help tells more of a command.")
     return "\n".join(lines)
 

@@ -97,7 +97,7 @@ def run(
     except KeyboardInterrupt:
         return 0
     except (HomeError, EmbeddedError, ProcessError, SecretKeyError) as error:
-        progress.note(str(error).removeprefix("clinch is "))
+        progress.note(str(error))
         return 1
     return 0
 

@@ -11,8 +11,19 @@ from clinch.cli.processes import Commands, Settings, run
 from clinch.db.home import default_home
 from clinch.outbound.guard import VARIABLE, SettingError, read_allowed, read_origin
 
+
+def _read_rate(text: str) -> None:
+    if text and not (text.isascii() and text.isdigit() and int(text)):
+        raise SettingError(f"{text!r} is no number of requests a second, such as 1000")
+
+
 # What a web process reads of its settings, looked at before any is started.
-_READ = {VARIABLE: read_allowed, "CLINCH_APP_CLOSE_URL": read_origin}
+_READ = {
+    VARIABLE: read_allowed,
+    "CLINCH_APP_CLOSE_URL": read_origin,
+    "CLINCH_PUBLIC_URL": read_origin,
+    "CLINCH_RATE_LIMIT": _read_rate,
+}
 
 
 def up(arguments: dict[str, Any]) -> int:

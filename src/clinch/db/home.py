@@ -20,7 +20,7 @@ class HomeHeld(HomeError):
         self.home, self.pid, self.url = home, pid, url
         known = [f"pid {pid}"] * (pid is not None) + [str(url)] * (url is not None)
         who = f" ({', '.join(known)})" if known else ""
-        super().__init__(f"clinch is already running on {home}{who}")
+        super().__init__(f"already running on {home}{who}")
 
 
 def default_home() -> Path:

@@ -105,19 +105,6 @@ class ConnectionDefunct(ConnectionFailed):
     key = "connection_is_defunct"
 
 
-class AccessTokenExpired(ConnectionFailed):
-    """The app says that the access token is over."""
-
-    key = "access_token_expired"
-
-
-class AppRateLimited(ConnectionFailed):
-    """The app wants fewer requests."""
-
-    status = 429
-    key = "rate_limit_exceeded"
-
-
 class ActionFailed(GatewayError):
     """An action was run and did not come to its end."""
 

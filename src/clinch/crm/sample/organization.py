@@ -1,7 +1,7 @@
 """Making the sample: its people and settings, then its companies, deals and history."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from random import Random
 from typing import Any
 
@@ -41,8 +41,10 @@ COLLEAGUES = (
 FROM_SAMPLE = Provenance(source="sample")
 
 
-async def create_sample(store: Store, leads: int = LEADS) -> dict[str, Any]:
-    """Make the sample organization; how to get in.
+async def create_sample(
+    store: Store, leads: int = LEADS, begun: Callable[[str], object] = lambda _: None
+) -> dict[str, Any]:
+    """Make the sample organization; how to get in. `begun` is told its id before it is filled.
 
     The words are `organization_id`, its admin's `api_key`, a `password` for everybody, and
     `logins`, the address of each role.
@@ -50,6 +52,7 @@ async def create_sample(store: Store, leads: int = LEADS) -> dict[str, Any]:
     password = new_secret()[:12]
     settings = [*first_statuses(), *_pipelines()]
     system = await create_organization(store, NAME, FROM_SAMPLE, settings)
+    begun(system.organization)
     users = [
         await create_user(
             store,

@@ -24,8 +24,6 @@ from clinch.vault.vault import CannotOpen, KeyMissing
 
 KEPT = timedelta(days=14)
 PREFIX = "run"
-# More of a body than this helps nobody who looks for a mistake.
-_LONGEST_BODY = 65_536
 _SWEPT = 1000
 
 Status = Literal["success", "error"]
@@ -92,19 +90,6 @@ class RunPage:
 
     items: list[Run]
     cursor: str | None
-
-
-def readable(body: bytes | None) -> str | None:
-    """A body as a record quotes it: its beginning, if it is a text."""
-    if not body:
-        return None
-    try:
-        text = body[:_LONGEST_BODY].decode(
-            "utf-8", "strict" if len(body) <= _LONGEST_BODY else "ignore"
-        )
-    except UnicodeDecodeError:
-        return f"({len(body)} bytes)"
-    return text if len(body) <= _LONGEST_BODY else f"{text}… ({len(body)} bytes)"
 
 
 class RunLog:
