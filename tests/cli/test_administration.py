@@ -203,6 +203,7 @@ def test_what_cannot_be_done_says_why(organization: Organization) -> None:
         ("user invite", {"email": "a@b.example", "role": "user"}, nowhere, "set CLINCH_PUBLIC_URL"),
         ("user invite", {"email": "a@b.example", "role": "owner"}, None, "there is no role owner"),
         ("user invite", {"email": person.email, "role": "user"}, None, "belongs to the"),
+        ("user invite", {"email": "a@", "role": "user"}, None, "^email: Invalid email address.$"),
     ):
         with pytest.raises(CommandError, match=why):
             command(organization, words, store, **arguments)

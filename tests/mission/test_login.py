@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mission.machine import Shell, User, code_of
+from mission.machine import Machine, Shell, User, code_of
 from promises import promise
 from server.oauth.browser import Browser
 
@@ -128,6 +128,17 @@ def test_the_tenant_is_chosen_on_the_page(shell: Shell, browse: Browse) -> None:
     assert done["workspaceKey"] == made
     refused = shell.json("membrane status --json --workspaceKey=orga_other", 1)
     assert refused["error"] == "other_workspace"
+
+
+def test_a_given_token_is_a_login_too(shell: Shell, machine: Machine, person: User) -> None:
+    shell.json("membrane status --json", 1)
+    given = shell.of(MEMBRANE_TOKEN=machine.key(person))
+    told = given.json("membrane status --json")
+    assert (told["loggedIn"], told["kind"]) == (True, "token")
+    assert told["workspaceKey"] == told["self"]["workspaceKey"] == machine.organization
+    assert given.run("membrane status").out.endswith(f" at {machine.url}\n")
+    refused = shell.of(MEMBRANE_TOKEN="api_none.x").json("membrane status --json", 1)
+    assert refused["status"] == 401
 
 
 @promise(PART, "Without `--tenant` the login is the person's, and each command has a token for its"

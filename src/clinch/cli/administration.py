@@ -533,8 +533,15 @@ async def administer(store: Store, command: str, arguments: Arguments) -> int:
     try:
         return await COMMANDS[command](store, arguments)
     except ApiError as error:
-        raise CommandError(json.dumps(error.body)) from None
+        raise CommandError(_in_words(error.body)) from None
     except GatewayError as error:
         raise CommandError(error.message) from None
     except OAuthError as error:
         raise CommandError(error.description) from None
+
+
+def _in_words(body: dict[str, Any]) -> str:
+    """A refusal of the API as a person reads it."""
+    fields = body.get("field-errors", {}).items()
+    parts = [*body.get("errors", ()), *(f"{name}: {problem}" for name, problem in fields)]
+    return " ".join(map(str, parts)) or str(body.get("error", body))

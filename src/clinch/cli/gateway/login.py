@@ -75,7 +75,8 @@ def complete(arguments: dict[str, Any]) -> Result:
 def status(arguments: dict[str, Any]) -> Result:
     """Who is logged in, and where."""
     session = Session(arguments)
-    stored = session.login()
+    told = session.json("GET", "/self")
+    stored = session.login() if session.by_login else told | {"kind": "token"}
     document = {
         "apiUri": session.server.uri,
         "loggedIn": True,
@@ -83,9 +84,10 @@ def status(arguments: dict[str, Any]) -> Result:
         "email": stored.get("email"),
         "workspaceKey": session.workspace or stored.get("workspaceKey"),
         "tenantKey": session.tenant or stored.get("tenantKey"),
-        "self": session.json("GET", "/self"),
+        "self": told,
     }
-    return Result(document, f"{document['email']} at {document['apiUri']}")
+    who = document["email"] or stored.get("name") or "a token"
+    return Result(document, f"{who} at {document['apiUri']}")
 
 
 def logout(arguments: dict[str, Any]) -> Result:

@@ -32,7 +32,8 @@ class Session:
         self.workspace = arguments["workspaceKey"] or self._setting("workspaceKey", "WORKSPACE_KEY")
         self.tenant = arguments["tenantKey"] or self._setting("tenantKey", "TENANT_KEY")
         self._token: str | None = None
-        self._is_stored = False
+        self.by_login = False
+        """Whether what was asked last was asked with the stored login, not with a given token."""
 
     def login(self) -> dict[str, Any]:
         """The stored login to this server; raises Failure where there is none."""
@@ -92,7 +93,7 @@ class Session:
             self._token = workspace_token(self.workspace, secret, self.tenant)
         else:
             self._token = self._of_login()
-            self._is_stored = True
+            self.by_login = True
         return self._token
 
     def _of_login(self) -> str:
@@ -134,7 +135,7 @@ class Session:
     def _renew(self, token: str) -> bool:
         """Whether there may be another token than the one that was refused. Who asks at the same
         time may have renewed it already; then that one is tried."""
-        if not self._is_stored:
+        if not self.by_login:
             return False
         self._token = None
         with self.store.lock():
