@@ -151,6 +151,7 @@ def test_a_database_that_is_not_there_is_told_in_a_line(url: str, why: str) -> N
         (["user", "--help"], 0, ["usage: clinch user COMMAND", "  user invite "]),
         (["action", "help"], 0, ["usage: clinch action COMMAND", "  action run "]),
         (["user", "rename"], 2, ["no command 'user rename'", "  user invite "]),
+        (["--sell"], 2, ["no command '--sell'", "  organization create "]),
         (["sell", "--help"], 2, ["no command 'sell'", "  organization create "]),
     ],
 )
@@ -161,7 +162,7 @@ def test_help_is_of_what_was_asked_for(
     said = capsys.readouterr()
     text = said.err if code else said.out
     assert all(part in text for part in told)
-    assert ("  key create " in text) == (not words or words[0] == "sell")
+    assert ("  key create " in text) == (not words or "sell" in words[0])
 
 
 @pytest.mark.parametrize(

@@ -338,7 +338,7 @@ def main(argv: list[str] | None = None) -> int:
     if asked and text is not None:
         print(text)
         return 0
-    wrong = " ".join(word for word in words[:2] if not word.startswith("-"))
+    wrong = " ".join(words[:1] + [word for word in words[1:2] if not word.startswith("-")])
     print(f"clinch: there is no command {wrong!r}\n\n{text or _help([])}", file=sys.stderr)
     return 2
 
