@@ -14,7 +14,7 @@ from clinch.crm.field_schemas import (
 from clinch.resources.errors import ApiError, NotFound
 from clinch.resources.store import Store
 from clinch.resources.write.change import Change
-from clinch.resources.write.order import in_order, listed_ids
+from clinch.resources.write.order import listed_ids
 from clinch.resources.write.path import allow
 from clinch.server.http import Request, Response, json_response
 from clinch.server.resource_routes import read_mode
@@ -58,13 +58,15 @@ def custom_field_schema_routes(store: Store) -> list[Route]:
         return json_response(await _schema(store, request))
 
     async def put(request: Request) -> Response:
-        changes, mode = await _changes(store, request), read_mode(request)
-        await store.write(request.actor, changes, request.provenance, mode=mode, answer=False)
+        changes = await _changes(store, request)
+        await store.write(
+            request.actor, changes, request.provenance, mode=read_mode(request), answer=False
+        )
         schema = await _schema(store, request)
-        if mode == "dry_run":
-            fields = {field["id"]: field for field in schema["fields"]}
-            listed = listed_ids(request.body, "fields") or []
-            schema["fields"] = [fields[id] for id in in_order(listed, list(fields), "fields")]
+        # So they are by now, unless it was only tried.
+        listed = list(dict.fromkeys(listed_ids(request.body, "fields") or ()))
+        places = {id: place for place, id in enumerate(listed)}
+        schema["fields"].sort(key=lambda field: places.get(field["id"], len(places)))
         return json_response(schema)
 
     of_objects, of_type = "custom_field_schema/{}", "custom_field_schema/{}/{}"
