@@ -20,7 +20,7 @@ import asyncpg
 from clinch.cli.sealed import CannotOpenDatabase, check_keys
 from clinch.db.database import Database
 from clinch.db.home import default_home
-from clinch.db.migrations import MigrationError, migrate
+from clinch.db.migrations import MigrationError, check_migrated, migrate
 from clinch.events.chore import Chore
 from clinch.events.follower import Errand, Follower, behind, catch_up, run_errand
 from clinch.events.wake import SWEEP, Listener, Waker
@@ -56,7 +56,7 @@ async def web() -> None:
     waker.start()
     store = Store(database, declarations(environ["CLINCH_PUBLIC_URL"]), lambda _: waker.note())
     vault = open_vault(default_home())
-    app = application(store, vault, int(environ.get("CLINCH_RATE_LIMIT", "1000")))
+    app = application(store, vault, int(environ.get("CLINCH_RATE_LIMIT") or "1000"))
     memory.settle_what_lasts()
     server = uvicorn.Server(
         uvicorn.Config(
@@ -179,17 +179,22 @@ async def prepare(organization: str = "") -> int:
         await database.close()
     if organization != "sample":
         return 0
-    return await administration("sample", json.dumps({"home": environ["CLINCH_HOME"]}))
+    return await _administer("sample", {"home": environ["CLINCH_HOME"]})
 
 
 async def administration(command: str, arguments: str) -> int:
     """Run one of the commands that work on the database; `arguments` are a JSON object."""
+    await check_migrated(environ["CLINCH_DATABASE_URL"])
+    return await _administer(command, json.loads(arguments))
+
+
+async def _administer(command: str, arguments: dict[str, Any]) -> int:
     from clinch.cli.administration import CommandError, administer  # of no use to the others
 
     database = Database(environ["CLINCH_DATABASE_URL"], 2)
     try:
         store = Store(database, declarations(environ.get("CLINCH_PUBLIC_URL", "").rstrip("/")))
-        return await administer(store, command, json.loads(arguments))
+        return await administer(store, command, arguments)
     except CommandError as error:
         print(f"clinch: {error}", file=sys.stderr)
         return 1
@@ -218,9 +223,6 @@ def main(name: str, *arguments: str) -> int:
         return run(PROCESSES[name](*arguments)) or 0
     except (MigrationError, SecretKeyError, CannotOpenDatabase) as error:
         print(f"clinch: {error}", file=sys.stderr)
-        return 1
-    except asyncpg.UndefinedTableError:
-        print("clinch: the database is not up to date: run `clinch migrate`", file=sys.stderr)
         return 1
     except _UNREACHABLE as error:
         place = "the database at CLINCH_DATABASE_URL"

@@ -1,9 +1,6 @@
 """The commands that let people in: what they print, and whom they reach."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +9,6 @@ from harness import TEST, Api, Organization, make_organization
 from identity.people import Person, login_rows, make_person, new_address, turn_on
 
 from clinch.cli.administration import SAMPLE_FILE, CommandError, administer
-from clinch.cli.main import main
-from clinch.cli.processes import Settings
 from clinch.crm.sample.organization import create_sample
 from clinch.identity.api_keys import create_key
 from clinch.identity.organizations import find_organization
@@ -121,77 +116,6 @@ def test_a_sample_whose_making_was_broken_off_is_made_anew(
     assert Api(program, made["api_key"], "").get("/lead/")["total_results"] == 300
     assert sample.stat().st_mode & 0o777 == 0o600
     assert list(tmp_path.iterdir()) == [sample]
-
-
-@pytest.mark.parametrize(
-    ("url", "why"),
-    [
-        ("postgresql://crm:harbour-secret@127.0.0.1:1/crm", "Connection refused"),
-        ("harbour-secret", "invalid DSN"),
-    ],
-)
-def test_a_database_that_is_not_there_is_told_in_a_line(url: str, why: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "clinch.main", "migrate"],
-        env=os.environ | {"CLINCH_DATABASE_URL": url},
-        capture_output=True,
-        text=True,
-    )
-    [line] = done.stderr.splitlines()
-    assert done.returncode == 1
-    assert line.startswith("clinch: the database at CLINCH_DATABASE_URL cannot be used: ")
-    assert why in line
-    assert "harbour-secret" not in line
-
-
-@pytest.mark.parametrize(
-    ("words", "code", "told"),
-    [
-        ([], 0, ["  up ", "  organization create ", "  action run ", "  --version "]),
-        (["user", "--help"], 0, ["usage: clinch user COMMAND", "  user invite "]),
-        (["action", "help"], 0, ["usage: clinch action COMMAND", "  action run "]),
-        (["user", "rename"], 2, ["no command 'user rename'", "  user invite "]),
-        (["--sell"], 2, ["no command '--sell'", "  organization create "]),
-        (["sell", "--help"], 2, ["no command 'sell'", "  organization create "]),
-    ],
-)
-def test_help_is_of_what_was_asked_for(
-    words: list[str], code: int, told: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(words) == code
-    said = capsys.readouterr()
-    text = said.err if code else said.out
-    assert all(part in text for part in told)
-    assert ("  key create " in text) == (not words or "sell" in words[0])
-
-
-@pytest.mark.parametrize(
-    ("name", "text"), [("CLINCH_PUBLIC_URL", "crm.example"), ("CLINCH_RATE_LIMIT", "0")]
-)
-def test_a_setting_that_cannot_be_meant_is_named(
-    name: str, text: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv(name, text)
-    assert main(["up"]) == 2
-    # A server of an earlier test may still write a line of its log.
-    assert f"clinch: {name}: {text!r} is no " in capsys.readouterr().err
-
-
-def test_a_home_is_found_from_wherever_it_was_named(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    homes = list[Path]()
-
-    def run(settings: Settings, *_: object) -> int:
-        homes.append(settings.home)
-        return 0
-
-    monkeypatch.setattr("clinch.cli.up.run", run)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("HOME", "/home/ada")
-    monkeypatch.setenv("CLINCH_HOME", "~/crm")
-    assert main(["up"]) == main(["up", "--home", "here"]) == 0
-    assert homes == [Path("/home/ada/crm"), tmp_path / "here"]
 
 
 def test_what_cannot_be_done_says_why(organization: Organization) -> None:

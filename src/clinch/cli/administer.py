@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from clinch.cli.settings import check_settings
 from clinch.db.embedded import EmbeddedError, EmbeddedPostgres, running_url
 from clinch.db.home import HomeError, HomeLock, default_home, running_at
-from clinch.outbound.guard import SettingError, read_origin
+from clinch.outbound.guard import SettingError
 from clinch.vault.keys import SecretKeyError, ensure_keys
 
 
@@ -19,11 +20,7 @@ def administer(command: str, arguments: dict[str, Any]) -> int:
     """Run the command in a process of its own that has the database; its exit code."""
     home = Path(arguments["home"]) if arguments["home"] else default_home()
     try:
-        read_origin(os.environ.get("CLINCH_PUBLIC_URL", ""))
-    except SettingError as error:
-        print(f"clinch: CLINCH_PUBLIC_URL: {error}", file=sys.stderr)
-        return 2
-    try:
+        check_settings()
         with _database(arguments["database_url"], home) as (url, ours):
             public_url = os.environ.get("CLINCH_PUBLIC_URL") or running_at(home) or ""
             environment = os.environ | {
@@ -37,7 +34,7 @@ def administer(command: str, arguments: dict[str, Any]) -> int:
                     return code
             told = json.dumps(arguments | {"home": str(home)})
             return _run(["administer", command, told], environment)
-    except (HomeError, EmbeddedError, SecretKeyError) as error:
+    except (SettingError, HomeError, EmbeddedError, SecretKeyError) as error:
         print(f"clinch: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

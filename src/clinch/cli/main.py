@@ -51,8 +51,7 @@ def _where(parser: argparse.ArgumentParser) -> None:
         "--home",
         metavar="DIR",
         type=_folder,
-        default=os.environ.get("CLINCH_HOME") or None,
-        help="the folder of this installation",
+        help="the folder of this installation, instead of CLINCH_HOME",
     )
     parser.add_argument(
         "--database-url",

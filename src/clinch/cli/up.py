@@ -8,22 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from clinch.cli.processes import Commands, Settings, run
+from clinch.cli.settings import check_settings
 from clinch.db.home import default_home
-from clinch.outbound.guard import VARIABLE, SettingError, read_allowed, read_origin
-
-
-def _read_rate(text: str) -> None:
-    if text and not (text.isascii() and text.isdigit() and int(text)):
-        raise SettingError(f"{text!r} is no number of requests a second, such as 1000")
-
-
-# What a web process reads of its settings, looked at before any is started.
-_READ = {
-    VARIABLE: read_allowed,
-    "CLINCH_APP_CLOSE_URL": read_origin,
-    "CLINCH_PUBLIC_URL": read_origin,
-    "CLINCH_RATE_LIMIT": _read_rate,
-}
+from clinch.outbound.guard import SettingError
 
 
 def up(arguments: dict[str, Any]) -> int:
@@ -35,12 +22,11 @@ def up(arguments: dict[str, Any]) -> int:
             file=sys.stderr,
         )
         return 2
-    for name, read in _READ.items():
-        try:
-            read(os.environ.get(name, ""))
-        except SettingError as error:
-            print(f"clinch: {name}: {error}", file=sys.stderr)
-            return 2
+    try:
+        check_settings()
+    except SettingError as error:
+        print(f"clinch: {error}", file=sys.stderr)
+        return 2
     home = Path(arguments["home"]) if arguments["home"] else default_home()
     settings = Settings(
         home=home,

@@ -81,6 +81,8 @@ async def migrate(
     connection = await asyncpg.connect(url)
     try:
         await connection.execute("select pg_advisory_lock($1::bigint)", _LOCK)
+        if not await _is_begun(connection):
+            await connection.execute(SCHEMA_MIGRATION.ddl()[0])
         pending = await _pending(connection, wanted)
         for migration in pending:
             on_step(f"migration {migration.number:04} {migration.name.replace('_', ' ')}")
@@ -92,6 +94,16 @@ async def migrate(
             f"the database user {user} may not do that ({error.message}); an administrator can help"
             f" once with: create role clinch_app nologin; grant clinch_app to {user};"
         ) from None
+    finally:
+        await connection.close()
+
+
+async def check_migrated(url: str) -> None:
+    """Raise MigrationError unless the database at `url` is one for this program."""
+    connection = await asyncpg.connect(url)
+    try:
+        if not await _is_begun(connection) or await _pending(connection, migrations()):
+            raise MigrationError("the database is not up to date: run `clinch migrate`")
     finally:
         await connection.close()
 
@@ -110,10 +122,11 @@ async def _apply(connection: asyncpg.Connection, migration: Migration) -> None:
         )
 
 
+async def _is_begun(connection: asyncpg.Connection) -> bool:
+    return bool(await connection.fetchval("select to_regclass('schema_migration') is not null"))
+
+
 async def _pending(connection: asyncpg.Connection, wanted: list[Migration]) -> list[Migration]:
-    if not await connection.fetchval("select to_regclass('schema_migration') is not null"):
-        for statement in SCHEMA_MIGRATION.ddl()[:1]:
-            await connection.execute(statement)
     rows = await connection.fetch("select number, checksum from schema_migration")
     applied = {row["number"]: row["checksum"] for row in rows}
     for migration in wanted:
