@@ -52,6 +52,16 @@ def empty_database(cluster: str) -> Iterator[str]:
 @pytest.fixture
 def own_database(cluster: str) -> Iterator[str]:
     """The URL of a migrated database of its own, for tests of the whole database."""
+    yield from _migrated(cluster)
+
+
+@pytest.fixture(scope="module")
+def modules_database(cluster: str) -> Iterator[str]:
+    """The URL of a migrated database of one module, in whose statistics are no rows of others."""
+    yield from _migrated(cluster)
+
+
+def _migrated(cluster: str) -> Iterator[str]:
     for url in _database(cluster, ""):
         asyncio.run(migrate(url))
         yield url

@@ -1,17 +1,19 @@
 """What a fragment costs among many leads: the index finds it, and no table is read through."""
 
 import re
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
 import asyncpg
 import pytest
-from harness import Organization, Program, make_organization
+from harness import Organization, Program, make_organization, serve
 
 from clinch.crm.activities.activity import Activity
 from clinch.crm.contacts import Contact
 from clinch.crm.leads import Lead
 from clinch.db.database import Due, Transaction
+from clinch.program import declarations
 from clinch.resources.query.definitions import custom_values
 from clinch.resources.query.read import Page
 from clinch.resources.search_text import fold
@@ -38,7 +40,14 @@ class Explaining:
 
 
 @pytest.fixture(scope="module")
-def crowd(program: Program, cluster: str) -> Organization:
+def program(modules_database: str) -> Iterator[Program]:
+    """What the planner decides is not to depend on how many objects other tests have made."""
+    with serve(modules_database, declarations) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def crowd(program: Program, modules_database: str) -> Organization:
     """An organization with many leads, each named by the digest of its number."""
     made = make_organization(program)
     contact = {"name": "Ada", "emails": [{"email": "ada@x.example"}]}
@@ -48,7 +57,7 @@ def crowd(program: Program, cluster: str) -> Organization:
     lead = made.admin.post("/lead/", {"name": "Harbour", "contacts": [contact], "custom": custom})
     called = {"lead_id": lead["id"], "activity_at": "2026-01-01", "direction": "outbound"}
     made.admin.post("/activity/call/", called)
-    program.run(_copy(cluster, made.system.organization_id))
+    program.run(_copy(modules_database, made.system.organization_id))
     return made
 
 
