@@ -12,8 +12,8 @@ from clinch.resources.declaration import Declarations, Resource
 from clinch.resources.query.read import Keys, Page, ReadPath
 from clinch.resources.query.tree import EVERYTHING
 from clinch.resources.write.change import Change
+from clinch.resources.write.load import Moved
 from clinch.resources.write.path import InUse, Mode, WritePath, Written
-from clinch.resources.write.work import Moved
 
 _TRIES = 3
 # Each of them was in vain only because another write was carried out.

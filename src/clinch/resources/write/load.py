@@ -3,11 +3,17 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from clinch.db.database import Busy
 from clinch.resources.declaration import Resource
 from clinch.resources.fields import Field
 from clinch.resources.query.tree import Node
 
 FOR_SHARE, FOR_UPDATE, FOR_DELETE = "for share", "for no key update", "for update"
+
+
+class Moved(Busy):
+    """An object came to another place while its lock was awaited. Locking what is there now would
+    be out of order, so the write is to begin again."""
 
 
 @dataclass(frozen=True, slots=True)

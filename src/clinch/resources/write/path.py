@@ -15,11 +15,12 @@ from clinch.resources.errors import ApiError, BadRequest, Forbidden, ValidationE
 from clinch.resources.once import mark_done
 from clinch.resources.query.read import Keys, ReadPath
 from clinch.resources.write.change import Change
+from clinch.resources.write.load import Moved
 from clinch.resources.write.log import append_events
 from clinch.resources.write.read_body import read_bodies
 from clinch.resources.write.rows import write_rows
 from clinch.resources.write.summaries import sum_up
-from clinch.resources.write.work import Moved, Work
+from clinch.resources.write.work import Work
 
 Mode = Literal["commit", "dry_run"]
 
