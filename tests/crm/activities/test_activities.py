@@ -96,6 +96,29 @@ def test_dates_bound_the_order_of_the_list_alone(api: Api, lead: str) -> None:
     assert types(found) == ["Created"]
 
 
+def test_a_list_of_one_type_is_bounded_by_either_date(api: Api, lead: str) -> None:
+    for at in ("2026-03-01", "2026-03-05", "2026-03-09"):
+        api.post("/activity/note/", {"lead_id": lead, "note": at, "activity_at": f"{at}T10:00:00Z"})
+        api.post(
+            "/activity/meeting/", {"lead_id": lead, "starts_at": f"{at}T10:00:00Z", "duration": 60}
+        )
+
+    def found(path: str = "note", **query: str) -> list[str]:
+        data = api.get(f"/activity/{path}/", **query)["data"]
+        return [entry["activity_at"][:10] for entry in data]
+
+    bounds = {"activity_at__gt": "2026-03-02", "activity_at__lte": "2026-03-06"}
+    for path in ("note", "meeting"):
+        assert found(path, **bounds) == ["2026-03-05"]
+        assert found(path, activity_at__gte="2026-03-05", _order_by="-activity_at") == [
+            *("2026-03-09", "2026-03-05")
+        ]
+    assert found(activity_at__gte="2026-03-05", date_created__gt="2030-01-01") == []
+    assert found(_order_by="-activity_at", date_created__gt="2020-01-01")[0] == "2026-03-09"
+    refused = api("GET", "/activity/note/", activity_at__gt="soon")
+    assert refused.json() == {"error": "activity_at__gt: Invalid ISO 8601 datetime."}
+
+
 def test_a_lead_counts_its_activities_and_says_when_the_last_was(api: Api, lead: str) -> None:
     summary = "num_notes,num_calls,num_outgoing_calls,last_call_date,last_communication_date"
     at = "2026-03-04T10:00:00+00:00"

@@ -127,8 +127,7 @@ class Activity(Restorable, path="activity", prefix="acti", table="activity"):
 
     @classmethod
     def narrow(cls, parameters: dict[str, str], actor: Actor) -> list[Node]:
-        """Types by their words; dates are those by which the list is ordered."""
-        check_order(cls, parameters)
+        """Types by their words."""
         nodes: list[Node] = []
         if parameters.get("organization_id", actor.organization) != actor.organization:
             nodes.append(Or())
@@ -136,6 +135,7 @@ class Activity(Restorable, path="activity", prefix="acti", table="activity"):
         if wanted:
             nodes.append(Or(tuple(_of_type(word.strip()) for word in wanted.split(","))))
         if cls.variants:
+            _check_order(parameters)
             nodes += _threads(
                 parameters.get("thread_emails"), named="EmailThread" in (wanted or "")
             )
@@ -149,11 +149,11 @@ def _of_type(word: str) -> Node:
     return Equal(Activity.type, _CUSTOM if word == "Custom" else word)
 
 
-def check_order(resource: type[Activity], parameters: dict[str, str]) -> None:
-    """Raise BadRequest unless what bounds the dates is what orders the list."""
+def _check_order(parameters: dict[str, str]) -> None:
+    """Raise BadRequest unless what bounds the dates is what orders the list of all types."""
     by_activity = parameters.get("_order_by") == "-activity_at"
     bounded = {key.partition("__")[0] for key in parameters if "__" in key}
-    if by_activity and resource.variants and "lead_id" not in parameters:
+    if by_activity and "lead_id" not in parameters:
         raise BadRequest("_order_by=-activity_at needs lead_id.")
     if by_activity and "date_created" in bounded:
         raise BadRequest("A list that is ordered by activity_at is bounded by activity_at.")
