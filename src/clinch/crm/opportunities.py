@@ -12,8 +12,8 @@ from clinch.crm.activities.status_changes import (
 from clinch.crm.at_a_glance import first_of_contacts
 from clinch.crm.attachments import Attachment
 from clinch.crm.contacts import Contact
+from clinch.crm.hanging_on import comment_summary, move_what_hangs, what_hangs_on_moved
 from clinch.crm.leads import Lead
-from clinch.crm.moving_comments import comment_summary, comments_of_moved, move_comments
 from clinch.crm.pipelines import OpportunityStatus
 from clinch.crm.rich_text import RichText, keep_twins, to_plain_with_links
 from clinch.db.schema import Index
@@ -191,8 +191,8 @@ class Opportunity(Restorable, path="opportunity", prefix="oppo"):
         "lead_query": "Only those of the leads that this query finds.",
     }
     first = [make_lead]
-    loads = [history_of_statuses, comments_of_moved]
-    before = [stay_in_pipeline, set_closing_dates, derive_notes, write_history, move_comments]
+    loads = [history_of_statuses, what_hangs_on_moved]
+    before = [stay_in_pipeline, set_closing_dates, derive_notes, write_history, move_what_hangs]
 
     lead = Ref(Lead, target_deleted="delete", locks=True, filters=EQ_IN)
     lead_name = Shown(lead, Lead.display_name)

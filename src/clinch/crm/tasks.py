@@ -7,6 +7,7 @@ from typing import Any
 
 from clinch.crm.activities.tasks_completed import TaskCompleted
 from clinch.crm.contacts import Contact
+from clinch.crm.hanging_on import move_what_hangs, what_hangs_on_moved
 from clinch.crm.leads import Lead
 from clinch.db.schema import Index
 from clinch.resources.actor import Actor
@@ -218,8 +219,8 @@ class Task(Restorable, path="task", prefix="task"):
         Index(("organization_id", "date", "id")),
         Index(("organization_id", "lead_id", "date_created", "id")),
     )
-    loads = [told_completions]
-    before = [require_parts, date_tasks, tell_completion]
+    loads = [told_completions, what_hangs_on_moved]
+    before = [require_parts, date_tasks, tell_completion, move_what_hangs]
     list_parameters = {
         "_type": "A type of task, or all; without it only to-dos are listed.",
         "view": "inbox, future or archive, by the caller's day.",

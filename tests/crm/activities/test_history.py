@@ -225,6 +225,34 @@ def test_a_task_that_is_done_is_told_until_it_is_to_be_done_again(
     assert history(api, lead, "TaskCompleted") == []
 
 
+def test_what_was_told_of_an_object_goes_with_it_to_another_lead(
+    api: Api, lead: dict[str, Any]
+) -> None:
+    other = api.post("/lead/", {"name": "Quay Works"})
+    deal = api.post("/opportunity/", {"lead_id": lead["id"]})
+    task = api.post("/task/", {"lead_id": lead["id"], "text": "Call back"})
+    kept = api.post("/task/", {"lead_id": lead["id"], "text": "Write", "is_complete": True})
+    paths = (f"/opportunity/{deal['id']}/", f"/task/{task['id']}/")
+    api.put(paths[0], {"status": "Won"})
+    api.put(paths[1], {"is_complete": True})
+    [won] = history(api, lead, "OpportunityStatusChange")
+    [told] = (one for one in history(api, lead, "TaskCompleted") if one["task_id"] != kept["id"])
+    comment = api.post("/comment/", {"object_id": told["id"], "body": "Well done"})
+    for path in paths:
+        api.put(path, {"lead_id": other["id"]})
+    assert history(api, lead, "OpportunityStatusChange") == []
+    assert [entry["task_id"] for entry in history(api, lead, "TaskCompleted")] == [kept["id"]]
+    [there] = history(api, other, "OpportunityStatusChange")
+    assert (there["id"], there["opportunity_id"]) == (won["id"], deal["id"])
+    assert [entry["id"] for entry in history(api, other, "TaskCompleted")] == [told["id"]]
+    assert api.get(f"/comment/{comment['id']}/")["lead_id"] == other["id"]
+    assert api.get(f"/comment_thread/{comment['thread_id']}/")["lead_id"] == other["id"]
+    undone = {"lead_id": lead["id"], "is_complete": False}
+    assert api.put(paths[1], undone)["object_id"] is None
+    assert history(api, other, "TaskCompleted") == []
+    assert api("GET", f"/comment/{comment['id']}/").status_code == 404
+
+
 def test_a_bulk_change_tells_each(api: Api, lead: dict[str, Any]) -> None:
     for _ in range(3):
         api.post("/task/", {"lead_id": lead["id"], "text": "Call back"})

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from clinch.crm.moving_comments import comment_summary, comments_of_moved, move_comments
+from clinch.crm.hanging_on import comment_summary, move_what_hangs, what_hangs_on_moved
 from clinch.db.schema import Index
 from clinch.resources.actor import Actor
 from clinch.resources.declaration import Operation, Owned, Restorable
@@ -76,8 +76,8 @@ class Activity(Restorable, path="activity", prefix="acti", table="activity"):
             name="activity_lead_status_history",
         ),
     )
-    loads = [comments_of_moved]
-    before = [date_activities, move_comments]
+    loads = [what_hangs_on_moved]
+    before = [date_activities, move_what_hangs]
     owned = Owned(("user_id", "created_by"), "delete_own_activities", "manage_others_activities")
     list_parameters = {
         "_type": "Types with commas between, Custom for those of any custom type, or its id.",
