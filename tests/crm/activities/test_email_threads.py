@@ -152,6 +152,26 @@ def test_headers_say_which_mail_it_is_that_is_answered(post: Post, headers: dict
     assert post.api.put(url, answer) == post.api.get(url) == answer
 
 
+def test_what_does_not_say_what_it_answers_answers_the_last_from_the_other_side(
+    post: Post,
+) -> None:
+    first, second, third = post(), post(), post()
+    answer = post.answer(activity_at="2026-05-04T09:02:30+00:00")
+    again = post.answer(activity_at="2026-05-04T09:02:40+00:00")
+    assert (answer["thread_id"], answer["in_reply_to_id"]) == (first["thread_id"], None)
+
+    def answered() -> set[str]:
+        return {mail["id"] for mail in post.threads()[0]["emails"] if mail["has_reply"]}
+
+    assert answered() == {second["id"], again["id"]}
+    assert post.api.get(f"/activity/email/{second['id']}/")["has_reply"] is True
+    last = post.answer()
+    assert answered() == {second["id"], again["id"], third["id"]}
+    for mail in (answer, again, last):
+        post.api.delete(f"/activity/email/{mail['id']}/")
+    assert answered() == set()
+
+
 def test_what_is_sent_of_the_mail_that_is_answered_counts_before_headers(post: Post) -> None:
     first, second = post(message_ids=["<a0@acme.test>"]), post(message_ids=["<a1@acme.test>"])
     answer = post.answer(in_reply_to_id=first["id"], references=["<a1@acme.test>"])

@@ -246,6 +246,19 @@ def _parts(kind: str) -> str:
     )
 
 
+# A mail that came into the thread by its subject does not say what it answers.
+_HAS_REPLY = (
+    "exists (select from activity a where a.organization_id = {org}"
+    " and a.object_id = {row}.object_id and a._type = 'Email'"
+    " and case when a.data ->> 'in_reply_to_id' is not null"
+    " then a.data ->> 'in_reply_to_id' = {row}.id"
+    " else a.direction <> {row}.direction and a.activity_at > {row}.activity_at"
+    " and not exists (select from activity b where b.organization_id = {org}"
+    " and b.object_id = a.object_id and b._type = 'Email' and b.direction = {row}.direction"
+    " and b.activity_at > {row}.activity_at and b.activity_at < a.activity_at) end)"
+)
+
+
 class Email(
     Activity, path="activity/email", prefix="acti", table="activity", only={"_type": "Email"}
 ):
@@ -308,10 +321,10 @@ class Email(
     date_scheduled = DateTime(nullable=True, writable="never", packed=True)
     date_sent = DateTime(nullable=True, writable="never", packed=True)
     has_reply = Computed(
-        "exists (select from activity a where a.organization_id = {org}"
-        " and a.object_id = {row}.object_id and a._type = 'Email'"
-        " and a.data ->> 'in_reply_to_id' = {row}.id)",
+        _HAS_REPLY,
         json_type="boolean",
+        doc="Whether a mail of its thread answers it: as that says or, where it does not, as the"
+        " next one from the other side.",
     )
     opens = ListOf(Open, most=1000, packed=True)
     opens_summary = Computed(
