@@ -165,6 +165,40 @@ def test_what_is_deleted_is_no_value_any_more(organization: Organization) -> Non
     assert events(organization) == made > before
 
 
+def test_what_goes_to_another_lead_is_no_value_at_the_one_it_left(
+    organization: Organization,
+) -> None:
+    api = organization.admin
+    deciders = define(api, "contact", accepts_multiple_values=True)
+    decider = define(api, "contact", "opportunity")
+    boss = define(api, "contact", "contact")
+    lead = api.post("/lead/", {"contacts": [{"name": name} for name in ("Ada", "Bo", "Cy")]})
+    there = api.post("/lead/", {"contacts": [{"name": "Di"}]})["id"]
+    ada, bo, cy = lead["contact_ids"]
+    path = f"/lead/{lead['id']}/"
+    api.put(path, {f"custom.{deciders}": [ada, bo]})
+    for subordinate, chief in ((ada, bo), (bo, ada), (cy, bo)):
+        api.put(f"/contact/{subordinate}/", {f"custom.{boss}": chief})
+    by_ada, by_bo = (
+        api.post("/opportunity/", {"lead_id": lead["id"], f"custom.{decider}": one})["id"]
+        for one in (ada, bo)
+    )
+    moved = api.put(f"/contact/{ada}/", {"lead_id": there})
+    assert (moved["lead_id"], moved[f"custom.{boss}"]) == (there, bo)
+    run(organization)
+    assert stored(organization, lead["id"]) == {deciders: [bo]}
+    assert [stored(organization, one, "contact") for one in (ada, bo, cy)] == [{}, {}, {boss: bo}]
+    assert stored(organization, by_ada, "opportunity") == {}
+    assert stored(organization, by_bo, "opportunity") == {decider: bo}
+    api.put(f"/opportunity/{by_bo}/", {"lead_id": there})
+    run(organization)
+    assert stored(organization, by_bo, "opportunity") == {}
+    api.post("/lead/merge/", {"source": lead["id"], "destination": there})
+    run(organization)
+    assert stored(organization, there) == {deciders: [bo]}
+    assert stored(organization, cy, "contact") == {boss: bo}
+
+
 def test_whoever_changed_a_field_stays_named_when_its_values_are_converted(
     organization: Organization,
 ) -> None:

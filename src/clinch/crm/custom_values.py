@@ -2,9 +2,9 @@
 
 An errand of the log. A new type converts what converts; a choice that is gone, entries beyond the
 first of a field that has one value by now, and all values of a deleted field are destroyed, as are
-those of a shared field on what it is not associated with any more, and those that name what was
-deleted, at the lead that had it. Each value is judged in the
-write that changes it, so it makes no difference when, or how often, that is.
+those of a shared field on what it is not associated with any more, and those that name what is
+not at their lead any more: it was deleted, or one of the two went to another lead. Each value is
+judged in the write that changes it, so it makes no difference when, or how often, that is.
 """
 
 from collections.abc import Iterator
@@ -71,10 +71,16 @@ async def refit_values(store: Store, organization_id: str, events: list[Event]) 
     found = {one.field_id: one for event in events for one in _altered(store, event)}
     parted = [event["seq"] for event in events if _parts(event)]
     gone = _deleted_values(store, events)
-    if not found and not parted and not gone:
+    moved = [event for event in events if _moves(store, event)]
+    if not found and not parted and not gone and not moved:
         return
     actor = await system_actor(store, organization_id)
-    more = [*await _parted(store, actor, parted), *await _naming(store, actor, gone)]
+    left = await _left(store, actor, moved)
+    more = [
+        *await _parted(store, actor, parted),
+        *await _naming(store, actor, gone, "what the value named was deleted"),
+        *await _naming(store, actor, left, "what the value named is at another lead"),
+    ]
     for one in (*found.values(), *more):
         for resource in store.declared:
             condition = one.condition(resource)
@@ -135,8 +141,33 @@ def _deleted_values(store: Store, events: list[Event]) -> dict[str, tuple[str, .
     return {type: tuple(ids) for type, ids in leads.items()}
 
 
-async def _naming(store: Store, actor: Actor, gone: dict[str, tuple[str, ...]]) -> list[_Altered]:
-    """The fields whose values may name what was deleted, at the leads that had it."""
+def _moves(store: Store, event: Event) -> bool:
+    """Whether something that has values, or may be one, went to another lead."""
+    return "lead_id" in event["changed"] and event["object_type"] in {
+        resource.event_type() for resource in store.declared if resource.custom_fields is not None
+    }
+
+
+async def _left(store: Store, actor: Actor, moved: list[Event]) -> dict[str, tuple[str, ...]]:
+    """The leads that something left and those that it came to, by the type of each field whose
+    values are of one lead."""
+    if not moved:
+        return {}
+    async with store.reading(actor) as transaction:
+        rows = await transaction.rows(
+            "select b.before->>'lead_id' from event_body b"
+            " where b.organization_id = $1 and b.seq = any($2::bigint[]) order by b.seq",
+            actor.organization_id,
+            [event["seq"] for event in moved],
+        )
+    leads = tuple(dict.fromkeys([*(row[0] for row in rows), *(one["lead_id"] for one in moved)]))
+    return {type: leads for type in REFERENCES if type != "user"}
+
+
+async def _naming(
+    store: Store, actor: Actor, gone: dict[str, tuple[str, ...]], reason: str
+) -> list[_Altered]:
+    """The fields whose values may name what is gone, at the leads that had it."""
     if not gone:
         return []
     async with store.reading(actor) as transaction:
@@ -147,7 +178,6 @@ async def _naming(store: Store, actor: Actor, gone: dict[str, tuple[str, ...]]) 
             list(gone),
         )
     kinds = {one.only["kind"]: one for one in store.declared if issubclass(one, CustomField)}
-    reason = "what the value named was deleted"
     return [_Altered(kinds[kind], id, reason, leads=gone[type]) for id, kind, type in rows]
 
 
