@@ -247,6 +247,111 @@ def test_events_show_attachments_as_answers_do(api: Api, lead: str) -> None:
     assert deleted["previous_data"]["attachments"] == []
 
 
+# Messages
+
+
+def test_a_text_message_names_its_media(organization: Organization, lead: str) -> None:
+    api = organization.admin
+    url = uploaded(api, PNG, filename="media_1.png", content_type="image/png")
+    body = {"lead_id": lead, "status": "draft"}
+    draft = api.post("/activity/sms/", body | {"attachments": [attached(url, "media_1.png")]})
+    [shown] = draft["attachments"]
+    assert shown == {
+        "url": shown["url"],
+        "filename": "media_1.png",
+        "content_type": "image/png",
+        "size": len(PNG),
+        "thumbnail_url": None,
+        "media_id": f"media_{url.split('/')[-3].removeprefix('file_')}",
+    }
+    path = f"/activity/sms/{draft['id']}/"
+    sent = api.put(path, {"status": "sent"})
+    assert api.put(path, sent) == api.get(path) == sent
+    assert api.get("/activity/", _type="SMS")["data"][0]["attachments"] == [shown]
+    assert fetch(api, shown["url"]).content == PNG
+
+
+@pytest.mark.parametrize(
+    ("content_types", "problem"),
+    [
+        (["application/pdf"] * 11, "List is too long."),
+        *(
+            ([wrong], {"errors": {"0": refusal}})
+            for refusal in [{"errors": [], "field-errors": {"content_type": "Not a valid choice."}}]
+            for wrong in ("text/plain", "image/svg+xml", "image/3gpp")
+        ),
+    ],
+    ids=["eleven", "plain", "svg", "no-image"],
+)
+def test_a_text_message_takes_ten_files_that_phones_can_be_sent(
+    organization: Organization, lead: str, content_types: list[str], problem: Any
+) -> None:
+    api, url = organization.admin, uploaded(organization.admin)
+    good = [attached(url, content_type=one) for one in ("video/H263-1998; x=1", *["text/csv"] * 9)]
+    body = {"lead_id": lead, "status": "draft"}
+    draft = api.post("/activity/sms/", body | {"attachments": good})
+    assert len(draft["attachments"]) == 10
+    before = rows_of(organization)
+    wrong = {"attachments": [attached(url, content_type=one) for one in content_types]}
+    for method, path in (("POST", "/activity/sms/"), ("PUT", f"/activity/sms/{draft['id']}/")):
+        refused = api(method, path, body | wrong)
+        assert refused.status_code == 400
+        assert refused.json()["field-errors"] == {"attachments": problem}
+    assert rows_of(organization) == before
+
+
+def test_a_file_of_another_type_is_refused_by_what_it_was_uploaded_as(
+    organization: Organization, lead: str
+) -> None:
+    api = organization.admin
+    entry = attached(uploaded(api, filename="x.txt", content_type="text/plain"), "x.txt")
+    before = rows_of(organization)
+    body = {"lead_id": lead, "status": "sent", "attachments": [entry]}
+    refused = api("POST", "/activity/sms/", body)
+    assert (refused.status_code, refused.json()) == (
+        400,
+        refusals({"content_type": "Not a valid choice."}),
+    )
+    assert rows_of(organization) == before
+
+
+def test_a_whatsapp_message_is_a_text_or_files_of_25_megabytes_at_most(
+    organization: Organization,
+) -> None:
+    api = organization.admin
+    lead = api.post("/lead/", {"contacts": [{"name": "Bo"}]})
+    picture = attached(uploaded(api, PNG, content_type="image/png"), "1.png")
+    large = attached(uploaded(api, bytes(12_500_000)), "2.pdf")
+    body = {
+        "lead_id": lead["id"],
+        "contact_id": lead["contact_ids"][0],
+        "direction": "incoming",
+        "external_whatsapp_message_id": "wamid.HB1",
+        "local_phone": "+14155550111",
+        "remote_phone": "+18185550122",
+        "message_markdown": "",
+        "activity_at": "2026-05-04T07:59:58+00:00",
+        "attachments": [picture],
+    }
+    message = api.post("/activity/whatsapp_message/", body)
+    assert (message["message_markdown"], message["message_html"], message["text"]) == ("", "", "")
+    assert message["attachments"][0]["filename"] == "1.png"
+    path = f"/activity/whatsapp_message/{message['id']}/"
+    assert len(api.put(path, {"attachments": [large, large]})["attachments"]) == 2
+    before = rows_of(organization)
+    required = {"message_markdown": "This field is required."}
+    too_large = {"attachments": "The attachments must be no larger than 25000000 bytes together."}
+    for change, problem in (
+        ({"attachments": []}, required),
+        ({"message_markdown": None}, required),
+        ({"attachments": [large, large, picture]}, too_large),
+    ):
+        for method, url in (("POST", "/activity/whatsapp_message/"), ("PUT", path)):
+            refused = api(method, url, body | change)
+            assert (refused.status_code, refused.json()["field-errors"]) == (400, problem)
+    assert rows_of(organization) == before
+
+
 # What is refused
 
 

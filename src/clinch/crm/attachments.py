@@ -23,3 +23,19 @@ class MailAttachment(Attachment):
         """What is not shown so is kept as mails had it before there were content ids: one that was
         sent may be sent back, and must not differ then."""
         return {k: v for k, v in entry.items() if v or k not in ("content_id", "inline_only")}
+
+
+class Medium(Attachment):
+    """An attachment of a text message, which has an id of its own there."""
+
+    media_id = Text(nullable=True, writable="never")
+
+    @classmethod
+    def completed(cls, entry: dict[str, Any], actor: Actor) -> dict[str, Any]:
+        """The id follows from that of the file and is not kept."""
+        return {key: value for key, value in entry.items() if key != "media_id"}
+
+    @classmethod
+    def values(cls, entry: str) -> dict[str, str]:
+        media_id = f"replace({entry} ->> 'file_id', 'file_', 'media_')"
+        return super().values(entry) | {"media_id": media_id}

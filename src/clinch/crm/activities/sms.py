@@ -1,5 +1,7 @@
 """Text messages: drafts, and those that were received or sent elsewhere and are logged here."""
 
+from typing import Any
+
 from clinch.crm.activities.activity import Activity
 from clinch.crm.activities.messages import (
     MessageStatus,
@@ -8,10 +10,37 @@ from clinch.crm.activities.messages import (
     keep_what_was_sent,
 )
 from clinch.crm.addresses import PhoneNumber
-from clinch.crm.attachments import Attachment
-from clinch.resources.fields import Choice, DateTime, ListOf, Text
+from clinch.crm.attachments import Medium
+from clinch.resources.errors import NO_CHOICE, Invalid, ValidationError
+from clinch.resources.fields import Choice, DateTime, ListOf, Text, read_each
 from clinch.resources.write.change import Change
 from clinch.resources.write.work import Work
+
+_MEDIA = {
+    "application": "pdf vcard",
+    "audio": "3gpp 3gpp2 ac3 amr amr-nb basic l24 mp4 mpeg ogg vnd.rn-realaudio vnd.wave webm",
+    "image": "bmp gif jpeg jpg png tiff",
+    "text": "calendar csv directory richtext rtf vcard x-vcard",
+    "video": "3gpp 3gpp-tt 3gpp2 h261 h263 h263-1998 h263-2000 h264 mp4 mpeg quicktime webm",
+}
+"""The media types of what may be attached, each with its subtypes."""
+
+
+def _check_type(entry: dict[str, Any]) -> None:
+    media_type = entry["content_type"].partition(";")[0].strip().lower()
+    kind, _, subtype = media_type.partition("/")
+    if subtype not in _MEDIA.get(kind, "").split():
+        raise Invalid({"errors": [], "field-errors": {"content_type": NO_CHOICE}})
+
+
+def check_media(work: Work, changes: list[Change]) -> None:
+    """What is attached is of a type that phones can be sent."""
+    for change in changes:
+        if change.after is not None and change.moved(SMS.attachments):
+            try:
+                read_each(change.get(SMS.attachments), _check_type)
+            except Invalid as error:
+                raise ValidationError({SMS.attachments.error_key: error.problem}) from None
 
 
 def describe_messages(work: Work, changes: list[Change]) -> None:
@@ -31,7 +60,7 @@ class SMS(Activity, path="activity/sms", prefix="acti", table="activity", only={
     """A text message with somebody at a lead."""
 
     operations = ("list", "get", "create", "update", "delete")
-    before = [*Activity.before, describe_messages]
+    before = [*Activity.before, describe_messages, check_media]
 
     direction = Choice(
         "inbound",
@@ -46,7 +75,7 @@ class SMS(Activity, path="activity/sms", prefix="acti", table="activity", only={
     )
     source = Choice("Close.io", "External", default="External", writable="create", packed=True)
     text = Text(nullable=True, max=10_000)
-    attachments = ListOf(Attachment, packed=True)
+    attachments = ListOf(Medium, most=10, packed=True)
     cost = Text(nullable=True, writable="never", packed=True, doc="In US cents, as a decimal.")
     local_phone = PhoneNumber(nullable=True, packed=True, doc="Our own number, E.164.")
     local_phone_formatted = Text(nullable=True, writable="never", packed=True)

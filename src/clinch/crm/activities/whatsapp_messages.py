@@ -1,5 +1,7 @@
 """WhatsApp messages, as integrations log them."""
 
+from typing import Any
+
 from clinch.crm.activities.activity import CREATION_SOURCES, Activity
 from clinch.crm.activities.messages import describe_numbers
 from clinch.crm.activities.whatsapp_markdown import to_html
@@ -7,9 +9,34 @@ from clinch.crm.addresses import PhoneNumber
 from clinch.crm.attachments import Attachment
 from clinch.crm.rich_text import to_plain
 from clinch.db.schema import Index
+from clinch.resources.actor import Actor
+from clinch.resources.errors import REQUIRED, ValidationError
 from clinch.resources.fields import EQ, EQ_IN, RANGE, Choice, DateTime, ListOf, Ref, Text, Url
 from clinch.resources.write.change import Change
 from clinch.resources.write.work import Work
+
+_MOST_BYTES = 25_000_000
+
+
+class Markdown(Text):
+    """The text of a message, which must be sent but may be blank."""
+
+    def read(self, value: Any, actor: Actor) -> Any:
+        blank = isinstance(value, str) and not value.strip()
+        return "" if blank else super().read(value, actor)
+
+
+def check_contents(work: Work, changes: list[Change]) -> None:
+    """A message has a text or attachments, and not too large ones."""
+    text, attachments = WhatsappMessage.message_markdown, WhatsappMessage.attachments
+    for change in changes:
+        if change.after is None or not (change.moved(text) or change.moved(attachments)):
+            continue
+        if not change.get(text) and not change.get(attachments):
+            raise ValidationError({text.error_key: REQUIRED})
+        if sum(entry["size"] for entry in change.get(attachments)) > _MOST_BYTES:
+            problem = f"The attachments must be no larger than {_MOST_BYTES} bytes together."
+            raise ValidationError({attachments.error_key: problem})
 
 
 def describe_messages(work: Work, changes: list[Change]) -> None:
@@ -36,7 +63,7 @@ class WhatsappMessage(
     """A WhatsApp message with somebody at a lead."""
 
     operations = ("list", "get", "create", "update", "delete")
-    before = [*Activity.before, describe_messages]
+    before = [*Activity.before, check_contents, describe_messages]
     indexes = (
         *Activity.indexes,
         Index(
@@ -58,7 +85,11 @@ class WhatsappMessage(
     external_whatsapp_message_id = Text(
         required=True, max=1000, writable="create", filters=EQ, doc="The id it has in WhatsApp."
     )
-    message_markdown = Text(required=True, max=20_000, doc="The text with the marks of WhatsApp.")
+    message_markdown = Markdown(
+        required=True,
+        max=20_000,
+        doc="The text with the marks of WhatsApp; it may be blank where something is attached.",
+    )
     message_html = Text(writable="never")
     text = Text(writable="never", doc="The text without marks.")
     attachments = ListOf(Attachment, packed=True)

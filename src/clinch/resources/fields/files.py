@@ -66,20 +66,25 @@ class FileItem(Item):
     @classmethod
     def output(cls, field: ListOf, row: str, out: Output) -> str:
         entries = field.sql(row)
-        # An entry is without what its item has come to have since, or leaves out.
-        values = {
-            key: f"coalesce(e.entry -> '{key}', '{json.dumps(part.empty())}')"
-            for key, part in cls.fields.items()
-        }
-        values["url"] = (
+        url = (
             f"{out.public_url} || '{FILES}/persisted/' || {out.organization}.id"
             f" || '/{field.resource.event_type()}/' || {row}.id || '/' || (e.entry ->> 'file_id')"
             f" || '/' || regexp_replace(e.entry ->> 'filename', '{NOT_IN_ADDRESSES}', '_', 'g')"
             " || '/'"
         )
+        values = cls.values("e.entry") | {"url": url}
         pairs = ", ".join(f"'{key}', {value}" for key, value in values.items())
         return (
             f"case when {entries} = '[]' then '[]'::json else"
             f" (select json_agg(json_build_object({pairs}) order by e.place)"
             f" from jsonb_array_elements({entries}) with ordinality e(entry, place)) end"
         )
+
+    @classmethod
+    def values(cls, entry: str) -> dict[str, str]:
+        """SQL for what is answered of an entry beside its address, by key."""
+        # An entry is without what its item has come to have since, or leaves out.
+        return {
+            key: f"coalesce({entry} -> '{key}', '{json.dumps(part.empty())}')"
+            for key, part in cls.fields.items()
+        }
