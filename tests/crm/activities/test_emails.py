@@ -96,6 +96,7 @@ def test_a_mail_is_answered_as_the_reference_has_it(api: Api, lead: dict[str, An
         "email_account_id": None,
         "send_as_id": None,
         "need_smtp_credentials": False,
+        "followup_date": None,
         "followup_sequence_id": None,
         "followup_sequence_delay": None,
         "followup_sequence_add_cc_bcc": False,
@@ -278,6 +279,27 @@ def test_what_a_mail_quotes_is_a_part_of_its_own(api: Api, lead: dict[str, Any])
     ]
     changed = api.put(f"/activity/email/{mail['id']}/", {"body_text": "Yes\n> Do you?\nI do"})
     assert changed["body_text_quoted"] == [{"text": "Yes\n> Do you?\nI do", "expand": True}]
+
+
+@pytest.mark.parametrize("status", ["draft", "sent"])
+def test_a_mail_keeps_when_to_ask_again(
+    api: Api, organization: Organization, lead: dict[str, Any], status: str
+) -> None:
+    body = {"lead_id": lead["id"], **QUOTE, "status": status}
+    mail = api.post("/activity/email/", body | {"followup_date": "2026-05-11T09:00:00+02:00"})
+    path = f"/activity/email/{mail['id']}/"
+    assert mail["followup_date"] == "2026-05-11T07:00:00.000000+00:00"
+    assert api.put(path, mail) == api.get(path) == mail
+    before = rows_of(organization)
+    for method, url in (("POST", "/activity/email/"), ("PUT", path)):
+        refused = api(method, url, body | {"followup_date": "soon"})
+        assert (refused.status_code, refused.json()["field-errors"]) == (
+            400,
+            {"followup_date": "Invalid ISO 8601 datetime."},
+        )
+    assert rows_of(organization) == before
+    assert api.put(path, {"followup_date": "2026-06-01"})["followup_date"].startswith("2026-06-01")
+    assert api.put(path, {"followup_date": None})["followup_date"] is None
 
 
 def test_a_mail_read_earlier_can_be_sent_back_whole(api: Api, lead: dict[str, Any]) -> None:

@@ -340,6 +340,9 @@ class Email(
     email_account_id = Text(nullable=True, writable="never", packed=True)
     send_as_id = Text(nullable=True, writable="never", packed=True)
     need_smtp_credentials = Boolean(writable="never", packed=True)
+    followup_date = DateTime(
+        nullable=True, packed=True, doc="When somebody wants to ask again; kept, and no more yet."
+    )
     followup_sequence_id = Text(nullable=True, writable="never", packed=True)
     followup_sequence_delay = Integer(nullable=True, writable="never", packed=True)
     followup_sequence_add_cc_bcc = Boolean(writable="never", packed=True)
