@@ -14,6 +14,11 @@ TOO_MUCH_INVITED = {
     "error": "You cannot invite somebody to a role that has more rights than yours."
 }
 TOO_MUCH_WRITTEN = {"error": "You cannot give a role more rights than you have."}
+TOO_MUCH_TAKEN = {"error": "You cannot take from somebody a role that has more rights than yours."}
+MORE_THAN_ONES_OWN = {
+    "error": "You cannot change the rights of a role that has more than you have."
+}
+STRONGER_KEY = {"error": "You cannot delete a key of somebody who has more rights than you."}
 OUTDATED = "This invitation does not hold any more. Please ask for a new one."
 
 
@@ -99,7 +104,7 @@ def test_only_an_admin_makes_admins(organization: Organization) -> None:
 
 def test_a_member_gets_no_more_than_the_one_has_who_gives_it(organization: Organization) -> None:
     api, own = manager(organization), make_role(organization, "view_all_leads")
-    rep = organization.member("restricteduser")
+    rep = organization.member(make_role(organization, "view_all_leads", "calling"))
     me, id = membership_id(api), membership_id(rep)
     before = state(organization)
     for one in (me, id):
@@ -141,8 +146,59 @@ def test_nobody_writes_more_into_a_role_than_they_have(organization: Organizatio
     assert state(organization) == before
     assert api.put(f"/role/{other}/", {"name": "Renamed"})["name"] == "Renamed"
     less = {"name": "Callers", "permissions": ["calling", "view_all_leads"]}
-    assert api.put(f"/role/{other}/", less)["permissions"] == ["calling", "view_all_leads"]
-    assert api("POST", "/role/", less).status_code == 201
+    callers = api.post("/role/", less)["id"]
+    less["permissions"] = ["view_all_leads"]
+    assert api.put(f"/role/{callers}/", less)["permissions"] == ["view_all_leads"]
+
+
+def test_nobody_takes_from_a_role_what_they_lack(organization: Organization) -> None:
+    api, other = manager(organization), make_role(organization, "view_all_leads", "export")
+    before = state(organization)
+    answer = api("PUT", f"/role/{other}/", {"permissions": ["view_all_leads"]})
+    assert (answer.status_code, answer.json()) == (403, MORE_THAN_ONES_OWN)
+    assert state(organization) == before
+
+
+def test_nobody_takes_a_role_that_has_more_rights_than_theirs(organization: Organization) -> None:
+    api, own = manager(organization), make_role(organization, "view_all_leads")
+    strong = [membership_id(organization.member(role)) for role in ("admin", "superuser", "user")]
+    weak = membership_id(organization.member(own))
+    before = state(organization)
+    for id in strong:
+        for method, body in (("PUT", {"role_id": own}), ("DELETE", None)):
+            answer = api(method, f"/membership/{id}/", body)
+            assert (answer.status_code, answer.json()) == (403, TOO_MUCH_TAKEN)
+    answer = api("PUT", "/membership/", {"role_id": own}, id__in=f"{weak},{strong[0]}")
+    assert (answer.status_code, answer.json()) == (403, TOO_MUCH_TAKEN)
+    assert state(organization) == before
+    assert api("DELETE", f"/membership/{weak}/").status_code == 200
+    assert organization.admin("DELETE", f"/membership/{strong[0]}/").status_code == 200
+
+
+def test_who_leaves_by_themselves_needs_no_more_than_they_have(organization: Organization) -> None:
+    api = manager(organization)
+    assert api("DELETE", f"/membership/{membership_id(api)}/").status_code == 200
+    assert api("GET", "/me/").status_code == 401
+
+
+def test_nobody_deletes_a_key_of_who_has_more_rights(organization: Organization) -> None:
+    api, strong = manager(organization), organization.member("superuser")
+    weak = organization.member(make_role(organization, "view_all_leads"))
+    before = state(organization)
+    for owner in (organization.admin, strong):
+        answer = api("DELETE", f"/api_key/{owner.key.partition('.')[0]}/")
+        assert (answer.status_code, answer.json()) == (403, STRONGER_KEY)
+    assert state(organization) == before
+    assert strong("GET", "/me/").status_code == 200
+    for owner, by in ((weak, api), (strong, organization.admin), (api, api)):
+        assert by("DELETE", f"/api_key/{owner.key.partition('.')[0]}/").status_code == 200
+        assert owner("GET", "/me/").status_code == 401
+
+
+def test_a_key_of_who_has_left_is_deleted_like_any(organization: Organization) -> None:
+    api, gone = manager(organization), organization.member("superuser")
+    organization.admin.delete(f"/membership/{membership_id(gone)}/")
+    assert api("DELETE", f"/api_key/{gone.key.partition('.')[0]}/").status_code == 200
 
 
 def test_nobody_lets_others_see_more_leads_than_they_see(organization: Organization) -> None:

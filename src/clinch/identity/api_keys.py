@@ -1,19 +1,43 @@
 """API keys: `api_<22>.<22>`, each with the rights of one user in one organization."""
 
+from collections.abc import Iterable
+
 from clinch.db.database import Transaction
 from clinch.identity.credentials import find_own, issue
-from clinch.identity.users import User
+from clinch.identity.rights import may_take
+from clinch.identity.roles import Role
+from clinch.identity.users import Membership, User
 from clinch.resources.actor import Actor, Provenance
 from clinch.resources.declaration import Audited
-from clinch.resources.errors import NotFound
-from clinch.resources.fields import EQ, Ref, Shown, Text
+from clinch.resources.errors import Forbidden, NotFound
+from clinch.resources.fields import EQ, Children, Ref, Shown, Text
 from clinch.resources.query.read import Keys, ReadPath
-from clinch.resources.query.tree import Equal, Node
+from clinch.resources.query.tree import And, Equal, In, Node, Related
 from clinch.resources.store import Store
 from clinch.resources.write.change import Change
+from clinch.resources.write.load import Load
 from clinch.resources.write.work import Work
 
 MANAGES = "manage_organization"
+
+
+def roles_of_owners(work: Work, changes: list[Change]) -> Iterable[Load]:
+    """The roles of the members whose keys are deleted."""
+    ids = tuple(change.id for change in changes if change.kind == "delete")
+    if ids:
+        owners = Related(Children(ApiKey.noun, ApiKey.user.key), In(ApiKey.fields["id"], ids))
+        members = And((Equal(Membership.active, True), Related(Membership.user, owners)))
+        yield Load(Membership, members)
+        yield Load(Role, Related(Children(Membership.noun, Membership.role_id.key), members))
+
+
+def refuse_what_is_not_ones_own(work: Work, changes: list[Change]) -> None:
+    """Nobody takes a key from a member who has more rights than they have."""
+    roles = {row["user_id"]: work.row(Role, row["role_id"]) for row in work.known(Membership)}
+    for change in changes:
+        role = roles.get(change.get(ApiKey.user))
+        if change.kind == "delete" and role is not None and not may_take(work.actor, role):
+            raise Forbidden("You cannot delete a key of somebody who has more rights than you.")
 
 
 def revoke_credentials(work: Work, changes: list[Change]) -> None:
@@ -32,6 +56,8 @@ class ApiKey(Audited, path="api_key", prefix="api"):
     # Everybody reads their own keys, see `narrow` and `read_key`; others', and what is logged of
     # any, are for who manages the organization.
     needs = {"get": MANAGES, "delete": MANAGES}
+    loads = [roles_of_owners]
+    before = [refuse_what_is_not_ones_own]
     within = [revoke_credentials]
 
     user = Ref(User, writable="create", filters=EQ)

@@ -46,11 +46,15 @@ def rights_of(role: Mapping[str, Any]) -> Rights:
 
 
 def covers(actor: Actor, role: Mapping[str, Any]) -> bool:
-    """Whether the actor has everything that a role, by its row, gives.
+    """Whether the actor has everything that a role, by its row, gives, and so may give it.
 
     A program has not, unless it was allowed everything: who is let in by it may do all that the
     role says, and without the program.
     """
-    if actor.grant != EVERY_CLASS:
-        return False
+    return actor.grant == EVERY_CLASS and may_take(actor, role)
+
+
+def may_take(actor: Actor, role: Mapping[str, Any]) -> bool:
+    """Whether the actor may take a role, by its row, from those who have it: as far as their own
+    role goes, they could have given it."""
     return Rights(actor.permissions, actor.visibility).cover(rights_of(role))

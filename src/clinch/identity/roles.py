@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from clinch.db.schema import Index
-from clinch.identity.rights import ADMIN, covers
+from clinch.identity.rights import ADMIN, covers, may_take
 from clinch.resources.actor import Actor
 from clinch.resources.declaration import Audited, Operation
 from clinch.resources.errors import (
@@ -134,7 +134,8 @@ def _problems(work: Work, change: Change, row: Row) -> dict[str, Any]:
 
 
 def refuse_what_is_not_ones_own(work: Work, changes: list[Change]) -> None:
-    """Nobody writes more into a role than they have: its holders, and they may be one, get it."""
+    """Nobody writes more into a role than they have: its holders, and they may be one, get it. Nor
+    does anybody change one that has more: its holders would lose it."""
     fields = (
         Role.permissions,
         Role.visibility_user_lcf_ids,
@@ -145,6 +146,8 @@ def refuse_what_is_not_ones_own(work: Work, changes: list[Change]) -> None:
             continue
         if not covers(work.actor, change.after | {"id": change.id}):
             raise Forbidden("You cannot give a role more rights than you have.")
+        if change.before is not None and not may_take(work.actor, change.before):
+            raise Forbidden("You cannot change the rights of a role that has more than you have.")
 
 
 def refresh_holders(work: Work, changes: list[Change]) -> None:

@@ -8,7 +8,7 @@ from clinch.db.ids import new_id
 from clinch.db.schema import Column, Index, Table, id_column
 from clinch.identity.oauth.grants import end_grants_of
 from clinch.identity.passwords import hash_password
-from clinch.identity.rights import ADMIN, covers
+from clinch.identity.rights import ADMIN, covers, may_take
 from clinch.identity.roles import Role
 from clinch.identity.sessions import end_sessions_of
 from clinch.resources.actor import Actor, Provenance
@@ -96,7 +96,7 @@ def _is_admin(row: Row | None) -> bool:
 
 
 def refuse_what_is_not_ones_own(work: Work, changes: list[Change]) -> None:
-    """Nobody gives a member, or one who comes back, more than they have."""
+    """Nobody gives a member, or one who comes back, more than they have, or takes it from one."""
     for change in changes:
         if change.after is None or not (
             change.moved(Membership.role_id) or change.moved(Membership.active)
@@ -105,6 +105,9 @@ def refuse_what_is_not_ones_own(work: Work, changes: list[Change]) -> None:
         role = work.row(Role, change.get(Membership.role_id))
         if change.get(Membership.active) and (role is None or not covers(work.actor, role)):
             raise Forbidden("You cannot give somebody a role that has more rights than yours.")
+        held = work.row(Role, change.was(Membership.role_id))
+        if change.was(Membership.active) and (held is None or not may_take(work.actor, held)):
+            raise Forbidden("You cannot take from somebody a role that has more rights than yours.")
 
 
 def tell_activity(work: Work, changes: list[Change]) -> None:
