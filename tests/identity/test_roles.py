@@ -32,6 +32,7 @@ def test_the_built_in_roles_are_known_by_their_words(organization: Organization)
         assert role["editable"] is False
         assert role["permissions"] == sorted(PERMISSIONS[id])
         assert role["date_created"].startswith("0001-01-01T00:00:00")
+        assert role["date_updated"] == role["date_created"]
         assert role["organization_id"] == organization.system.organization
     assert organization.admin.get("/role/user/") == found["user"]
 

@@ -150,6 +150,13 @@ def refuse_what_is_not_ones_own(work: Work, changes: list[Change]) -> None:
             raise Forbidden("You cannot change the rights of a role that has more than you have.")
 
 
+def keep_first_date(work: Work, changes: list[Change]) -> None:
+    """The built-in roles are as they were made, which was before the organization."""
+    for change in changes:
+        if change.kind == "create" and not change.get(Role.editable):
+            change.set(Role.date_updated, change.get(Role.date_created))
+
+
 def refresh_holders(work: Work, changes: list[Change]) -> None:
     """What the holders of a role may do has changed: their keys and sessions are read anew."""
     changed = [change.id for change in changes if change.changed()]
@@ -172,7 +179,7 @@ class Role(Audited, path="role", prefix="role"):
     naive_times = True
     indexes = (Index(("organization_id", "date_created", "id")),)
     loads = [named_fields]
-    before = [keep_built_in, check_visibility, refuse_what_is_not_ones_own]
+    before = [keep_built_in, check_visibility, refuse_what_is_not_ones_own, keep_first_date]
     within = [refresh_holders]
 
     name = Text(required=True, max=200)
