@@ -33,8 +33,19 @@ def test_a_person_is_taken_in_by_address(organization: Organization) -> None:
     assert (made["auto_record_calls"], made["track_email_opens"]) == ("unset", True)
     assert api.get(f"/user/{made['user_id']}/")["email"] == email
     assert made["id"] in [one["id"] for one in people(organization)["memberships"]]
-    again = api.post("/membership/", {"email": email.upper(), "role_id": "superuser"})
+    again = api.post("/membership/", {"email": email.upper(), "role_id": "user"})
     assert (again["id"], again["role_id"]) == (made["id"], "user")
+
+
+def test_who_is_in_already_is_not_taken_in_in_another_role(organization: Organization) -> None:
+    api, email = organization.admin, address()
+    api.post("/membership/", {"email": email, "role_id": "user"})
+    before = rows_of(organization)
+    for role in ("superuser", "restricteduser"):
+        answer = api("POST", "/membership/", {"email": email, "role_id": role})
+        problem = "This person belongs to the organization already, in another role."
+        assert (answer.status_code, answer.json()["field-errors"]) == (400, {"role": problem})
+    assert rows_of(organization) == before
 
 
 def test_who_is_in_another_organization_joins_with_the_same_user(

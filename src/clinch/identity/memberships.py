@@ -14,6 +14,8 @@ from clinch.resources.store import Store
 from clinch.resources.write.change import Change
 from clinch.resources.write.path import Mode, allow
 
+_OTHER_ROLE = "This person belongs to the organization already, in another role."
+
 
 async def ensure_member(
     store: Store,
@@ -26,7 +28,8 @@ async def ensure_member(
     """The JSON of the active membership of the person whose `email` the body has.
 
     Who is new to the organization gets the `first_name` and `last_name`, and the `role_id`, as does
-    who has left it; who is there keeps theirs. `keys` name the fields answered. Raises ApiError.
+    who has left it. Who is there keeps their name, and is refused with another role than theirs.
+    `keys` name the fields answered. Raises ApiError.
     """
     make = Change.create(Membership, {})
     store.writes.check(actor, [make])
@@ -35,12 +38,14 @@ async def ensure_member(
         await _check_role(transaction, actor, new.role_id)
         user_id = await find_login(transaction, actor, new.email)
         known = await transaction.rows(
-            "select m.id, m.active from membership m"
+            "select m.id, m.active, m.role_id from membership m"
             " where m.organization_id = $1 and m.user_id = $2",
             actor.organization_id,
             user_id,
         )
         if known and known[0]["active"]:
+            if known[0]["role_id"] != new.role_id:
+                raise ValidationError({Membership.role_id.error_key: _OTHER_ROLE})
             return await store.reads.get(transaction, actor, Membership, known[0]["id"], keys)
         changes = new_member(user_id, new)
         if known:
