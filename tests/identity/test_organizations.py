@@ -40,6 +40,26 @@ def test_a_membership_shows_its_user_or_has_them_inside(organization: Organizati
     assert api.get(path(organization), _expand="nothing") == plain
 
 
+def test_an_update_has_users_inside_like_a_read(organization: Organization) -> None:
+    api, expand = organization.admin, "memberships__user"
+    country = {"country": "DE"}  # with which every key is read anew
+    tried = api.put(path(organization), country, _expand=expand, _dry_run="true")
+    assert tried["country"] == "DE"
+    assert tried["memberships"][0]["user"]["id"] == api.user_id
+    assert api.get(path(organization))["country"] == "US"
+    changed = api.put(path(organization), country, _expand=expand)
+    assert changed == api.get(path(organization), _expand=expand)
+    assert changed["memberships"][0]["user"] == api.get(f"/user/{api.user_id}/")
+    only = api.put(path(organization), {"name": "Quay"}, _expand=expand, _fields="memberships")
+    assert only == {"memberships": changed["memberships"]}
+    before = rows_of(organization)
+    answer = api("PUT", path(organization), {"name": 5}, _expand=expand)
+    assert (answer.status_code, list(answer.json()["field-errors"])) == (400, ["name"])
+    assert rows_of(organization) == before
+    answer = organization.member("user")("PUT", path(organization), country, _expand=expand)
+    assert answer.status_code == 403
+
+
 def test_a_new_organization_has_the_usual_lead_statuses(organization: Organization) -> None:
     found = organization.admin.get(path(organization))["lead_statuses"]
     assert [status["label"] for status in found] == [
