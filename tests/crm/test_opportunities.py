@@ -255,6 +255,27 @@ def test_deals_are_grouped_by_when_they_close(
     assert [key for key, _ in backward] == keys[::-1]
 
 
+@pytest.mark.parametrize(
+    "key", ["date_won", "value", "annualized_value", "annualized_expected_value", "user_name"]
+)
+def test_deals_without_a_value_come_last_in_both_directions(
+    organization: Organization, key: str
+) -> None:
+    api, ada = organization.admin, organization.member("user", "Ada", "Moss")
+    for note, body in (
+        ("low", {"value": 1, "date_won": "2026-01-01", "user_id": ada.user_id}),
+        ("none", {"value": None, "date_won": None, "user_id": None}),
+        ("high", {"value": 2, "date_won": "2026-01-02", "user_id": api.user_id}),
+    ):
+        api.post("/opportunity/", {**body, "note": note})
+
+    def notes(**order: str) -> list[str]:
+        return [deal["note"] for deal in api.get("/opportunity/", **order)["data"]]
+
+    assert notes(_order_by=key) == notes(query=f"sort:{key}") == ["low", "high", "none"]
+    assert notes(_order_by=f"-{key}") == notes(query=f"sort:-{key}") == ["high", "low", "none"]
+
+
 def test_a_group_says_when_it_is_and_what_it_is_worth(api: Api, deals: dict[str, Any]) -> None:
     page = api.get("/opportunity/", _group_by="date_won__month", _order_by="-value")
     whole = api.get("/opportunity/", _order_by="-value")

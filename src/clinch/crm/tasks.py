@@ -244,7 +244,7 @@ class Task(Restorable, path="task", prefix="task"):
     assigned_to_name = Shown(assigned_to, "name")
     text = Text(max=10_000)
     priority = Choice("high", "medium", nullable=True)
-    date = DayOrTime(nullable=True, alias="due_date")
+    date = DayOrTime(nullable=True, filled=True, alias="due_date")
     date_only = Boolean(shown=False, writable="never")
     due_date = Computed(
         "case when {row}.is_dateless then null when {row}.date_only"

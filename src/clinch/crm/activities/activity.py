@@ -108,7 +108,9 @@ class Activity(Restorable, path="activity", prefix="acti", table="activity"):
         shown=False,
         doc="What a type's activities belong to besides their lead.",
     )
-    activity_at: Field = DateTime(nullable=True, filters=RANGE, doc="When it really happened.")
+    activity_at: Field = DateTime(
+        nullable=True, filled=True, filters=RANGE, doc="When it really happened."
+    )
     comment_summary = Computed(
         comment_summary("t.object_id = {row}.id"), json_type="object", nullable=True, optional=True
     )

@@ -80,7 +80,9 @@ class WhatsappMessage(
         nullable=True,
         filters=EQ_IN,
     )
-    activity_at = DateTime(required=True, nullable=True, filters=RANGE, doc="When it was written.")
+    activity_at = DateTime(
+        required=True, nullable=True, filled=True, filters=RANGE, doc="When it was written."
+    )
     direction = Choice("incoming", "outgoing", required=True)
     external_whatsapp_message_id = Text(
         required=True, max=1000, writable="create", filters=EQ, doc="The id it has in WhatsApp."

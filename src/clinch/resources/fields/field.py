@@ -113,8 +113,9 @@ class Field:
     """A stored value. Subclasses say how it is read; see the module's text for the names.
 
     `key` and `column` are the names in the API and in the table where they are not the attribute's.
-    A `packed` field has no column of its own: it stands in the row's JSON column `data`. A field
-    with a `summary` is derived: the write path brings it up to date with what it sums up.
+    A `packed` field has no column of its own: it stands in the row's JSON column `data`. One that
+    is `filled` has a value in every row: where null is sent, rules put one. A field with a
+    `summary` is derived: the write path brings it up to date with what it sums up.
     """
 
     sql_type: ClassVar[str] = "text"
@@ -134,6 +135,7 @@ class Field:
         listed: bool = True,
         shown: bool = True,
         derived: bool = False,
+        filled: bool = False,
         packed: bool = False,
         summary: "Summary | None" = None,
         key: str | None = None,
@@ -150,6 +152,7 @@ class Field:
         self.optional, self.listed = optional, listed
         self.shown = shown
         self.derived = derived or summary is not None
+        self.filled = filled
         self.packed = packed
         self.summary = summary
         self.alias = alias

@@ -117,11 +117,14 @@ class Conditions:
         return [] if visible is None else [self._compile(visible, row)]
 
     def order(self, resource: type[Resource], row: str, order: str) -> str:
-        """`key` or `-key`, with commas between several, then the id in the last direction."""
+        """`key` or `-key`, with commas between several, then the id in the last direction. Objects
+        without a value come last in both."""
         terms, direction = [], ""
         for key in order.split(","):
+            field = resource.fields[key.removeprefix("-")]
             direction = " desc" if key.startswith("-") else ""
-            terms.append(self._operand(resource.fields[key.removeprefix("-")], row) + direction)
+            last = " nulls last" if direction and field.nullable and not field.filled else ""
+            terms.append(self._operand(field, row) + direction + last)
         return f"{', '.join(terms)}, {row}.id{direction}"
 
     def _compile(self, node: Node, row: str) -> str:
