@@ -393,3 +393,32 @@ def test_accounts_have_custom_fields(organization: Organization) -> None:
     assert api.get(f"/account/{made['id']}/")["custom"]["Tier"] == "A"
     assert "custom.Tier" not in api.post("/lead/", {"name": "x"})
     assert api("POST", "/lead/", {"custom.Tier": "A"}).status_code == 400
+
+
+def test_accounts_have_no_fields_whose_values_would_be_a_leads(organization: Organization) -> None:
+    api = organization.admin
+    vessel = api.post("/custom_object_type/", {"name": "Vessel", "name_plural": "Vessels"})["id"]
+    tier = api.post("/custom_field/account/", {"name": "Tier", "type": "text"})["id"]
+    of_leads = {
+        "contact": {"type": "contact"},
+        "custom_object": {"type": "custom_object", "referenced_custom_type_id": vessel},
+    }
+    shared = [
+        api.post("/custom_field/shared/", {"name": name, **body})["id"]
+        for name, body in of_leads.items()
+    ]
+    before = rows_of(organization)
+    no = "Accounts have no fields of this type, whose values would be objects of a lead."
+    for body in of_leads.values():
+        made = api("POST", "/custom_field/account/", {"name": "x", **body})
+        assert (made.status_code, made.json()["field-errors"]) == (400, {"type": no})
+        changed = api("PUT", f"/custom_field/account/{tier}/", body)
+        assert (changed.status_code, changed.json()["field-errors"]) == (400, {"type": no})
+    for id in shared:
+        given = api("POST", f"/custom_field/shared/{id}/association/", {"object_type": "account"})
+        assert (given.status_code, given.json()["field-errors"]) == (400, {"object_type": no})
+    assert rows_of(organization) == before
+    for id in shared:
+        api.post(f"/custom_field/shared/{id}/association/", {"object_type": "opportunity"})
+    owner = {"name": "Owner", "type": "user"}
+    assert api.put(f"/custom_field/account/{tier}/", owner)["type"] == "user"

@@ -60,6 +60,21 @@ def _keep_reference(change: Change, problems: dict[str, str]) -> None:
         problems[referenced.error_key] = REQUIRED
 
 
+OF_LEADS = ("contact", "custom_object")
+"""The types of fields whose values are objects that a lead has."""
+
+
+def keep_to_accounts(work: Work, changes: list[Change]) -> None:
+    """An account has neither contacts nor custom objects: those are its leads'."""
+    for change in changes:
+        type = CustomField.type
+        if change.after is not None and change.moved(type) and change.get(type) in OF_LEADS:
+            raise ValidationError({type.error_key: NOT_OF_ACCOUNTS})
+
+
+NOT_OF_ACCOUNTS = "Accounts have no fields of this type, whose values would be objects of a lead."
+
+
 def last_place() -> Integer:
     """The place of a field among the others of an object: a new one comes last."""
     return Integer(
@@ -170,6 +185,7 @@ class AccountCustomField(
 
     type_changes = True
     also_at = ("custom_fields/account",)
+    before = [*CustomField.before, keep_to_accounts]
 
 
 class ActivityCustomField(

@@ -1,6 +1,12 @@
 """Shared custom fields: defined once, and given to several kinds of objects by associations."""
 
-from clinch.crm.custom_fields import CUSTOMIZATIONS, CustomField, last_place
+from clinch.crm.custom_fields import (
+    CUSTOMIZATIONS,
+    NOT_OF_ACCOUNTS,
+    OF_LEADS,
+    CustomField,
+    last_place,
+)
 from clinch.crm.editing_roles import editing_roles, role_problems
 from clinch.crm.field_lists import associations_of
 from clinch.crm.field_names import fields_of_same_objects, keep_names_apart
@@ -45,11 +51,16 @@ class SharedCustomField(
 
 
 def check_associations(work: Work, changes: list[Change]) -> None:
-    """Types are named where fields belong to a type, and nowhere else."""
+    """Types are named where fields belong to a type, and nowhere else; no field comes to objects
+    that could have no value of it."""
     for change in changes:
         if change.after is None:
             continue
         problems = role_problems(work, change)
+        shared = work.row(SharedCustomField, change.get(CustomFieldAssociation.custom_field))
+        of_account = change.get(CustomFieldAssociation.object_type) == "account"
+        if change.kind == "create" and of_account and shared and shared["type"] in OF_LEADS:
+            problems[CustomFieldAssociation.object_type.error_key] = NOT_OF_ACCOUNTS
         for ref in (
             CustomFieldAssociation.custom_activity_type,
             CustomFieldAssociation.custom_object_type,
