@@ -527,6 +527,24 @@ def test_the_openapi_document_is_valid_and_has_every_route(program: Program) -> 
         assert name in document["components"][kind]
 
 
+def test_the_document_tells_the_limits_of_what_is_sent(api: Api) -> None:
+    schemas = document()["components"]["schemas"]
+    sent = {noun: schemas[f"{noun}_input"]["properties"] for noun in ("contact", "opportunity")}
+    title, emails = sent["contact"]["title"], sent["contact"]["emails"]
+    assert (title["maxLength"], emails["maxItems"]) == (1000, 100)
+    assert emails["items"]["properties"]["email"]["maxLength"] == 254
+    confidence = sent["opportunity"]["confidence"]
+    assert (confidence["minimum"], confidence["maximum"]) == (0, 100)
+    assert sent["opportunity"]["note"]["maxLength"] == 100_000
+    assert "maxLength" not in sent["opportunity"]["value_period"]
+    assert not {"maxLength", "minimum"} & schemas["contact"]["properties"]["title"].keys()
+    assert api.post("/contact/", {"title": "x" * title["maxLength"]})["title"]
+    refused = api("POST", "/contact/", {"title": "x" * (title["maxLength"] + 1)})
+    assert list(refused.json()["field-errors"]) == ["title"]
+    page = requests.get(f"{api.program.url}/docs/api/contact", timeout=30).text
+    assert "string (at most 1000 characters)" in page
+
+
 def test_every_operation_is_in_the_document_and_no_other() -> None:
     described = {(method, re.sub(r"\{\w+\}", "{}", path)) for method, path in operations()}
     routed = {(route.method, f"/{route.path}/") for route in routes()}

@@ -73,6 +73,9 @@ class Country(Text):
             raise Invalid(NO_CHOICE)
         return value
 
+    def limits(self) -> dict[str, Any]:
+        return {"minLength": 2, "maxLength": 2}
+
 
 class Currency(Text):
     """Three capital letters, as in ISO 4217."""
@@ -82,6 +85,9 @@ class Currency(Text):
         if value not in _CURRENCIES.split():
             raise Invalid(NO_CHOICE)
         return value
+
+    def limits(self) -> dict[str, Any]:
+        return {"minLength": 3, "maxLength": 3}
 
 
 def set_symbol(work: Work, changes: list[Change]) -> None:

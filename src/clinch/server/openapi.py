@@ -137,7 +137,7 @@ def _input(resource: type[Resource]) -> Json:
             items = {"$ref": f"#/components/schemas/{field.target}_input"}
             properties[field.key] = {"type": "array", "maxItems": field.most, "items": items}
         elif field.stored:
-            properties[field.key] = field.schema()
+            properties[field.key] = field.sent_schema()
     return {"type": "object", "properties": properties}
 
 

@@ -251,3 +251,11 @@ class Field:
         """JSON Schema (2020-12) of the value."""
         kind = [self.json_type, "null"] if self.nullable else self.json_type
         return {"type": kind} | ({"description": self.doc} if self.doc else {})
+
+    def limits(self) -> dict[str, Json]:
+        """What JSON Schema says besides of a value that is sent."""
+        return {}
+
+    def sent_schema(self) -> dict[str, Json]:
+        """JSON Schema of a value that is sent."""
+        return self.schema() | self.limits()

@@ -72,14 +72,18 @@ class ListOf(Field):
         return self.item.output(self, row, out)
 
     def schema(self) -> dict[str, Json]:
-        properties = {key: _described(field) for key, field in self.item.fields.items()}
+        return {"type": "array", "items": self._items(lambda field: field.schema())}
+
+    def limits(self) -> dict[str, Json]:
+        return {"maxItems": self.most, "items": self._items(lambda field: field.sent_schema())}
+
+    def _items(self, schema_of: Callable[[Field], dict[str, Json]]) -> dict[str, Json]:
+        properties = {
+            key: schema_of(field) | ({"readOnly": True} if field.writable == "never" else {})
+            for key, field in self.item.fields.items()
+        }
         required = [key for key, field in self.item.fields.items() if field.required]
-        items = {"type": "object", "properties": properties, "required": required}
-        return {"type": "array", "maxItems": self.most, "items": items}
-
-
-def _described(field: Field) -> dict[str, Json]:
-    return field.schema() | ({"readOnly": True} if field.writable == "never" else {})
+        return {"type": "object", "properties": properties, "required": required}
 
 
 def _absent(field: Field, actor: Actor) -> Json:
@@ -106,6 +110,8 @@ class Words(Field):
 
     sql_type = "jsonb"
     json_type = "array"
+    _MOST = 1000
+    _WORD = Text(max=1000, required=True)
 
     def entries(self, row: str) -> str:
         """SQL for the list as JSON: `?` asks for one of its texts."""
@@ -117,10 +123,12 @@ class Words(Field):
     def read(self, value: Json, actor: Actor) -> Json:
         if not isinstance(value, list):
             raise wrong_type("list")
-        if len(value) > 1000:
+        if len(value) > self._MOST:
             raise Invalid("List is too long.")
-        word = Text(max=1000, required=True)
-        return list(dict.fromkeys(word.parse(entry, actor) for entry in value))
+        return list(dict.fromkeys(self._WORD.parse(entry, actor) for entry in value))
 
     def schema(self) -> dict[str, Json]:
         return super().schema() | {"items": {"type": "string"}}
+
+    def limits(self) -> dict[str, Json]:
+        return {"maxItems": self._MOST, "items": self._WORD.sent_schema()}

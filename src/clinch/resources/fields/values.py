@@ -38,6 +38,10 @@ class Text(Field):
             raise Invalid(f"The value must be at least {self.min} characters long.")
         return value or self.empty()
 
+    def limits(self) -> dict[str, Json]:
+        least = {"minLength": self.min} if self.min else {}
+        return {"maxLength": self.max, **least}
+
 
 class Url(Text):
     """A web address; `http://` is added where the scheme is missing, blank is null."""
@@ -69,15 +73,19 @@ class Url(Text):
 class EmailAddress(Text):
     """An address of at most 254 characters, trimmed."""
 
+    _LONGEST = 254
     _ADDRESS = re.compile(
         r"[^\s@<>()\[\],;:\\\"]+@([^\s@.,;:<>()\[\]\\\"_]+\.)+[^\W\d_][\w-]{0,61}[^\W_]"
     )
 
     def read(self, value: Json, actor: Actor) -> Json:
         value = super().read(value, actor)
-        if value and (len(value) > 254 or not self._ADDRESS.fullmatch(value)):
+        if value and (len(value) > self._LONGEST or not self._ADDRESS.fullmatch(value)):
             raise Invalid("Invalid email address.")
         return value
+
+    def limits(self) -> dict[str, Json]:
+        return {"maxLength": self._LONGEST}
 
 
 class Choice(Text):
@@ -92,8 +100,15 @@ class Choice(Text):
             raise Invalid(NO_CHOICE)
         return value
 
+    def limits(self) -> dict[str, Json]:
+        return {}
+
     def schema(self) -> dict[str, Json]:
         return super().schema() | {"enum": [*self.choices, *([None] if self.nullable else [])]}
+
+
+# What JSON's numbers hold without loss goes as far.
+_BEYOND = 2**53
 
 
 class Integer(Field):
@@ -102,7 +117,7 @@ class Integer(Field):
     sql_type = "bigint"
     json_type = "integer"
 
-    def __init__(self, *, min: int = -(2**53), max: int = 2**53, **rest: Any) -> None:
+    def __init__(self, *, min: int = -_BEYOND, max: int = _BEYOND, **rest: Any) -> None:
         super().__init__(**rest)
         self.min, self.max = min, max
 
@@ -119,6 +134,10 @@ class Integer(Field):
         if value < self.min:
             raise Invalid(f"The value must be at least {self.min}.")
         return value
+
+    def limits(self) -> dict[str, Json]:
+        bounds = {"minimum": (self.min, -_BEYOND), "maximum": (self.max, _BEYOND)}
+        return {name: bound for name, (bound, beyond) in bounds.items() if bound != beyond}
 
     def filter_value(self, text: str, actor: Actor) -> Json:
         if text == "":

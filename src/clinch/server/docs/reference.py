@@ -269,8 +269,14 @@ def _limits(schema: Json) -> str:
     said = []
     if "minimum" in schema and "maximum" in schema:
         said.append(f"{schema['minimum']} to {schema['maximum']}")
+    elif "minimum" in schema:
+        said.append(f"at least {schema['minimum']}")
+    elif "maximum" in schema:
+        said.append(f"at most {schema['maximum']}")
     if "maxItems" in schema:
         said.append(f"at most {schema['maxItems']}")
+    if "maxLength" in schema:
+        said.append(f"at most {schema['maxLength']} characters")
     if "default" in schema:
         said.append(f"else {schema['default']}")
     return f" ({', '.join(said)})" if said else ""
