@@ -14,6 +14,7 @@ from clinch.crm.contacts import Contact
 from clinch.crm.leads import Lead
 from clinch.db.database import Due, Transaction
 from clinch.program import declarations
+from clinch.resources.actor import Visibility
 from clinch.resources.query.definitions import custom_values
 from clinch.resources.query.read import Page
 from clinch.resources.search_text import fold
@@ -103,8 +104,8 @@ async def _copy(url: str, organization_id: str) -> None:
     await connection.close()
 
 
-def plan_of(crowd: Organization, query: str) -> str:
-    actor, store = crowd.actor(), crowd.program.store
+def plan_of(crowd: Organization, query: str, **rights: Any) -> str:
+    actor, store = crowd.actor(**rights), crowd.program.store
 
     async def explain() -> str:
         async with store.reading(actor, plan_anew=True) as transaction:
@@ -200,3 +201,21 @@ def test_the_searched_texts_are_the_tenants_own(crowd: Organization, program: Pr
             return [row[0] for row in await transaction.rows("select text from searched_text")]
 
     assert program.run(texts()) == ["port"]
+
+
+def test_a_term_that_comes_again_costs_nothing(crowd: Organization) -> None:
+    once = plan_of(crowd, "acme name:quay (a OR b) status in (x, y)")
+    again = "acme acme name:quay (a OR b OR a) name:quay acme status in (x, y, y, x)"
+    assert plan_of(crowd, again) == once
+
+
+@pytest.mark.parametrize("term", ["c4ca{}", "name:c4ca{}", "email:c4ca{}", "calls > {}"])
+def test_who_sees_what_is_asked_once_however_long_the_query_is(
+    crowd: Organization, term: str
+) -> None:
+    rights = {"visibility": Visibility(("cf_owner",)), "permissions": frozenset[str]()}
+    one, many = (
+        plan_of(crowd, " ".join(term.format(n) for n in range(terms)), **rights).count("@>")
+        for terms in (1, 30)
+    )
+    assert one == many > 0

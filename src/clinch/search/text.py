@@ -128,9 +128,9 @@ class _Translator:
             case Words(text):
                 return self._words(text)
             case All(parts):
-                return And(tuple(map(self.node, parts)))
+                return And(tuple(map(self.node, dict.fromkeys(parts))))
             case Either(parts):
-                return Or(tuple(map(self.node, parts)))
+                return Or(tuple(map(self.node, dict.fromkeys(parts))))
             case No(part):
                 return Not(self.node(part))
             case Nested(name, inner):
@@ -195,7 +195,8 @@ def _asked(term: Term, operator: Operator, values: tuple[Value, ...], actor: Act
             return term.compare(_COMPARISONS[operator], values[0], actor)
         case "!=":
             return Not(_equal(term, values[0], True, actor))
-    return Or(tuple(_equal(term, value, operator == "=", actor) for value in values))
+    different = dict.fromkeys(values)
+    return Or(tuple(_equal(term, value, operator == "=", actor) for value in different))
 
 
 def _equal(term: Term, value: Value, exact: bool, actor: Actor) -> Node:

@@ -231,8 +231,14 @@ class Conditions:
         self._check(field)
         other = self._alias("r")
         target = self._declarations[field.target]
-        where = self.where(target, other, node)
+        goes_with = isinstance(field, Children) and self._goes_with(target, field.by)
+        where = (self.known if goes_with else self.where)(target, other, node)
         return f"from {target.table} {other} where {_link(field, target, row, other)} and {where}"
+
+    def _goes_with(self, resource: type[Resource], key: str) -> bool:
+        """Whether who sees an object sees all those of `resource` that refer to it by the key."""
+        parents = [ref.key for ref in self._declarations.parents(resource)]
+        return parents == [key] and resource.visible(self._actor) is None
 
     def _listed(self, node: Listed, row: str) -> str:
         other, holder = self._alias("r"), node.list.resource
@@ -291,7 +297,7 @@ class Conditions:
         return self._joined(
             f"{self._operand(first.field, row)} in (select {text}.{held} from {SEARCHED} {text}"
             f" where {text}.organization_id = any(array[$1::uuid]) and ({tests})"
-            f"{self._seen_texts(text)})"
+            f"{self._seen_texts(text) if first.of == 'lead' else ''})"
         )
 
     def _joined(self, condition: str) -> str:
@@ -303,11 +309,12 @@ class Conditions:
         return condition if self._joins <= _MOST_JOINS else f"({condition}) is true"
 
     def _seen_texts(self, text: str) -> str:
-        """Keeps out the texts of objects that the actor may not see."""
+        """Keeps out the texts of a lead's objects that not everybody sees who sees the lead."""
         conditions = ""
         for resource in self._declarations:
+            lead = resource.search_lead
             seen = self._declarations.visible(resource, self._actor)
-            if resource.search_lead is None or seen is None:
+            if lead is None or lead == "id" or seen is None or self._goes_with(resource, lead):
                 continue
             other = self._alias("r")
             where = self.where(resource, other, And())

@@ -114,6 +114,8 @@ class Fragment:
     """One search text has all the fragments in it: that of the `object` whose id the field holds,
     or one of the `lead` whose id it holds, which are its own and its contacts'.
 
+    The field is the object's own id or a reference to what it belongs to, so that who sees the
+    object sees what the texts are of.
     A fragment too short for the index is looked for where words begin.
     """
 
