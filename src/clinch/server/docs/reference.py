@@ -274,7 +274,7 @@ def _limits(schema: Json) -> str:
     elif "maximum" in schema:
         said.append(f"at most {schema['maximum']}")
     if "maxItems" in schema:
-        said.append(f"at most {schema['maxItems']}")
+        said.append(f"at most {schema['maxItems']} entries")
     if "maxLength" in schema:
         said.append(f"at most {schema['maxLength']} characters")
     if "default" in schema:
