@@ -17,7 +17,8 @@ from typing import Any
 
 import asyncpg
 
-from clinch.cli.sealed import CannotOpenDatabase, check_keys
+from clinch.cli.administration.sealed import CannotOpenDatabase, check_keys
+from clinch.cli.administration.telling import CommandError
 from clinch.db.database import Database
 from clinch.db.home import default_home
 from clinch.db.migrations import MigrationError, check_migrated, migrate
@@ -189,7 +190,7 @@ async def administration(command: str, arguments: str) -> int:
 
 
 async def _administer(command: str, arguments: dict[str, Any]) -> int:
-    from clinch.cli.administration import CommandError, administer  # of no use to the others
+    from clinch.cli.administration.commands import administer  # of no use to the others
 
     database = Database(environ["CLINCH_DATABASE_URL"], 2)
     try:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from harness import SECRET_KEY, Organization, make_organization
 
-from clinch.cli.administration import administer
+from clinch.cli.administration.commands import administer
 from clinch.gateway.errors import InvalidRequest, NotAuthenticated, NotFound
 from clinch.gateway.tenancy.tenants import (
     CustomerPage,

@@ -34,9 +34,9 @@ def _up(arguments: dict[str, Any]) -> int:
 
 def _administer(command: str) -> Callable[[dict[str, Any]], int]:
     def run(arguments: dict[str, Any]) -> int:
-        from clinch.cli.administer import administer
+        from clinch.cli.administration.launch import launch
 
-        return administer(command, arguments)
+        return launch(command, arguments)
 
     return run
 

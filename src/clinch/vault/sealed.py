@@ -1,6 +1,7 @@
 """Which columns hold what the vault seals, so that it can be told and sealed anew.
 
-A column is declared where its table is, and all of them are listed in `clinch.cli.sealed.SEALED`.
+A column is declared where its table is, and all of them are listed in `SEALED` of
+`clinch.cli.administration.sealed`.
 """
 
 from collections.abc import Callable

@@ -9,7 +9,7 @@ from identity.people import sql
 from server.gateway.desk import Desk, user_desk
 from server.gateway.test_connections import connect, proxied
 
-from clinch.cli.sealed import give_up
+from clinch.cli.administration.sealed import give_up
 from clinch.gateway.tenancy.tenants import DATA_KEYS, new_data_key, tenant_of_user
 from clinch.vault.vault import Vault
 

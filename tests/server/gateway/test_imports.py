@@ -10,7 +10,8 @@ import pytest
 from harness import Organization, Program, make_organization, serve
 from server.gateway.desk import Desk, limited_desk, signed_desk, user_desk
 
-from clinch.cli.administration import CommandError, administer
+from clinch.cli.administration.commands import administer
+from clinch.cli.administration.telling import CommandError
 from clinch.program import declarations
 from clinch.resources.actor import OperationClass
 

@@ -16,7 +16,7 @@ from clinch.outbound.guard import SettingError
 from clinch.vault.keys import SecretKeyError, ensure_keys
 
 
-def administer(command: str, arguments: dict[str, Any]) -> int:
+def launch(command: str, arguments: dict[str, Any]) -> int:
     """Run the command in a process of its own that has the database; its exit code."""
     home = Path(arguments["home"]) if arguments["home"] else default_home()
     try:

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 import clinch
-from clinch.cli import sealed
-from clinch.cli.administration import CommandError, administer
-from clinch.cli.sealed import (
+from clinch.cli.administration import sealed
+from clinch.cli.administration.commands import administer
+from clinch.cli.administration.sealed import (
     SEALED,
     CannotOpenDatabase,
     check_keys,
@@ -22,6 +22,7 @@ from clinch.cli.sealed import (
     seal_anew,
     sealed_by,
 )
+from clinch.cli.administration.telling import CommandError
 from clinch.db.database import Database, Transaction
 from clinch.identity.second_factor import SECRETS
 from clinch.program import declarations, tables
@@ -41,7 +42,7 @@ SEALS = {
     "gateway/connections/credentials.py": "under the tenant's data key, which stays",
     "gateway/connections/entrance.py": "under the tenant's data key, which stays",
     "gateway/running/run_logs.py": "under the tenant's data key, which stays",
-    "cli/sealed.py": "what SEALED lists, anew",
+    "cli/administration/sealed.py": "what SEALED lists, anew",
 }
 """Who calls `vault.seal`. What is stored has to be in SEALED, or a rotation would miss it."""
 

@@ -8,7 +8,8 @@ import pytest
 import yaml
 from harness import Organization
 
-from clinch.cli.administration import CommandError, administer
+from clinch.cli.administration.commands import administer
+from clinch.cli.administration.telling import CommandError
 from clinch.cli.main import main
 
 DOCUMENT = {

@@ -1,27 +1,15 @@
 """The commands that let people in: what they print, and whom they reach."""
 
 import json
-from pathlib import Path
-from typing import Any
 
 import pytest
-from harness import TEST, Api, Organization, make_organization
+from cli.administration.running import command
+from harness import Organization, make_organization
 from identity.people import Person, login_rows, make_person, new_address, turn_on
 
-from clinch.cli.administration import SAMPLE_FILE, CommandError, administer
-from clinch.crm.sample.organization import create_sample
-from clinch.identity.api_keys import create_key
-from clinch.identity.organizations import find_organization
+from clinch.cli.administration.telling import CommandError
 from clinch.program import declarations
 from clinch.resources.store import Store
-
-
-def command(
-    organization: Organization, words: str, store: Store | None = None, **arguments: Any
-) -> None:
-    program = organization.program
-    told = {"organization": organization.system.organization, "json": True, **arguments}
-    program.run(administer(store or program.store, words, told))
 
 
 def test_a_person_of_several_organizations_is_reset(
@@ -73,51 +61,6 @@ def test_somebody_is_invited_to_a_role_of_ones_own(
         command(other, "user invite", email=new_address(), role=role)
 
 
-def test_every_key_is_listed(
-    organization: Organization, capsys: pytest.CaptureFixture[str]
-) -> None:
-    program, user = organization.program, organization.admin.user_id
-
-    async def make() -> list[str]:
-        return [
-            await create_key(program.store, organization.system, user, str(number), TEST)
-            for number in range(201)
-        ]
-
-    made = {key.partition(".")[0] for key in program.run(make())}
-    command(organization, "key list")
-    listed = [key["id"] for key in json.loads(capsys.readouterr().out)]
-    assert len(listed) == len(set(listed)) == 202
-    assert made < set(listed)
-
-
-def test_a_sample_whose_making_was_broken_off_is_made_anew(
-    organization: Organization, tmp_path: Path
-) -> None:
-    program, begun = organization.program, list[str]()
-
-    class Killed(Exception):
-        pass
-
-    def die(id: str) -> None:
-        begun.append(id)
-        raise Killed
-
-    with pytest.raises(Killed):
-        program.run(create_sample(program.store, begun=die))
-    sample = tmp_path / SAMPLE_FILE
-    sample.write_text(json.dumps({"organization_id": begun[0]}))
-    for _ in range(2):
-        command(organization, "sample", home=str(tmp_path))
-        made = json.loads(sample.read_text())
-        begun.append(made["organization_id"])
-    assert begun[0] != begun[1] == begun[2]
-    assert program.run(find_organization(program.store, begun[0])) is None
-    assert Api(program, made["api_key"], "").get("/lead/")["total_results"] == 300
-    assert sample.stat().st_mode & 0o777 == 0o600
-    assert list(tmp_path.iterdir()) == [sample]
-
-
 def test_what_cannot_be_done_says_why(organization: Organization) -> None:
     person = make_person(organization)
     nowhere = Store(organization.program.store.database, declarations())
@@ -134,25 +77,3 @@ def test_what_cannot_be_done_says_why(organization: Organization) -> None:
         with pytest.raises(CommandError, match=why):
             command(organization, words, store, **arguments)
     assert login_rows(organization.program) == before
-
-
-def test_a_program_is_registered_listed_and_ended(
-    organization: Organization, capsys: pytest.CaptureFixture[str]
-) -> None:
-    uri = "https://app.example/back"
-    command(organization, "app create", name="Reports", redirect_uri=[uri], public=False)
-    made = json.loads(capsys.readouterr().out)
-    assert set(made) == {"client_id", "client_secret"}
-    command(organization, "app list")
-    assert json.loads(capsys.readouterr().out) == [
-        {"client_id": made["client_id"], "name": "Reports", "redirect_uris": [uri]}
-    ]
-    other = make_organization(organization.program, "Quay Sales")
-    with pytest.raises(CommandError, match="there is no app"):
-        command(other, "app revoke", id=made["client_id"])
-    command(organization, "app revoke", id=made["client_id"])
-    capsys.readouterr()
-    command(organization, "app list")
-    assert json.loads(capsys.readouterr().out) == []
-    with pytest.raises(CommandError, match="A redirect URI is https"):
-        command(organization, "app create", name="x", redirect_uri=["http://x"], public=True)
