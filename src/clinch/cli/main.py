@@ -95,6 +95,11 @@ def _json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
+def _everywhere(parser: argparse.ArgumentParser) -> None:
+    _where(parser)
+    _json(parser)
+
+
 def _in_organization(parser: argparse.ArgumentParser) -> None:
     _where(parser)
     parser.add_argument("--organization", help="its id or name; needed where there are several")
@@ -103,15 +108,13 @@ def _in_organization(parser: argparse.ArgumentParser) -> None:
 
 def _organization_create(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", metavar="NAME")
-    _where(parser)
-    _json(parser)
+    _everywhere(parser)
 
 
 def _organization_delete(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("organization", metavar="ORGANIZATION", help="its id or name")
     parser.add_argument("--yes", action="store_true", help="do it")
-    _where(parser)
-    _json(parser)
+    _everywhere(parser)
 
 
 def _user_create(parser: argparse.ArgumentParser) -> None:
@@ -146,8 +149,7 @@ def _user_reset(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="turn the second factor off, instead of making a link to a new password",
     )
-    _where(parser)
-    _json(parser)
+    _everywhere(parser)
 
 
 def _key_create(parser: argparse.ArgumentParser) -> None:
@@ -211,15 +213,10 @@ def _connector_remove(parser: argparse.ArgumentParser) -> None:
     _in_organization(parser)
 
 
-def _vault_rotate(parser: argparse.ArgumentParser) -> None:
-    _where(parser)
-    _json(parser)
-
-
 def _vault_forget(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("key", metavar="KEY", help="the name of the key: 8 hexadecimal digits")
     parser.add_argument("--yes", action="store_true", help="do it")
-    _vault_rotate(parser)
+    _everywhere(parser)
 
 
 def _doctor(parser: argparse.ArgumentParser) -> None:
@@ -240,6 +237,12 @@ COMMANDS = (
         "make an organization",
         _administer("organization create"),
         _organization_create,
+    ),
+    Command(
+        "organization list",
+        "list the organizations",
+        _administer("organization list"),
+        _everywhere,
     ),
     Command(
         "organization delete",
@@ -306,7 +309,7 @@ COMMANDS = (
         "vault rotate",
         "seal everything anew, under a new secret key",
         _administer("vault rotate"),
-        _vault_rotate,
+        _everywhere,
     ),
     Command(
         "vault forget",

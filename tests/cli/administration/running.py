@@ -9,7 +9,7 @@ from clinch.resources.store import Store
 
 
 def command(
-    organization: Organization, words: str, store: Store | None = None, **arguments: Any
+    organization: Organization, words: str, store: Store | None = None, /, **arguments: Any
 ) -> None:
     program = organization.program
     told = {"organization": organization.system.organization, "json": True, **arguments}

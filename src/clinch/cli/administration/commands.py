@@ -11,7 +11,11 @@ from clinch.cli.administration.apps import app_create, app_list, app_revoke
 from clinch.cli.administration.connectors import connector_add, connector_list, connector_remove
 from clinch.cli.administration.doctor import doctor
 from clinch.cli.administration.keys import key_create, key_list, key_revoke
-from clinch.cli.administration.organizations import organization_create, organization_delete
+from clinch.cli.administration.organizations import (
+    organization_create,
+    organization_delete,
+    organization_list,
+)
 from clinch.cli.administration.sample import sample
 from clinch.cli.administration.telling import Arguments, CommandError
 from clinch.cli.administration.users import user_create, user_invite, user_reset
@@ -24,6 +28,7 @@ from clinch.resources.store import Store
 
 COMMANDS: dict[str, Callable[[Store, Arguments], Awaitable[int]]] = {
     "organization create": organization_create,
+    "organization list": organization_list,
     "organization delete": organization_delete,
     "user create": user_create,
     "user invite": user_invite,

@@ -1,5 +1,7 @@
 """`clinch organization`, and which organization a command is about."""
 
+import json
+
 from clinch.cli.administration.telling import Arguments, CommandError, tell
 from clinch.crm.beginning import first_objects
 from clinch.identity.organizations import (
@@ -18,6 +20,20 @@ async def organization_create(store: Store, arguments: Arguments) -> int:
     name = arguments["name"]
     system = await create_organization(store, name, FROM_CLI, first_objects())
     tell(arguments, {"organization_id": system.organization, "name": name})
+    return 0
+
+
+async def organization_list(store: Store, arguments: Arguments) -> int:
+    async with store.database.installation() as transaction:
+        rows = await transaction.rows(
+            "select id, name from organization_directory order by name, id"
+        )
+    if arguments["json"]:
+        print(json.dumps([{"id": id, "name": name} for id, name in rows]))
+    elif not rows:
+        print("No organizations yet; make one with: clinch organization create NAME")
+    for id, name in rows if not arguments["json"] else ():
+        print(f"{id}  {name}")
     return 0
 
 
@@ -41,12 +57,13 @@ async def organization_of(store: Store, arguments: Arguments) -> Actor:
     found = await find_organization(store, arguments["organization"])
     if found is None and arguments["organization"] is None:
         raise CommandError(
-            "say which organization with --organization (its id or name);"
-            " if there is none, make one with: clinch organization create NAME"
+            "say which organization with --organization (its id or name, which"
+            " `clinch organization list` tells); if there is none, make one with:"
+            " clinch organization create NAME"
         )
     if found is None:
         raise CommandError(
             f"not one organization is called {arguments['organization']}: give its id, which"
-            " `clinch doctor` tells"
+            " `clinch organization list` tells"
         )
     return found
