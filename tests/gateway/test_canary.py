@@ -350,7 +350,7 @@ def test_the_running_server_goes_on_under_the_new_key(installation: Installation
     assert told["shown again"]
     assert told["again"] == rotation | {"sealed": dict.fromkeys(sealed, 0)}
     assert f"ok  the secret key {first} seals nothing, and can be removed" in told["doctor"]
-    assert f"ok  the secret key {rotation['key']} seals 2 second_factor" in told["doctor"]
+    assert f"ok  the secret key {rotation['key']} seals second factors (2)" in told["doctor"]
 
 
 def test_it_starts_without_the_old_key_and_not_without_the_new_one(

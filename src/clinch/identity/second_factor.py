@@ -47,7 +47,12 @@ def new_secret() -> bytes:
 
 
 SECRETS = SealedColumn(
-    SECOND_FACTOR.name, ("user_id",), "sealed_secret", "second_factor {user_id}", new_secret
+    "second factors",
+    SECOND_FACTOR.name,
+    ("user_id",),
+    "sealed_secret",
+    "second_factor {user_id}",
+    new_secret,
 )
 
 

@@ -58,6 +58,7 @@ def lost_answer() -> bytes:
 
 
 ANSWERS = SealedColumn(
+    "answers kept for repeated requests",
     ONCE.name,
     ("organization_id", "user_id", "key"),
     "sealed_answer",

@@ -11,10 +11,12 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class SealedColumn:
-    """A column of sealed values. `key` is the table's primary key; `place` is what a value is
-    sealed for, with the columns of the key in braces; `fresh` makes a new value, for the day on
-    which what was sealed cannot be opened ever again."""
+    """A column of sealed values. `what` is what they are, as people read it, in the plural; `key`
+    is the table's primary key; `place` is what a value is sealed for, with the columns of the key
+    in braces; `fresh` makes a new value, for the day on which what was sealed cannot be opened ever
+    again."""
 
+    what: str
     table: str
     key: tuple[str, ...]
     column: str

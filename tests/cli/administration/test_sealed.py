@@ -19,6 +19,7 @@ from clinch.cli.administration.sealed import (
     CannotOpenDatabase,
     check_keys,
     give_up,
+    in_words,
     seal_anew,
     sealed_by,
 )
@@ -290,15 +291,40 @@ async def test_doctor_tells_what_each_key_seals(
     said = capsys.readouterr().out.splitlines()
     assert said[1:] == [
         f"ok  the secret key {new} seals nothing",
-        f"ok  the secret key {old} seals {ROWS} second_factor",
+        f"ok  the secret key {old} seals second factors ({ROWS})",
     ]
     monkeypatch.setenv("CLINCH_SECRET_KEY", NEW)
     await command(url, "doctor", recount=False, json=False)
     said = capsys.readouterr().out.splitlines()
     assert said[2] == (
-        f"BAD the secret key {old} seals {ROWS} second_factor, and is not here: put it back from"
+        f"BAD the secret key {old} seals second factors ({ROWS}), and is not here: put it back from"
         " your copy"
     )
+
+
+async def test_people_are_told_what_the_things_are(
+    url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old, new, other = (Vault(key).names[0] for key in (OLD, NEW, OTHER))
+    monkeypatch.setenv("CLINCH_SECRET_KEY", f"{NEW} {OLD}")
+    await command(url, "vault rotate", json=False)
+    told = f"The secret key {new} has sealed anew: second factors ({ROWS})\n"
+    assert capsys.readouterr().out.startswith(told)
+    monkeypatch.setenv("CLINCH_SECRET_KEY", OTHER)
+    with pytest.raises(CommandError, match=rf"this gives up for good: second factors \({ROWS}\)\."):
+        await command(url, "vault forget", key=new, yes=False, json=False)
+    await command(url, "vault forget", key=new, yes=True, json=False)
+    assert capsys.readouterr().out == f"Given up for good: second factors ({ROWS})\n"
+    await command(url, "doctor", recount=False, json=False)
+    said = capsys.readouterr().out
+    assert f"ok  the secret key {other} seals second factors ({ROWS})\n" in said
+    assert old not in said
+
+
+def test_what_is_sealed_has_words_of_its_own() -> None:
+    assert in_words({one.table: 1 for one in SEALED}).count(" (1)") == len(SEALED)
+    assert not any(one.table in one.what for one in SEALED)
+    assert in_words({one.table: 0 for one in SEALED}) == "nothing"
 
 
 def test_the_name_of_a_key_is_in_what_it_sealed() -> None:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from clinch.cli.administration.sealed import sealed_by
+from clinch.cli.administration.sealed import in_words, sealed_by
 from clinch.cli.administration.telling import Arguments, line
 from clinch.events.seal import verify
 from clinch.resources.declaration import counter
@@ -40,11 +40,10 @@ async def _secret_keys(store: Store, arguments: Arguments) -> int:
         names = ()
     seals = await sealed_by(store.database)
     for name in [*names, *sorted(set(seals) - set(names))]:
-        sealed = ", ".join(f"{number} {table}" for table, number in seals.get(name, {}).items())
-        text = f"the secret key {name} seals {sealed or 'nothing'}"
+        text = f"the secret key {name} seals {in_words(seals.get(name, {}))}"
         if name not in names:
             text += ", and is not here: put it back from your copy"
-        elif not sealed and name != names[0]:
+        elif name not in seals and name != names[0]:
             text += ", and can be removed"
         line(arguments, name in names, text)
     return len(set(seals) - set(names))

@@ -29,6 +29,12 @@ Counts = dict[str, dict[str, int]]
 """For each key, by name, how many values it seals in each table."""
 
 
+def in_words(counts: dict[str, int]) -> str:
+    """How many values of each table, as a person reads it."""
+    told = [f"{one.what} ({counts[one.table]})" for one in SEALED if counts.get(one.table)]
+    return ", ".join(told) or "nothing"
+
+
 class CannotOpenDatabase(Exception):
     """Something in the database is sealed by a key that is not here. One line, what to do."""
 

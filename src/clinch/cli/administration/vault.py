@@ -4,8 +4,8 @@ import json
 import os
 from pathlib import Path
 
-from clinch.cli.administration.sealed import check_keys, give_up, seal_anew, sealed_by
-from clinch.cli.administration.telling import Arguments, CommandError, tell
+from clinch.cli.administration.sealed import check_keys, give_up, in_words, seal_anew, sealed_by
+from clinch.cli.administration.telling import Arguments, CommandError
 from clinch.resources.store import Store
 from clinch.vault.keys import KEY_FILE, VARIABLE, KeyFile
 from clinch.vault.vault import open_vault
@@ -30,8 +30,7 @@ async def vault_rotate(store: Store, arguments: Arguments) -> int:
     if arguments["json"]:
         print(json.dumps({"key": first, "sealed": done, "failed": closed, "removable": removable}))
         return 1 if closed else 0
-    for table, number in done.items():
-        print(f"{table}: {number} sealed anew by the secret key {first}")
+    print(f"The secret key {first} has sealed anew: {in_words(done)}")
     if closed:
         print(f"{closed} values do not open and were left as they are")
     for name in removable:
@@ -53,12 +52,14 @@ async def vault_forget(store: Store, arguments: Arguments) -> int:
             + ("is here, and is not lost" if name in vault.names else "has sealed nothing")
         )
     if not arguments["yes"]:
-        what = ", ".join(f"{number} {table}" for table, number in lost.items())
         raise CommandError(
-            f"this gives up {what} for good: codes of those second factors fit no more (recovery"
-            " codes do), those workspaces get new secrets, and those tenants have to connect anew;"
-            " if that is meant, add --yes"
+            f"this gives up for good: {in_words(lost)}. Codes of those second factors fit no more"
+            " (recovery codes do), those workspaces get new secrets, and those tenants have to"
+            " connect anew; if that is meant, add --yes"
         )
     done = await give_up(store.database, vault, name)
-    tell(arguments, {table: str(number) for table, number in done.items()})
+    if arguments["json"]:
+        print(json.dumps({table: str(number) for table, number in done.items()}))
+    else:
+        print(f"Given up for good: {in_words(done)}")
     return 0

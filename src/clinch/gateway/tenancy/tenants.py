@@ -57,6 +57,7 @@ def new_data_key() -> bytes:
 
 
 DATA_KEYS = SealedColumn(
+    "data keys of tenants",
     GATEWAY_TENANT.name,
     ("organization_id", "tenant_id"),
     "wrapped_data_key",

@@ -28,6 +28,7 @@ def new_workspace_secret() -> bytes:
 
 
 SECRETS = SealedColumn(
+    "secrets of workspaces",
     GATEWAY_WORKSPACE.name,
     ("organization_id",),
     "sealed_secret",
