@@ -67,6 +67,10 @@ class KeyFile:
             raise SecretKeyError(f"cannot read {self.path} ({error})") from None
         return None if known == self._known else self.text()
 
+    def is_private(self) -> bool:
+        """Whether its mode lets nobody but its owner (and root) at it."""
+        return not self.path.stat().st_mode & 0o077
+
     def put_new_key_first(self) -> bool:
         """Put a new key before the one there is; False where there are several already.
 

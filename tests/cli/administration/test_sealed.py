@@ -289,14 +289,14 @@ async def test_doctor_tells_what_each_key_seals(
     monkeypatch.setenv("CLINCH_SECRET_KEY", f"{NEW} {OLD}")
     await command(url, "doctor", recount=False, json=False)
     said = capsys.readouterr().out.splitlines()
-    assert said[1:] == [
+    assert said[2:] == [
         f"ok  the secret key {new} seals nothing",
         f"ok  the secret key {old} seals second factors ({ROWS})",
     ]
     monkeypatch.setenv("CLINCH_SECRET_KEY", NEW)
     await command(url, "doctor", recount=False, json=False)
     said = capsys.readouterr().out.splitlines()
-    assert said[2] == (
+    assert said[3] == (
         f"BAD the secret key {old} seals second factors ({ROWS}), and is not here: put it back from"
         " your copy"
     )

@@ -1,5 +1,6 @@
 """`clinch doctor`: what is wrong with the database, the log and the secret keys."""
 
+import os
 from pathlib import Path
 
 from clinch.cli.administration.sealed import in_words, sealed_by
@@ -9,7 +10,7 @@ from clinch.resources.declaration import counter
 from clinch.resources.store import Store
 from clinch.resources.write.measured import mend
 from clinch.resources.write.summaries import recount
-from clinch.vault.keys import SecretKeyError
+from clinch.vault.keys import KEY_FILE, VARIABLE, KeyFile, SecretKeyError
 from clinch.vault.vault import open_vault
 
 
@@ -18,10 +19,13 @@ async def doctor(store: Store, arguments: Arguments) -> int:
     problems = 0
     async with store.database.everyone() as transaction:
         version = await transaction.value("show server_version")
+        migration = await transaction.value("select max(number) from schema_migration")
         organizations = await transaction.rows(
             "select organization_id::text, id, name from organization_directory order by name"
         )
     line(arguments, True, f"PostgreSQL {version} answers, with {len(organizations)} organizations")
+    # Where it is not, no command is run: `check_migrated` has said so.
+    line(arguments, True, f"the database is at migration {migration:04}, as this program is")
     for organization_id, id, name in organizations:
         broken = await verify(store.database, organization_id)
         problems += broken is not None
@@ -33,11 +37,18 @@ async def doctor(store: Store, arguments: Arguments) -> int:
 
 
 async def _secret_keys(store: Store, arguments: Arguments) -> int:
-    """A line for each secret key, of those here and those that have sealed something."""
+    """Whether they are here, for their owner alone, and for each what it has sealed."""
+    home, problems = Path(arguments["home"]), 0
     try:
-        names: tuple[str, ...] = open_vault(Path(arguments["home"])).names
-    except SecretKeyError:
-        names = ()
+        names: tuple[str, ...] = open_vault(home).names
+    except SecretKeyError as error:
+        names, problems = (), 1
+        line(arguments, False, str(error))
+    if names and not os.environ.get(VARIABLE):
+        path, private = home / KEY_FILE, KeyFile(home).is_private()
+        problems += not private
+        wrong = f"{path} can be read or changed by others than its owner: chmod 600 {path}"
+        line(arguments, private, f"{path} is for its owner alone" if private else wrong)
     seals = await sealed_by(store.database)
     for name in [*names, *sorted(set(seals) - set(names))]:
         text = f"the secret key {name} seals {in_words(seals.get(name, {}))}"
@@ -46,7 +57,7 @@ async def _secret_keys(store: Store, arguments: Arguments) -> int:
         elif name not in seals and name != names[0]:
             text += ", and can be removed"
         line(arguments, name in names, text)
-    return len(set(seals) - set(names))
+    return problems + len(set(seals) - set(names))
 
 
 async def _recount(store: Store, arguments: Arguments, organization_id: str, name: str) -> int:
