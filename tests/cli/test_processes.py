@@ -299,15 +299,15 @@ def test_a_failed_prepare_command_gives_its_reason(start: Start) -> None:
     failing = "import sys; print('one\\n\\nmigration 7 changed\\n', file=sys.stderr); sys.exit(1)"
     up = start(prepare=[python(failing, "migrate")])
     assert up.process.wait(20) == 1
-    assert up.error() == "clinch: `migrate` failed: migration 7 changed\n"
+    assert up.error() == "clinch: the preparation failed: migration 7 changed\n"
 
 
 def test_what_takes_long_is_told(start: Start) -> None:
     slow = "import sys, time; print('half way', file=sys.stderr, flush=True); time.sleep(2.6)"
-    up = start(prepare=[python(slow, "migrate")])
+    up = start(prepare=[[sys.executable, "-c", slow, "prepare", "sample"]])
     up.url()
     up.process.terminate()
-    assert up.error(progress=True).startswith("clinch: running migrate: half way (2 s)\n")
+    assert up.error(progress=True).startswith("clinch: preparing: half way (2 s)\n")
 
 
 def test_a_web_process_that_cannot_start(start: Start) -> None:

@@ -373,7 +373,7 @@ def test_it_starts_without_the_old_key_and_not_without_the_new_one(
     with installation.up():
         assert installation.facts == {}
     said = installation.log.read_bytes()[at:].decode().splitlines()
-    lines = [line for line in said if line.startswith("clinch: `prepare` failed")]
+    lines = [line for line in said if line.startswith("clinch: the preparation failed: ")]
     assert len(lines) == 1, said
     assert f"the secret key {Vault(new).names[0]} has sealed" in lines[0]
     assert "put that key back" in lines[0]

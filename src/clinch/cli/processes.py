@@ -249,8 +249,7 @@ class Parent:
 
     def _complete(self, command: Sequence[str]) -> None:
         """Run a command to its end; its lines on stderr are its progress, the last its reason."""
-        name = command[-1]
-        self._progress.step(f"running {name}")
+        self._progress.step("preparing")
         process = spawn(command, self._environment(), (self._pipe[0],), stderr=subprocess.PIPE)
         said = b""
         try:
@@ -259,7 +258,7 @@ class Parent:
                     os.set_blocking(pipe.fileno(), False)
                     while (part := self._read(pipe.fileno())) != b"":
                         said = (said + (part or b""))[-8192:]
-                        self._progress.step(f"running {name}: {_last_line(said)}".rstrip(": "))
+                        self._progress.step(f"preparing: {_last_line(said)}".rstrip(": "))
             while process.poll() is None:
                 self._signals.sleep(0.5)
                 self._progress.tick()
@@ -267,7 +266,7 @@ class Parent:
             end(process)
         if process.returncode != 0:
             reason = _last_line(said).removeprefix("clinch: ") or describe(process.returncode)
-            raise ProcessError(f"`{name}` failed: {reason}")
+            raise ProcessError(f"the preparation failed: {reason}")
 
     def _read(self, descriptor: int) -> bytes | None:
         """What came; None where nothing did for a moment; empty at the end."""

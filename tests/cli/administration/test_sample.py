@@ -13,7 +13,7 @@ from clinch.identity.organizations import find_organization
 
 
 def test_a_sample_whose_making_was_broken_off_is_made_anew(
-    organization: Organization, tmp_path: Path
+    organization: Organization, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     program, begun = organization.program, list[str]()
 
@@ -37,3 +37,4 @@ def test_a_sample_whose_making_was_broken_off_is_made_anew(
     assert Api(program, made["api_key"], "").get("/lead/")["total_results"] == 300
     assert sample.stat().st_mode & 0o777 == 0o600
     assert list(tmp_path.iterdir()) == [sample]
+    assert capsys.readouterr().err.count("making the sample organization\n") == 1

@@ -1,6 +1,7 @@
 """The sample organization of `clinch up --sample`."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ async def sample(store: Store, arguments: Arguments) -> int:
             return 0
         if found is not None:
             await delete_organization(store, found.organization_id)
+    print("making the sample organization", file=sys.stderr)
     _keep(path, await create_sample(store, begun=lambda id: _keep(path, {"organization_id": id})))
     return 0
 
