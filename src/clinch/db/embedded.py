@@ -25,6 +25,7 @@ from clinch.db.binaries import (
     find_binaries,
     open_home,
 )
+from clinch.db.home import majors
 from clinch.db.initdb import disk_full, make_data_folder, meaningful
 from clinch.db.postmaster import (
     PORT,
@@ -154,7 +155,7 @@ class EmbeddedPostgres:
 
     def _start(self, on_step: Callable[[str], None]) -> None:
         self._home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        binaries = find_binaries(self._given, self._majors())
+        binaries = find_binaries(self._given, majors(self._home))
         data = self._home / f"postgresql-{binaries.major}"
         self._check_version(data, binaries)
         account = choose_account(data)
@@ -183,11 +184,6 @@ class EmbeddedPostgres:
         on_step("starting PostgreSQL")
         self._run_until_ready(command, data, account, on_step)
 
-    def _majors(self) -> list[int]:
-        """The major versions there is data of."""
-        folders = [re.fullmatch(r"postgresql-(\d+)", path.name) for path in self._home.iterdir()]
-        return [int(match[1]) for match in folders if match]
-
     def _check_version(self, data: Path, binaries: Binaries) -> None:
         if data.exists():
             made_by = data / "PG_VERSION"
@@ -196,8 +192,8 @@ class EmbeddedPostgres:
                     f"{data} is not the data of a PostgreSQL {binaries.major}: "
                     "move it away, or choose another folder with --home"
                 )
-        elif majors := self._majors():
-            major = max(majors)
+        elif others := majors(self._home):
+            major = max(others)
             raise EmbeddedError(
                 f"the data in {self._home} is of PostgreSQL {major}, but {binaries.folder} is "
                 f"{binaries.version}: install PostgreSQL {major}, or move "

@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import json
 import os
+import re
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -23,6 +24,16 @@ class HomeHeld(HomeError):
         super().__init__(f"already running on {home}{who}")
 
 
+class NoInstallation(HomeError):
+    """Nothing was begun in the home."""
+
+    def __init__(self, home: Path) -> None:
+        super().__init__(
+            f"there is no installation at {home}: name its folder with --home or CLINCH_HOME, or"
+            " its database with --database-url; `clinch up` begins one"
+        )
+
+
 def default_home() -> Path:
     """CLINCH_HOME; else /var/lib/clinch for root, and the user's own data folder for others."""
     if given := os.environ.get("CLINCH_HOME"):
@@ -33,23 +44,40 @@ def default_home() -> Path:
     return Path(data).expanduser() / "clinch"
 
 
-class HomeLock:
-    """Holds a home, made at need, as long as the ``with`` lasts or the process lives.
+def has_database(home: Path) -> bool:
+    """Whether the home holds the data of a PostgreSQL."""
+    return bool(majors(home))
 
-    The file ``lock`` in it says who does, as ``{"pid": 123, "url": "http://…" or null}``. Entering
-    raises HomeHeld where another process holds it, HomeError where the home cannot be written.
+
+def majors(home: Path) -> list[int]:
+    """The major versions of PostgreSQL that the home holds whole data of."""
+    found = [re.fullmatch(r"postgresql-(\d+)", path.name) for path in home.glob("postgresql-*")]
+    return [int(match[1]) for match in found if match]
+
+
+class HomeLock:
+    """Holds a home as long as the ``with`` lasts or the process lives.
+
+    The file ``lock`` in it says who does, as ``{"pid": 123, "url": "http://…" or null}``. It and
+    the home are made at need, but not without ``begin``. Entering raises HomeHeld where another
+    process holds the home, HomeError where it cannot be written, and NoInstallation where nothing
+    was made.
     """
 
-    def __init__(self, home: Path) -> None:
-        self.home = home.absolute()
+    def __init__(self, home: Path, begin: bool = True) -> None:
+        self.home, self._begin = home.absolute(), begin
         self._descriptor = -1
 
     def __enter__(self) -> Self:
         try:
-            self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if self._begin:
+                self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
             # Python's descriptors are not inherited: children cannot hold the lock on.
-            descriptor = os.open(self.home / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+            made = os.O_CREAT if self._begin else 0
+            descriptor = os.open(self.home / "lock", os.O_RDWR | made, 0o600)
         except OSError as error:
+            if isinstance(error, FileNotFoundError) and not self._begin:
+                raise NoInstallation(self.home) from None
             raise HomeError(
                 f"cannot write to {self.home} ({error.strerror}): choose another folder with "
                 "--home or CLINCH_HOME"

@@ -5,15 +5,30 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from clinch.cli.settings import check_settings
 from clinch.db.embedded import EmbeddedError, EmbeddedPostgres, running_url
-from clinch.db.home import HomeError, HomeLock, default_home, running_at
+from clinch.db.home import (
+    HomeError,
+    HomeHeld,
+    HomeLock,
+    NoInstallation,
+    default_home,
+    has_database,
+    running_at,
+)
 from clinch.outbound.guard import SettingError
 from clinch.vault.keys import SecretKeyError, ensure_keys
+
+PATIENCE = 10.0
+"""How many seconds a home that is held is waited for."""
+
+_BEGINNING = ("migrate", "organization create")
+"""The commands that begin an installation where there is none."""
 
 
 def launch(command: str, arguments: dict[str, Any]) -> int:
@@ -21,7 +36,7 @@ def launch(command: str, arguments: dict[str, Any]) -> int:
     home = Path(arguments["home"]) if arguments["home"] else default_home()
     try:
         check_settings()
-        with _database(arguments["database_url"], home) as (url, ours):
+        with _database(arguments["database_url"], home, command in _BEGINNING) as (url, ours):
             public_url = os.environ.get("CLINCH_PUBLIC_URL") or running_at(home) or ""
             environment = os.environ | {
                 "CLINCH_DATABASE_URL": url,
@@ -48,17 +63,45 @@ def _run(words: list[str], environment: dict[str, str]) -> int:
 
 
 @contextlib.contextmanager
-def _database(url: str | None, home: Path) -> Iterator[tuple[str, bool]]:
+def _database(url: str | None, home: Path, begins: bool) -> Iterator[tuple[str, bool]]:
     """The URL of the database, and whether it was started for this command."""
-    url = url or running_url(home)
     if url is not None:
         yield url, False
         return
-    with HomeLock(home):
+    with contextlib.ExitStack() as stack:
+        running = _running(home, begins, stack)
+        if running is not None:
+            yield running, False
+            return
+        if not begins and not has_database(home):
+            raise NoInstallation(home)
         ensure_keys(home)
         server = EmbeddedPostgres(home)
+        stack.callback(server.stop)
         server.start(lambda step: print(f"clinch: {step}", file=sys.stderr))
+        yield server.url, True
+
+
+def _running(home: Path, begins: bool, stack: contextlib.ExitStack) -> str | None:
+    """The URL of the database that `clinch up` runs in the home; None once we hold the home.
+
+    What another command has started ends with it, and what is being started is not yet up to date:
+    for those it waits.
+    """
+    deadline = time.monotonic() + PATIENCE
+    told = False
+    while True:
         try:
-            yield server.url, True
-        finally:
-            server.stop()
+            stack.enter_context(HomeLock(home, begin=begins or has_database(home)))
+            return None
+        except HomeHeld as held:
+            url = running_url(home) if held.url else None
+            if url is not None:
+                return url
+            elsewhere = held.url is not None and not has_database(home)
+            if elsewhere or time.monotonic() > deadline:
+                raise
+        if not told:
+            told = True
+            print(f"clinch: waiting for another command on {home}", file=sys.stderr)
+        time.sleep(0.1)

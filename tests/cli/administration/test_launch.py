@@ -1,0 +1,150 @@
+"""How a command comes by its database: what runs, what it waits for, and what it begins."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clinch.cli.administration import launch
+from clinch.cli.main import main
+from clinch.db.home import HomeLock, has_database
+from clinch.db.postmaster import running_url
+
+CLINCH = [sys.executable, "-m", "clinch.cli.main"]
+
+
+@pytest.fixture(autouse=True)
+def _nothing_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("CLINCH_DATABASE_URL", "CLINCH_SECRET_KEY", "CLINCH_PUBLIC_URL"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """Where a home may be made, also by the account that PostgreSQL runs as."""
+    with tempfile.TemporaryDirectory(prefix="clinch-test-") as folder:
+        os.chmod(folder, 0o711)
+        yield Path(folder) / "home"
+
+
+def start(home: Path, *words: str) -> subprocess.Popen[str]:
+    command = [*CLINCH, *words, "--home", str(home), "--json"]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True)
+
+
+def result(process: subprocess.Popen[str]) -> Any:
+    out, error = process.communicate(timeout=60)
+    assert process.returncode == 0, error
+    return json.loads(out)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "doctor",
+        "organization list",
+        "organization delete Harbour --yes",
+        "user create ada@harbour.example",
+        "key list",
+        "workspace key",
+        "connector list",
+        "vault rotate",
+        "vault forget 00000000 --yes",
+    ],
+)
+@pytest.mark.parametrize("there", ["no folder", "an empty folder", "a database elsewhere"])
+def test_what_needs_an_installation_does_not_begin_one(
+    words: str, there: str, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if there != "no folder":
+        home.mkdir()
+    if there == "a database elsewhere":
+        with HomeLock(home):
+            (home / "secret.key").write_text("0f" * 32)
+    before = contents(home)
+    assert main([*words.split(), "--home", str(home)]) == 1
+    line = f"clinch: there is no installation at {home}: name its folder with --home"
+    assert line in capsys.readouterr().err
+    assert home.exists() == (there != "no folder")
+    assert contents(home) == before
+
+
+def test_commands_that_begin_an_installation_and_then_meet_in_it(home: Path) -> None:
+    made = result(start(home, "organization", "create", "Harbour Sales"))
+    meeting = [start(home, "organization", "list") for _ in range(3)]
+    for process in meeting:
+        assert result(process) == [{"id": made["organization_id"], "name": "Harbour Sales"}]
+    assert running_url(home) is None
+
+
+def test_a_server_that_is_starting_is_waited_for_and_used(home: Path) -> None:
+    with start(home, "up", "--port", "0") as up:
+        try:
+            deadline = time.monotonic() + 20
+            while not (home / "lock").exists():
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+            listing = start(home, "organization", "list")
+            assert result(listing) == []
+            assert up.poll() is None
+            assert up.stdout
+            assert json.loads(up.stdout.readline())["pid"] == up.pid
+            assert running_url(home) is not None
+        finally:
+            up.terminate()
+            up.communicate(timeout=30)
+
+
+def test_a_home_that_stays_held_is_named(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(launch, "PATIENCE", 0.3)
+    with HomeLock(home):
+        assert main(["migrate", "--home", str(home)]) == 1
+    said = capsys.readouterr().err
+    assert f"clinch: waiting for another command on {home}\n" in said
+    assert f"clinch: already running on {home} (pid {os.getpid()})\n" in said
+    assert not has_database(home)
+
+
+def test_a_server_whose_database_is_elsewhere_is_not_waited_for(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with HomeLock(home) as lock:
+        lock.announce("http://127.0.0.1:1")
+        began = time.monotonic()
+        assert main(["doctor", "--home", str(home)]) == 1
+        assert time.monotonic() - began < launch.PATIENCE / 2
+    assert "already running on" in capsys.readouterr().err
+
+
+def test_a_home_that_is_let_go_is_taken(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    held, let_go = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with HomeLock(home):
+            held.set()
+            let_go.wait(20)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    held.wait(20)
+    threading.Timer(0.3, let_go.set).start()
+    assert main(["organization", "list", "--home", str(home)]) == 1
+    thread.join()
+    said = capsys.readouterr().err
+    assert "waiting for another command" in said
+    assert "there is no installation" in said
