@@ -373,10 +373,18 @@ def test_it_starts_without_the_old_key_and_not_without_the_new_one(
     with installation.up():
         assert installation.facts == {}
     said = installation.log.read_bytes()[at:].decode().splitlines()
+    assert sum(line.startswith("clinch: there is no secret key: put it") for line in said) == 1
+    assert not path.exists()
+    path.write_text(f"{old}\n")
+    at = installation.log.stat().st_size
+    with installation.up():
+        assert installation.facts == {}
+    said = installation.log.read_bytes()[at:].decode().splitlines()
     lines = [line for line in said if line.startswith("clinch: the preparation failed: ")]
     assert len(lines) == 1, said
     assert f"the secret key {Vault(new).names[0]} has sealed" in lines[0]
     assert "put that key back" in lines[0]
+    path.unlink()
     name = Vault(new).names[0]
     given_up = json.loads(installation.clinch("vault", "forget", name, "--yes", "--json"))
     assert given_up == {

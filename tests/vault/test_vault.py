@@ -78,6 +78,18 @@ def test_a_key_is_not_made_where_one_is_only_to_be_read(home: Path) -> None:
     assert list(home.iterdir()) == []
 
 
+def test_a_key_is_not_made_where_a_database_was_begun(home: Path) -> None:
+    with pytest.raises(SecretKeyError, match="there is no secret key: put it into") as refusal:
+        ensure_keys(home, begun=True)
+    assert "`clinch vault forget`" in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+    assert list(home.iterdir()) == []
+    ensure_keys(home)
+    made = (home / KEY_FILE).read_text()
+    ensure_keys(home, begun=True)
+    assert (home / KEY_FILE).read_text() == made
+
+
 @pytest.mark.parametrize("text", ["", "short", OLD[:-1], f"{OLD} x", OLD + OLD, "g" * 64])
 def test_what_is_no_key_is_refused_without_being_quoted(home: Path, text: str) -> None:
     (home / KEY_FILE).write_text(text)

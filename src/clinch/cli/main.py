@@ -214,7 +214,12 @@ def _connector_remove(parser: argparse.ArgumentParser) -> None:
 
 
 def _vault_forget(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("key", metavar="KEY", help="the name of the key: 8 hexadecimal digits")
+    parser.add_argument(
+        "key",
+        metavar="KEY",
+        nargs="?",
+        help="the name of the key, 8 hexadecimal digits; without it, each that is not here",
+    )
     parser.add_argument("--yes", action="store_true", help="do it")
     _everywhere(parser)
 

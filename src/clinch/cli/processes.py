@@ -34,7 +34,7 @@ from clinch.cli.children import (
     spawn,
 )
 from clinch.db.embedded import EmbeddedError, EmbeddedPostgres
-from clinch.db.home import HomeError, HomeLock
+from clinch.db.home import HomeError, HomeLock, has_database
 from clinch.vault.keys import SecretKeyError, ensure_keys
 
 __all__ = ["Commands", "Parent", "ProcessError", "Progress", "Settings", "listen", "run"]
@@ -172,8 +172,9 @@ class Parent:
         """Take the port, start PostgreSQL, prepare, start the children; return when one answers."""
         listener = self._listener = listen(self._settings.host, self._settings.port)
         self.url = self.url or _url_of(listener)
-        ensure_keys(self._settings.home)
-        if self._settings.database_url is None:
+        embedded = self._settings.database_url is None
+        ensure_keys(self._settings.home, begun=embedded and has_database(self._settings.home))
+        if embedded:
             self._postgres = EmbeddedPostgres(self._settings.home)
             self._postgres.start(self._progress.step)
         for command in self._commands.prepare:

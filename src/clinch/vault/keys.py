@@ -18,22 +18,24 @@ class SecretKeyError(Exception):
     """There is no usable secret key. The message is one line that says what to do."""
 
 
-def ensure_keys(home: Path) -> None:
-    """See that CLINCH_SECRET_KEY or the home's key file holds keys; the file is made at need.
+class NoSecretKey(SecretKeyError):
+    """Neither the environment nor the home has any."""
 
-    Raises SecretKeyError. Whoever calls holds the home's lock.
+
+def ensure_keys(home: Path, begun: bool = False) -> None:
+    """See that CLINCH_SECRET_KEY or the home's key file holds keys.
+
+    The file is made at need, but not where a database was ``begun``: what is sealed in it needs the
+    key that is gone. Raises SecretKeyError. Whoever calls holds the home's lock.
     """
     given = os.environ.get(VARIABLE)
     if given:
         read_keys(given, VARIABLE)
         return
-    path = home / KEY_FILE
-    try:
-        if not path.exists():
-            _write(path, new_key() + "\n")
-    except OSError as error:
-        raise SecretKeyError(f"cannot write {path} ({error})") from None
-    KeyFile(home).text()
+    file = KeyFile(home)
+    if not begun:
+        file.make()
+    file.text()
 
 
 class KeyFile:
@@ -43,6 +45,14 @@ class KeyFile:
         self.path = home / KEY_FILE
         self._known: tuple[int, int] | None = None
 
+    def make(self) -> None:
+        """Put a first key into it, unless it is there; raises SecretKeyError."""
+        try:
+            if not self.path.exists():
+                _write(self.path, new_key() + "\n")
+        except OSError as error:
+            raise SecretKeyError(f"cannot write {self.path} ({error})") from None
+
     def text(self) -> str:
         """What it holds; raises SecretKeyError."""
         try:
@@ -50,8 +60,9 @@ class KeyFile:
                 known = _identity(os.fstat(file.fileno()))
                 text = file.read()
         except FileNotFoundError:
-            raise SecretKeyError(
-                f"there is no secret key: put it into {self.path} from your copy, or set {VARIABLE}"
+            raise NoSecretKey(
+                f"there is no secret key: put it into {self.path} from your copy, or set"
+                f" {VARIABLE}; if it is lost for good, see `clinch vault forget`"
             ) from None
         except (OSError, UnicodeDecodeError) as error:
             raise SecretKeyError(f"cannot read {self.path} ({error})") from None

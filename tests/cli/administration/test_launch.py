@@ -108,6 +108,69 @@ def test_a_server_that_is_starting_is_waited_for_and_used(home: Path) -> None:
             up.communicate(timeout=30)
 
 
+def refusal(home: Path, *words: str) -> list[str]:
+    """The lines on standard error of a command that fails."""
+    process = start(home, *words)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 1, error
+    return [line for line in error.splitlines() if "PostgreSQL" not in line]
+
+
+def test_a_secret_key_that_is_lost_is_not_replaced_unasked(home: Path) -> None:
+    """The way of a person who has no copy: each command says what the next one is."""
+    result(start(home, "organization", "create", "Harbour Sales"))
+    key, kept = home / "secret.key", home / "kept.key"
+    before = result(start(home, "workspace", "key"))
+    key.rename(kept)
+    [line] = refusal(home, "up", "--port", "0")
+    assert line.startswith(f"clinch: there is no secret key: put it into {key} from your copy")
+    assert "if it is lost for good, see `clinch vault forget`" in line
+    assert line in refusal(home, "workspace", "key")
+    refusal(home, "doctor")
+    [line] = refusal(home, "vault", "forget")
+    assert "this gives up for good: secrets of workspaces (1)." in line
+    assert not key.exists()
+    kept.rename(key)
+    assert result(start(home, "workspace", "key")) == before
+    key.unlink()
+    assert result(start(home, "vault", "forget", "--yes"))["gateway_workspace"] == "1"
+    assert key.stat().st_mode & 0o777 == 0o600
+    result(start(home, "organization", "list"))
+    after = result(start(home, "workspace", "key"))
+    assert after["workspaceKey"] == before["workspaceKey"]
+    assert after["workspaceSecret"] != before["workspaceSecret"]
+    served(home)
+
+
+def test_a_secret_key_that_has_sealed_nothing_is_made_again_when_asked(
+    home: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    made = result(start(home, "organization", "create", "Harbour Sales"))
+    (home / "secret.key").unlink()
+    [line] = refusal(home, "up", "--port", "0")
+    assert "there is no secret key" in line
+    assert not (home / "secret.key").exists()
+    assert main(["vault", "forget", "--home", str(home)]) == 0
+    out = capfd.readouterr().out
+    assert (
+        out == f"A new secret key is in {home}/secret.key. Keep a copy, apart from the backups.\n"
+    )
+    served(home)
+    [listed] = result(start(home, "organization", "list"))
+    assert listed["id"] == made["organization_id"]
+
+
+def served(home: Path) -> None:
+    """See that the server starts there."""
+    with start(home, "up", "--port", "0") as up:
+        try:
+            assert up.stdout
+            assert up.stdout.readline().startswith('{"url"')
+        finally:
+            up.terminate()
+            up.communicate(timeout=30)
+
+
 def test_a_home_that_stays_held_is_named(
     home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -213,7 +213,7 @@ async def test_what_a_lost_key_has_sealed_is_given_up_and_the_rest_stays(url: st
     kept = now.seal(b"kept", SECRETS.place_of(user(5)))
     async with database.owner() as transaction:
         await put(transaction, 5, kept)
-    done = await give_up(database, now, Vault(OLD).names[0])
+    done = await give_up(database, now, Vault(OLD).names)
     assert done["second_factor"] == ROWS - 1
     await check_keys(database, now)
     rows = await read(database)
@@ -279,6 +279,29 @@ async def test_only_what_is_lost_is_given_up(url: str, monkeypatch: pytest.Monke
         with pytest.raises(CommandError, match=why):
             await command(url, "vault forget", key=key, yes=yes)
     assert await read(database) == before
+    await database.close()
+
+
+async def test_without_a_name_every_key_that_is_lost_is_given_up(
+    url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    database = Database(url, 1)
+    kept = Vault(NEW).seal(b"kept", SECRETS.place_of(user(5)))
+    async with database.owner() as transaction:
+        await put(transaction, 5, kept)
+        await put(transaction, 7, Vault(OTHER).seal(b"x", SECRETS.place_of(user(7))))
+    before = await read(database)
+    monkeypatch.setenv("CLINCH_SECRET_KEY", NEW)
+    with pytest.raises(CommandError, match=rf"second factors \({ROWS - 1}\).*add --yes"):
+        await command(url, "vault forget", key=None, yes=False)
+    assert await read(database) == before
+    await command(url, "vault forget", key=None, yes=True)
+    told = json.loads(capsys.readouterr().out)
+    assert told == {one.table: "0" for one in SEALED} | {"second_factor": str(ROWS - 1)}
+    assert set(await sealed_by(database)) == {Vault(NEW).names[0]}
+    assert (await read(database))[user(5)] == kept
+    with pytest.raises(CommandError, match="no secret key is lost"):
+        await command(url, "vault forget", key=None, yes=True)
     await database.close()
 
 

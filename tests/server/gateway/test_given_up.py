@@ -82,7 +82,7 @@ def test_what_was_given_up_is_told_and_connected_anew(
     record, lost = run(desk, here), Vault(secrets.token_hex(32))
     seal_data_key(organization, lost)
     program = organization.program
-    done = program.run(give_up(program.store.database, Vault(SECRET_KEY), lost.names[0]))
+    done = program.run(give_up(program.store.database, Vault(SECRET_KEY), lost.names))
     assert done["gateway_tenant"] == 1
 
     for path in (f"/action-run-logs/{record}", f"/action-run-logs/{record}/details"):

@@ -73,9 +73,10 @@ def _database(url: str | None, home: Path, begins: bool) -> Iterator[tuple[str, 
         if running is not None:
             yield running, False
             return
-        if not begins and not has_database(home):
-            raise NoInstallation(home)
-        ensure_keys(home)
+        if not has_database(home):
+            if not begins:
+                raise NoInstallation(home)
+            ensure_keys(home)
         server = EmbeddedPostgres(home)
         stack.callback(server.stop)
         server.start(lambda step: print(f"clinch: {step}", file=sys.stderr))

@@ -3,7 +3,7 @@
 All of it works while the program runs: a row is changed only if it is still as it was read.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -88,15 +88,16 @@ async def seal_anew(database: Database, vault: Vault) -> tuple[dict[str, int], i
     return done, closed
 
 
-async def give_up(database: Database, vault: Vault, name: str) -> dict[str, int]:
-    """Put fresh values in place of what a lost key has sealed: how many in each table.
+async def give_up(database: Database, vault: Vault, names: Iterable[str]) -> dict[str, int]:
+    """Put fresh values in place of what lost keys have sealed: how many in each table.
 
     With the data key of a tenant goes what its connections hold.
     """
     done: dict[str, int] = {}
+    lost = [bytes.fromhex(name) for name in names]
     for sealed in SEALED:
         done[sealed.table] = 0
-        async for rows in _rows(database, sealed, "= $1", bytes.fromhex(name)):
+        async for rows in _rows(database, sealed, "= any($1)", lost):
             async with database.owner() as transaction:
                 for *key, value in rows:
                     new = vault.seal(sealed.fresh(), sealed.place_of(*key))
@@ -109,7 +110,7 @@ async def give_up(database: Database, vault: Vault, name: str) -> dict[str, int]
 
 
 async def _rows(
-    database: Database, sealed: SealedColumn, condition: str, name: bytes
+    database: Database, sealed: SealedColumn, condition: str, names: bytes | list[bytes]
 ) -> AsyncIterator[Sequence[Sequence[Any]]]:
     """The rows with a condition on the name of their key (`$1`), with their ids, in batches."""
     key = ", ".join(sealed.key)
@@ -122,7 +123,7 @@ async def _rows(
                 f"select {key}, {sealed.column} from {sealed.table}"
                 f" where substring({sealed.column} from 2 for 4) {condition}{further}"
                 f" order by {key} limit {_BATCH}",
-                name,
+                names,
                 *after,
             )
         if not rows:

@@ -2,12 +2,20 @@
 
 import json
 import os
+from collections import Counter
 from pathlib import Path
 
-from clinch.cli.administration.sealed import check_keys, give_up, in_words, seal_anew, sealed_by
+from clinch.cli.administration.sealed import (
+    Counts,
+    check_keys,
+    give_up,
+    in_words,
+    seal_anew,
+    sealed_by,
+)
 from clinch.cli.administration.telling import Arguments, CommandError
 from clinch.resources.store import Store
-from clinch.vault.keys import KEY_FILE, VARIABLE, KeyFile
+from clinch.vault.keys import KEY_FILE, VARIABLE, KeyFile, NoSecretKey
 from clinch.vault.vault import open_vault
 
 
@@ -43,23 +51,46 @@ async def vault_rotate(store: Store, arguments: Arguments) -> int:
 
 
 async def vault_forget(store: Store, arguments: Arguments) -> int:
-    """Give up what a secret key that is lost has sealed, so that the program starts again."""
-    vault, name = open_vault(Path(arguments["home"])), arguments["key"].lower()
-    lost = (await sealed_by(store.database)).get(name)
-    if name in vault.names or lost is None:
+    """Give up what a lost secret key has sealed, so that the program starts again.
+
+    Without a name, that is each that is not here. Where there is no key at all, a new one is made.
+    """
+    home, seals = Path(arguments["home"]), await sealed_by(store.database)
+    try:
+        here = open_vault(home).names
+    except NoSecretKey:
+        here = ()
+    lost = _lost(arguments["key"], here, seals)
+    if lost and not arguments["yes"]:
+        counts: Counter[str] = sum((Counter(seals[name]) for name in lost), Counter())
         raise CommandError(
-            f"the secret key {name} "
-            + ("is here, and is not lost" if name in vault.names else "has sealed nothing")
-        )
-    if not arguments["yes"]:
-        raise CommandError(
-            f"this gives up for good: {in_words(lost)}. Codes of those second factors fit no more"
+            f"this gives up for good: {in_words(counts)}. Codes of those second factors fit no more"
             " (recovery codes do), those workspaces get new secrets, and those tenants have to"
             " connect anew; if that is meant, add --yes"
         )
-    done = await give_up(store.database, vault, name)
+    if not here:
+        KeyFile(home).make()
+    done = await give_up(store.database, open_vault(home), lost)
     if arguments["json"]:
         print(json.dumps({table: str(number) for table, number in done.items()}))
-    else:
+        return 0
+    if lost:
         print(f"Given up for good: {in_words(done)}")
+    if not here:
+        print(f"A new secret key is in {home / KEY_FILE}. Keep a copy, apart from the backups.")
     return 0
+
+
+def _lost(key: str | None, here: tuple[str, ...], seals: Counts) -> list[str]:
+    """The names of the keys to give up."""
+    if key is None:
+        lost = sorted(set(seals) - set(here))
+        if here and not lost:
+            raise CommandError("no secret key is lost: each that has sealed something is here")
+        return lost
+    name = key.lower()
+    if name in here:
+        raise CommandError(f"the secret key {name} is here, and is not lost")
+    if name not in seals:
+        raise CommandError(f"the secret key {name} has sealed nothing")
+    return [name]
