@@ -1,7 +1,7 @@
 """What all activities have in common: the list of every type, and what they do to their lead."""
 
 import pytest
-from harness import Api, Organization
+from harness import Api, Organization, rows_of
 
 from clinch.crm.activities.activity import Activity
 
@@ -94,6 +94,22 @@ def test_dates_bound_the_order_of_the_list_alone(api: Api, lead: str) -> None:
         "/activity/", lead_id=lead, _order_by="-activity_at", activity_at__gt="2020-01-01"
     )
     assert types(found) == ["Created"]
+
+
+@pytest.mark.parametrize("key", ["created_by", "created_by_id"])
+def test_an_activity_from_elsewhere_says_who_made_it(
+    organization: Organization, lead: str, key: str
+) -> None:
+    api, other = organization.admin, organization.member("user").user_id
+    body = {"lead_id": lead, "note": "From the old CRM", "direction": "outbound"}
+    for path in ("note", "call"):
+        made = api.post(f"/activity/{path}/", body | {key: other})
+        assert (made["created_by"], made["updated_by"]) == (other, api.user_id)
+        assert api.put(f"/activity/{path}/{made['id']}/", {key: api.user_id})["created_by"] == other
+    before = rows_of(organization)
+    refused = api("POST", "/activity/note/", body | {key: "user_nobody"})
+    assert refused.json()["field-errors"] == {"created_by": "Object does not exist."}
+    assert rows_of(organization) == before
 
 
 def test_a_list_of_one_type_is_bounded_by_either_date(api: Api, lead: str) -> None:

@@ -114,6 +114,14 @@ class Activity(Restorable, path="activity", prefix="acti", table="activity"):
     comment_summary = Computed(
         comment_summary("t.object_id = {row}.id"), json_type="object", nullable=True, optional=True
     )
+    created_by = Ref(
+        "user",
+        key="created_by",
+        alias="created_by_id",
+        writable="create",
+        enforced=False,
+        nullable=True,
+    )
     created_by_name = Shown("created_by", "name")
     updated_by_name = Shown("updated_by", "name")
     date_created = DateTime(writable="create", filters=RANGE)
