@@ -100,9 +100,12 @@ class Composer:
             return known
         alias, target = self._alias(), self._declarations[ref.target]
         scope.rows[row, ref.column] = alias
+        # How many rows a page has is not known when it is planned: without the fence the planner
+        # expects a tenth of all, and reads whole tables for what they refer to.
         scope.joins.append(
-            f"left join {target.table} {alias} on {alias}.organization_id = $1"
-            f" and {alias}.id = {ref.sql(row)}{self._seen(target, alias)}"
+            f"left join lateral (select * from {target.table} {alias}"
+            f" where {alias}.organization_id = $1 and {alias}.id = {ref.sql(row)}"
+            f"{self._seen(target, alias)} offset 0) {alias} on true"
         )
         return alias
 

@@ -155,7 +155,7 @@ class ReadPath:
         One statement. The total of everything is kept with the log; one under a condition is
         counted and remembered until the organization's next event.
         """
-        place = [page.skip + page.limit, page.limit + 1, page.skip]
+        place = [page.limit, page.limit + 1, page.skip]
         due = transaction.take_due()
         arguments: list[Any] = [actor.organization_id, *place, *due]
         shape = self._shape(actor, resource, page.keys), page.order, page.total, bool(due)
@@ -203,9 +203,10 @@ class ReadPath:
         # One concat copies the answer once, where each || would copy it anew.
         closing = "" if total.closed else ", '}'"
         sql = (
-            "with page as materialized (select r.*,"
-            f" row_number() over (order by {order}) as page_row{groups.column}"
-            f" from {resource.table} r where {where} order by {order} limit {end} offset {start})"
+            # Numbered within the limit: numbers over all rows would take sorting all of them.
+            "with page as materialized (select p.*, row_number() over () as page_row from"
+            f" (select r.*{groups.column} from {resource.table} r where {where} order by {order}"
+            f" limit {end} offset {start}) p)"
             f"{groups.table}{total.table} select convert_to(concat('{{\"data\":[',"
             f" ({groups.of(objects)}), '],\"has_more\":',"
             f" (select count(*) > {end} - 1 from page)::text{total.text}{closing}), 'UTF8')"
