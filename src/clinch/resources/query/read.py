@@ -132,14 +132,16 @@ class ReadPath:
         object = self._object(query, actor, resource, None)
         logged = query.bind((b"[" + b",".join(row for row, _ in rows) + b"]").decode())
         moments = query.bind([at for _, at in rows])
-        packed = "jsonb_build_object('data', coalesce(t.data, '{}') || l.row) || "
+        packed = "jsonb_build_object('data', coalesce((t.stored).data, '{}') || l.row) || "
         found = await transaction.rows(
             f"select convert_to({object.text}, 'UTF8')"
             f" from rows from (jsonb_array_elements({logged}::jsonb),"
             f" unnest({moments}::timestamptz[])) with ordinality l(row, at, place)"
-            f" left join {resource.table} t on t.organization_id = $1 and t.id = l.row ->> 'id'"
-            " cross join lateral jsonb_populate_record("
-            f"t, {packed if resource.packed_fields else ''}l.row) r {object.joins}"
+            # Fenced, lest it be a join for which the whole table is read.
+            f" left join lateral (select s as stored from {resource.table} s"
+            " where s.organization_id = $1 and s.id = l.row ->> 'id' offset 0) t on true"
+            " cross join lateral jsonb_populate_record(t.stored,"
+            f" {packed if resource.packed_fields else ''}l.row) r {object.joins}"
             f" where {' and '.join(['true', *query.viewer_typed()])} order by l.place",
             *query.parameters,
         )
