@@ -19,7 +19,8 @@ from clinch.db.ids import new_id
 from clinch.program import declarations
 from clinch.resources.actor import Actor
 from clinch.resources.declaration import Resource
-from clinch.resources.query.read import Page, ReadPath
+from clinch.resources.query.read import Keys, Page, ReadPath
+from clinch.resources.query.tree import EVERYTHING, Equal, In, Node
 
 LEADS = 20_000
 LISTED: tuple[type[Resource], ...] = (Lead, Contact, Opportunity, Task)
@@ -102,8 +103,8 @@ def _spelled(value: object) -> str:
     return f"{{{','.join(map(str, value))}}}" if isinstance(value, list) else str(value)
 
 
-def page(resource: type[Resource], order: str) -> Read:
-    asked = Page(order=order, total=False)
+def page(resource: type[Resource], order: str, where: Node = EVERYTHING, keys: Keys = None) -> Read:
+    asked = Page(where, order, keys=keys, total=False)
     return lambda reads, recording, actor: reads.page(recording, actor, resource, asked)
 
 
@@ -133,3 +134,19 @@ def test_an_order_without_an_index_keeps_the_first_rows_alone(crowd: Organizatio
     [place] = [n for n, line in enumerate(plan) if "Sort Key: r.value" in line]
     above = [line.strip(" ->") for line in plan[:place]]
     assert above[-2:] == ["Limit", "Sort"], "\n".join(plan)
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        Equal(Opportunity.status_type, "won"),
+        In(Opportunity.pipeline_name, ("Sales", "Renewals")),
+        Equal(Opportunity.user_name, "Ada Moss"),
+    ],
+    ids=["status", "pipeline", "user"],
+)
+def test_what_is_shown_of_others_is_not_looked_up_for_each(
+    crowd: Organization, where: Equal | In
+) -> None:
+    plan = plan_of(crowd, page(Opportunity, "-date_updated", where, keys=("id",)))
+    assert "SubPlan" not in plan, plan

@@ -7,6 +7,7 @@ orders, invisible rows are not there.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from clinch.db.database import Due
@@ -15,7 +16,7 @@ from clinch.resources.custom_fields import CustomFields
 from clinch.resources.custom_values import MEASURED, CustomValue, measure
 from clinch.resources.declaration import Declarations, Resource
 from clinch.resources.errors import Forbidden
-from clinch.resources.fields import Children, Field, ListOf, Ref, Text
+from clinch.resources.fields import Children, Field, ListOf, Ref, Shown, Text
 from clinch.resources.query.composer import Composer
 from clinch.resources.query.tree import (
     Above,
@@ -137,6 +138,13 @@ class Conditions:
                 return f"({self._compile(inner, row)}) is not true"
             case Equal(field, None):
                 return f"({self._exists(field, row)}) is not true"
+            case (
+                Equal(Shown() as shown)
+                | In(Shown() as shown)
+                | Range(Shown() as shown)
+                | TextMatch(Shown() as shown)
+            ):
+                return self._of_shown(shown, node, row)
             case Equal(field, value):
                 return f"{self._operand(field, row)} = {self.bind(value)}"
             case In(field, values):
@@ -207,6 +215,13 @@ class Conditions:
         if isinstance(field, Text) and not field.nullable:
             return f"{operand} <> ''"
         return f"{operand} is not null"
+
+    def _of_shown(self, shown: Shown, node: Equal | In | Range | TextMatch, row: str) -> str:
+        """The node of what the object shows of another, asked of the others: those that meet it
+        are found once, where it would be looked up for each object."""
+        self._check(shown)
+        field = self.composer.field_of(shown.ref.target, shown.target_key)
+        return self._related(shown.ref, replace(node, field=field), row) if field else "false"
 
     def _related(self, field: Ref | Children | CustomValue, node: Node, row: str) -> str:
         return self._joined(f"exists (select {self._others(field, node, row)})")
