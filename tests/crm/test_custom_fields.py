@@ -63,6 +63,7 @@ def test_a_definition_that_makes_no_sense_is_refused(
         ("number", 12.5, 12.5),
         ("number", "12", 12),
         ("date", "2026-03-05", "2026-03-05"),
+        ("date", "2026-03-05T23:30:00-08:00", "2026-03-05"),
         ("datetime", "2026-06-27T22:00:00-08:00", "2026-06-28T06:00:00+00:00"),
         ("choices", "IT", "IT"),
         ("user", "Sam Reed", "ME"),
@@ -89,6 +90,8 @@ def test_values_of_every_type_are_kept(api: Api, type: str, sent: Any, stored: A
         ("number", "many", "Value must be of int or float type."),
         ("number", True, "Value must be of int or float type."),
         ("date", "soon", "Invalid ISO 8601 datetime."),
+        ("date", "2026-03-05, if all goes well", "Invalid ISO 8601 datetime."),
+        ("date", "2026-03-05T25:00:00Z", "Invalid ISO 8601 datetime."),
         ("datetime", "soon", "Invalid ISO 8601 datetime."),
         ("choices", "Boats", "Not a valid choice."),
         ("user", "Nobody Atall", "Object does not exist."),
@@ -154,6 +157,23 @@ def test_lists_are_replaced_added_to_and_taken_from(api: Api) -> None:
     problem = {f"custom.{field}.remove": "Value must be of str type."}
     assert refused.json()["field-errors"] == problem
     assert after() == ["a"]
+
+
+def test_a_list_has_so_many_values_and_no_more(api: Api) -> None:
+    choices = [f"c{number}" for number in range(1000)]
+    field = define(api, "choices", choices=choices, accepts_multiple_values=True)
+    path = f"/lead/{api.post('/lead/', {f'custom.{field}': choices})['id']}/"
+    before = api.get(path)
+    assert before[f"custom.{field}"] == choices
+    for verb in ("", ".add", ".remove"):
+        key = f"custom.{field}{verb}"
+        refused = api("PUT", path, {"name": "x", key: ["c999"] * 1001})
+        assert refused.json()["field-errors"] == {key: "List is too long."}
+        assert api.get(path) == before
+    api.put(f"/custom_field/lead/{field}/", {"choices": [*choices[1:], "new"]})
+    refused = api("PUT", path, {f"custom.{field}.add": "new"})
+    assert refused.json()["field-errors"] == {f"custom.{field}.add": "List is too long."}
+    assert api.get(path) == before
 
 
 def test_users_in_a_list_are_known_by_id_and_by_name(organization: Organization) -> None:

@@ -10,7 +10,7 @@ Values stand in one JSON column, by the definition's id. A body sets them as
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import date
+from datetime import datetime
 from typing import Any
 
 from clinch.resources.actor import Actor
@@ -27,6 +27,9 @@ SHARED = "shared_custom_field"
 """The noun of the resource that defines what several kinds of objects have."""
 ASSOCIATION = "custom_field_association"
 """The noun, and the table, of what gives a shared field to a kind of object."""
+
+_MOST = 1000
+"""How many values a list has: to check each takes a moment."""
 
 _NUMBER = re.compile(r"-?\d{1,30}(\.\d{1,30})?")
 
@@ -154,18 +157,22 @@ def apply(definition: Row, sent: Sent, current: Any, read: Callable[[Any], Any])
             return None
         if not multiple:
             return read(sent.value)
-        values = sent.value if isinstance(sent.value, list) else [sent.value]
-        return list(dict.fromkeys(read(value) for value in values))
+        return list(dict.fromkeys(read(value) for value in _listed(sent.value)))
     if not multiple:
         raise Invalid("This field does not accept multiple values.")
     values = current if isinstance(current, list) else [] if current is None else [current]
-    named = sent.value if isinstance(sent.value, list) else [sent.value]
-    for value in (read(one) for one in named):
-        if sent.verb == "remove":
-            values = [kept for kept in values if kept != value]
-        elif value not in values:
-            values = [*values, value]
-    return values or None
+    named = [read(value) for value in _listed(sent.value)]
+    if sent.verb == "remove":
+        return [kept for kept in values if kept not in named] or None
+    return _listed(list(dict.fromkeys([*values, *named]))) or None
+
+
+def _listed(value: Any) -> list[Any]:
+    """The values as a list, also where there is one alone; raises Invalid for too many."""
+    values = value if isinstance(value, list) else [value]
+    if len(values) > _MOST:
+        raise Invalid("List is too long.")
+    return values
 
 
 def refit(definition: Row, value: Any, actor: Actor) -> Any:
@@ -231,7 +238,8 @@ def _read_number(value: Any) -> int | float:
 
 
 def _read_date(value: str) -> str:
+    """The day of an ISO 8601 date or datetime as it is written, in whatever zone."""
     try:
-        return date.fromisoformat(value.strip()[:10]).isoformat()
+        return datetime.fromisoformat(value.strip()).date().isoformat()
     except ValueError:
         raise Invalid("Invalid ISO 8601 datetime.") from None

@@ -231,12 +231,13 @@ class CustomValues:
 
     def _find(self, change: Change, definition: Row, value: Any) -> str | None:
         noun = REFERENCES[definition["type"]]
-        for row in self._work.known(self._work.declarations[noun]):
-            full_name = (
-                f"{row['first_name']} {row['last_name']}".strip() if noun == "user" else None
-            )
-            if value in (row["id"], full_name) and self._fits(change, definition, row):
-                return str(row["id"])
+        row = self._work.stored.get((noun, value))
+        if row is not None and self._fits(change, definition, row):
+            return str(row["id"])
+        if noun == "user":
+            for row in self._work.known(self._work.declarations[noun]):
+                if value == f"{row['first_name']} {row['last_name']}".strip():
+                    return str(row["id"])
         return None
 
     def _fits(self, change: Change, definition: Row, row: Row) -> bool:
