@@ -1,5 +1,6 @@
 """Shared custom fields over HTTP: their associations, and their values on all that has them."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -285,6 +286,35 @@ def test_no_object_has_two_fields_of_one_name(organization: Organization) -> Non
     assert refused.json()["field-errors"] == {"name": in_use}
     api.put(f"/custom_field/lead/{other}/", {"name": "Other", "description": "x"})
     api.put(f"/custom_field/shared/{owner}/", {"name": "Owner", "description": "x"})
+
+
+def test_writers_who_meet_give_no_object_two_fields_of_one_name(api: Api) -> None:
+    """Each alone would be right; the later one is told of the other."""
+    for number in range(5):
+        field, renamed = share(api, name=f"Owner {number}"), share(api, LEAD, name=f"Old {number}")
+        kept = api.post("/custom_field/lead/", {"name": f"Kept {number}", "type": "text"})["id"]
+        for name, requests in (
+            (
+                f"Owner {number}",
+                (
+                    ("POST", f"/custom_field/shared/{field}/association/", LEAD),
+                    ("POST", "/custom_field/lead/", {"name": f"Owner {number}", "type": "text"}),
+                ),
+            ),
+            (
+                f"Berth {number}",
+                (
+                    ("PUT", f"/custom_field/shared/{renamed}/", {"name": f"Berth {number}"}),
+                    ("PUT", f"/custom_field/lead/{kept}/", {"name": f"Berth {number}"}),
+                ),
+            ),
+        ):
+            with ThreadPoolExecutor(2) as threads:
+                answers = list(threads.map(lambda request: api(*request), requests))
+            assert {answer.status_code for answer in answers} & {200, 201}
+            assert [answer.status_code for answer in answers].count(400) == 1
+            names = [entry["name"] for entry in api.get("/custom_field_schema/lead/")["fields"]]
+            assert names.count(name) == 1
 
 
 def test_associations_are_for_who_may_customize(organization: Organization) -> None:

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from clinch.crm.assigning_fields import assigning_roles, keep_assigning
 from clinch.crm.editing_roles import editing_roles, role_problems
-from clinch.crm.field_names import fields_of_same_name, keep_names_apart
+from clinch.crm.field_names import fields_of_same_name, keep_names_apart, naming_in_turn
 from clinch.db.schema import Index
 from clinch.resources.custom_fields import MULTIPLE, TYPES
 from clinch.resources.declaration import Audited, Operation
@@ -103,7 +103,8 @@ class CustomField(Audited, table="custom_field"):
         ),
         Index(("organization_id", "kind", "position", "id")),
     )
-    loads = [fields_of_same_name, editing_roles]
+    loads = [naming_in_turn, editing_roles]
+    looks = [fields_of_same_name]
     before = [check_definitions, keep_names_apart]
     type_changes: ClassVar[bool] = False
     """Whether the type may change; the stored values follow it, see `custom_values`."""

@@ -1,6 +1,7 @@
 """No object has two custom fields of one name, be they regular or shared.
 
 Among regular fields, and among shared ones, the table sees to it; here is what lies between them.
+For that fields get names, and objects shared fields, in one write at a time.
 """
 
 from collections.abc import Iterable, Iterator
@@ -10,16 +11,22 @@ from clinch.resources.declaration import Declarations
 from clinch.resources.errors import ValidationError
 from clinch.resources.query.tree import EVERYTHING, Equal, In, Or, Related
 from clinch.resources.write.change import Change, Row
-from clinch.resources.write.load import Load
+from clinch.resources.write.load import FOR_UPDATE, Load
 from clinch.resources.write.work import Work
 
 _IN_USE = "This value is already in use."
 
 
+def naming_in_turn(work: Work, changes: list[Change]) -> Iterable[Load]:
+    """What every such write locks: so it sees what those before it have made."""
+    if any(_gives_name(change) for change in changes):
+        yield Load(work.declarations["organization"], EVERYTHING, FOR_UPDATE)
+
+
 def fields_of_same_name(work: Work, changes: list[Change]) -> Iterable[Load]:
     """What has the name already that a definition is given, and where shared ones have it."""
-    rows = [change.after for change in changes if change.after is not None]
-    names = tuple(dict.fromkeys(row["name"] for row in rows if "name" in row))
+    rows = [change.after for change in changes if change.after and _gives_name(change)]
+    names = tuple(dict.fromkeys(row["name"] for row in rows))
     if not names:
         return
     for noun in (SHARED, *_regular(work.declarations)):
@@ -46,22 +53,24 @@ def fields_of_same_objects(work: Work, changes: list[Change]) -> Iterable[Load]:
                 yield Load(resource, EVERYTHING)
 
 
+def _gives_name(change: Change) -> bool:
+    """Whether objects get a field of some name by the change."""
+    if change.resource.noun == ASSOCIATION:
+        return change.kind == "create"
+    return "name" in change.sent
+
+
 def keep_names_apart(work: Work, changes: list[Change]) -> None:
     """Refuse a name, or an association, by which objects would have two fields of one name."""
     fields: dict[tuple[str, str], set[str]] = {}
     for objects, field in _placed(work):
         fields.setdefault((objects, field["name"]), set()).add(field["id"])
     twice = {id for ids in fields.values() if len(ids) > 1 for id in ids}
-    for change in changes:
-        if change.resource.noun == ASSOCIATION:
-            if (
-                change.kind == "create"
-                and change.after
-                and change.after["custom_field_id"] in twice
-            ):
-                raise ValidationError({"custom_field": _IN_USE})
-        elif change.id in twice and "name" in change.sent:
+    for change in filter(_gives_name, changes):
+        if change.id in twice:
             raise ValidationError({"name": _IN_USE})
+        if change.after is not None and change.after.get("custom_field_id") in twice:
+            raise ValidationError({"custom_field": _IN_USE})
 
 
 def _placed(work: Work) -> Iterator[tuple[str, Row]]:

@@ -9,7 +9,7 @@ from clinch.crm.custom_fields import (
 )
 from clinch.crm.editing_roles import editing_roles, role_problems
 from clinch.crm.field_lists import associations_of
-from clinch.crm.field_names import fields_of_same_objects, keep_names_apart
+from clinch.crm.field_names import fields_of_same_objects, keep_names_apart, naming_in_turn
 from clinch.db.schema import Index
 from clinch.resources.declaration import Audited
 from clinch.resources.errors import REQUIRED, ValidationError
@@ -100,7 +100,8 @@ class CustomFieldAssociation(Audited, path="custom_field_association", prefix="c
             name="custom_field_association_place",
         ),
     )
-    loads = [fields_of_same_objects, editing_roles]
+    loads = [naming_in_turn, editing_roles]
+    looks = [fields_of_same_objects]
     before = [check_associations, keep_names_apart]
     within = [touch_shared_fields]
 
