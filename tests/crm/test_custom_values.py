@@ -70,6 +70,7 @@ GONE = object()
         ("text", "choices", "b", "b"),
         ("text", "choices", "z", GONE),
         ("number", "text", 12.5, "12.5"),
+        ("number", "text", 0.00001, "0.00001"),
         ("number", "hidden", 5, "5"),
         ("number", "date", 20260305, "2026-03-05"),
         ("number", "date", 5, GONE),

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from clinch.resources.actor import Actor
@@ -194,7 +195,8 @@ def refit(definition: Row, value: Any, actor: Actor) -> Any:
 def _converted(definition: Row, value: Any, actor: Actor) -> Any:
     if definition["type"] == "number":
         return read_value(definition, value, actor)
-    text = value if isinstance(value, str) else str(value)
+    # Without an exponent, which no text of a number may have.
+    text = value if isinstance(value, str) else format(Decimal(str(value)), "f")
     if definition["type"] == "date":
         return parse_datetime(text, actor).date().isoformat()
     return read_value(definition, text, actor)

@@ -38,6 +38,7 @@ _FIELD = has(
     name=TEXT,
     description=or_null(TEXT),
     type=TEXT,
+    converting_to_type=or_null(TEXT),
     choices=or_null(several(TEXT)),
     accepts_multiple_values=FLAG,
     editable_with_roles=several(TEXT),
