@@ -66,6 +66,7 @@ def test_a_definition_that_makes_no_sense_is_refused(
         ("date", "2026-03-05T23:30:00-08:00", "2026-03-05"),
         ("datetime", "2026-06-27T22:00:00-08:00", "2026-06-28T06:00:00+00:00"),
         ("choices", "IT", "IT"),
+        ("choices", " IT ", "IT"),
         ("user", "Sam Reed", "ME"),
         ("user", "ME", "ME"),
     ],

@@ -68,6 +68,7 @@ GONE = object()
         ("text", "datetime", "soon", GONE),
         ("text", "hidden", "kept", "kept"),
         ("text", "choices", "b", "b"),
+        ("text", "choices", " b ", "b"),
         ("text", "choices", "z", GONE),
         ("number", "text", 12.5, "12.5"),
         ("number", "text", 0.00001, "0.00001"),

@@ -213,8 +213,10 @@ def read_value(definition: Row, value: Any, actor: Actor) -> Any:
             return _read_date(text)
         case "datetime":
             return stored_time(parse_datetime(text, actor))
-        case "choices" if text not in (definition["choices"] or ()):
-            raise Invalid(NO_CHOICE)
+        case "choices":
+            text = text.strip()  # as the choices are
+            if text not in (definition["choices"] or ()):
+                raise Invalid(NO_CHOICE)
     return text
 
 
