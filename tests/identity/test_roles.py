@@ -1,11 +1,14 @@
 """Roles: the built-in ones, those of one's own, and what becomes of their holders."""
 
+import asyncio
 from typing import Any
 
 import pytest
-from harness import Api, Organization, rows_of
+from harness import TEST, Api, Organization, rows_of
 
-from clinch.identity.roles import PERMISSIONS
+from clinch.crm.custom_fields import LeadCustomField
+from clinch.identity.roles import PERMISSIONS, Role
+from clinch.resources.write.change import Change
 
 BUILT_IN = "Built-in roles cannot be changed or deleted."
 
@@ -174,3 +177,50 @@ def test_a_field_that_assigns_leads_stays_below_a_role(organization: Organizatio
     text = 'The role "Limited" uses this field to assign leads.'
     assert (answer.status_code, answer.json()) == (400, {"error": text})
     assert rows_of(organization) == before
+
+
+@pytest.mark.parametrize(
+    ("role_first", "change", "problem"),
+    [
+        (True, "delete", "uses this field to assign leads"),
+        (True, "retype", "uses this field to assign leads"),
+        (False, "delete", "Object does not exist."),
+        (False, "retype", "Only custom fields of type user assign leads."),
+    ],
+)
+def test_it_stays_below_one_that_is_just_being_made(
+    organization: Organization, role_first: bool, change: str, problem: str
+) -> None:
+    field = assigning_field(organization.admin)
+    store, actor = organization.program.store, organization.actor()
+    role = {
+        "name": "Limited",
+        "permissions": [],
+        "visibility_user_lcf_ids": [field],
+        "visibility_user_lcf_behavior": "allow_unassigned",
+    }
+    changes = [
+        Change.create(Role, role),
+        Change.delete(LeadCustomField, field)
+        if change == "delete"
+        else Change.update(LeadCustomField, field, {"type": "text"}),
+    ]
+    first, second = changes if role_first else reversed(changes)
+
+    async def race() -> str:
+        async with store.database.tenant(actor.tenant) as transaction:
+            await store.writes.write_within(transaction, actor, [first], TEST, answer=False)
+            other = asyncio.create_task(store.write(actor, [second], TEST))
+            await asyncio.sleep(0.3)
+            assert not other.done()
+        try:
+            await other
+        except Exception as error:
+            return str(error)
+        return "both were done"
+
+    assert problem in organization.program.run(race())
+    roles = organization.admin.get("/role/")["data"]
+    assert [role["name"] == "Limited" for role in roles].count(True) == role_first
+    kept = organization.admin("GET", f"/custom_field/lead/{field}/")
+    assert (kept.json().get("type") == "user") == role_first

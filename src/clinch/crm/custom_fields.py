@@ -144,7 +144,7 @@ class LeadCustomField(
 
     type_changes = True
     also_at = ("custom_fields/lead",)
-    loads = [*CustomField.loads, assigning_roles]
+    looks = [*CustomField.looks, assigning_roles]
     before = [*CustomField.before, keep_assigning]
 
 

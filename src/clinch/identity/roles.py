@@ -24,7 +24,7 @@ from clinch.resources.fields import Boolean, Choice, Text, Words, stored_time
 from clinch.resources.query.tree import In
 from clinch.resources.visibility import LEAD
 from clinch.resources.write.change import Change, Row
-from clinch.resources.write.load import Load
+from clinch.resources.write.load import FOR_SHARE, Load
 from clinch.resources.write.work import Work
 
 _OWN = frozenset({"delete_own_activities", "delete_own_opportunities", "delete_own_tasks"})
@@ -89,12 +89,13 @@ class Permissions(Words):
 
 
 def named_fields(work: Work, changes: list[Change]) -> Iterable[Load]:
-    """The lead custom fields that roles name; none of them may go before the role is written."""
+    """The lead custom fields that roles name; none of them may go, or get another type, before the
+    role is written."""
     named = {id for change in changes for id in (change.after or {}).get(_IDS) or ()}
     if named:
         fields = work.declarations[f"{LEAD}_custom_field"]
         where = In(fields.fields["id"], tuple(sorted(named)))
-        yield Load(fields, where, "for key share")
+        yield Load(fields, where, FOR_SHARE)
 
 
 def keep_built_in(work: Work, changes: list[Change]) -> None:
