@@ -21,6 +21,7 @@ from clinch.resources.declaration import Resource
 from clinch.resources.errors import BadRequest
 from clinch.resources.query.read import Page
 from clinch.search.grammar import (
+    MOST_SCOPES,
     All,
     Condition,
     Either,
@@ -221,4 +222,19 @@ def test_the_largest_text_is_answered(filled: Organization) -> None:
     started = datetime.now(UTC)
     for text in (" ".join(f"w{n}" for n in range(500)), " or ".join(f"w{n}" for n in range(500))):
         assert filled.admin.get("/lead/", query=text)["data"] == []
+    assert datetime.now(UTC) - started < timedelta(seconds=10)
+
+
+@pytest.mark.parametrize("shape", ["wide", "often"])
+def test_the_deepest_text_is_answered(filled: Organization, shape: str) -> None:
+    """Each further step from object to object takes a little more to plan, not twice as much."""
+    opened, closed = "opportunity(lead(" * (MOST_SCOPES // 2), ")" * MOST_SCOPES
+    users = [f"user:u{number}" for number in range(120)]
+    text = (
+        f"{opened}{' or '.join(users)}{closed}"
+        if shape == "wide"
+        else " or ".join(f"{opened}{user}{closed}" for user in users)
+    )
+    started = datetime.now(UTC)
+    assert filled.admin.get("/lead/", query=text)["data"] == []
     assert datetime.now(UTC) - started < timedelta(seconds=10)

@@ -493,6 +493,7 @@ def test_lists_without_the_language_ignore_it(desk: Desk) -> None:
         ("opportunity(phone:1)", '"phone"'),
         (f"{'(' * 51}acme{')' * 51}", "nested deeper than 50 levels"),
         (f"{'-' * 51}acme", "nested deeper than 50 levels"),
+        (f"{'contact(lead(' * 3}contact(acme{')' * 7}", "from object to object more than 6"),
         ("acme " * 501, "more than 500 terms"),
         ("a" * 10_001, "longer than 10000 characters"),
     ],

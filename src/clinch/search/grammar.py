@@ -23,6 +23,7 @@ from clinch.resources.errors import BadRequest
 MOST_CHARACTERS = 10_000
 MOST_TERMS = 500
 DEEPEST = 50
+MOST_SCOPES = 6
 MOST_SLICES = 10_000
 
 Operator = Literal[":", "=", "!=", ">", ">=", "<", "<=", "in", "range"]
@@ -190,6 +191,9 @@ class _Reader:
         if match is None:
             return None
         self.nested += 1
+        if self.nested > MOST_SCOPES:
+            text = f"The query goes from object to object more than {MOST_SCOPES} times."
+            raise BadRequest(text)
         inner = self._deeper(self._inside, match.end())
         self.nested -= 1
         return Nested(match.group(1), inner)

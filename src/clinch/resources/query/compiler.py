@@ -63,7 +63,7 @@ class Conditions:
         self.parameters: list[Any] = [actor.organization_id]
         if actor.visibility is not None:
             self.parameters.append([actor.user_id, *actor.visibility.fields])
-        self._aliases = self._joins = 0
+        self._aliases = self._joins = self._within = 0
 
     def bind(self, value: Any) -> str:
         self.parameters.append(value)
@@ -224,7 +224,13 @@ class Conditions:
         return self._related(shown.ref, replace(node, field=field), row) if field else "false"
 
     def _related(self, field: Ref | Children | CustomValue, node: Node, row: str) -> str:
-        return self._joined(f"exists (select {self._others(field, node, row)})")
+        self._within += 1
+        others = self._others(field, node, row)
+        self._within -= 1
+        if self._within and self._joins >= _MOST_JOINS:
+            # An `exists` that is no join is planned in two ways, and so is each in it, in both.
+            return f"(select true {others} limit 1) is true"
+        return self._joined(f"exists (select {others})")
 
     def _above(self, ref: Ref, node: Node, row: str) -> str:
         chain, below, step = self._alias("c"), self._alias("r"), self._alias("r")
