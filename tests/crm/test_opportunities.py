@@ -120,6 +120,20 @@ def test_deals_are_listed_by_a_query_of_their_leads(api: Api) -> None:
     assert api("GET", "/opportunity/", lead_query="nothing:x").status_code == 400
 
 
+def test_no_filter_is_passed_over_that_cannot_be_held_to(api: Api) -> None:
+    """A report of one organization or Smart View would take the deals of all for its own."""
+    deal = api.post("/opportunity/", {"lead_id": lead_of(api), "value": 100})
+    refused = api("GET", "/opportunity/", lead_saved_search_id="save_x")
+    assert refused.status_code == 400
+    assert refused.json().keys() == {"error"}
+    other = api.get("/opportunity/", organization_id="orga_other")
+    assert (other["data"], other["total_results"], other["total_value_one_time"]) == ([], 0, 0)
+    listed = api.get(
+        "/opportunity/", lead_saved_search_id="", organization_id=deal["organization_id"]
+    )
+    assert (listed["data"], listed["total_results"]) == ([deal], 1)
+
+
 def test_null_and_blank_of_a_new_deal_are_as_if_nothing_was_said(api: Api) -> None:
     none = {"value_period": None, "confidence": None, "date_won": "", "note": None}
     deal = api.post("/opportunity/", none)

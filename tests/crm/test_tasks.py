@@ -212,3 +212,25 @@ def test_many_tasks_can_be_tried_without_changing(api: Api, lead: dict[str, Any]
     assert api.get(f"/task/{task['id']}/") == task
     api.put("/task/", {"is_complete": True}, _dry_run="0", id=task["id"])
     assert api.get(f"/task/{task['id']}/")["is_complete"] is True
+
+
+@pytest.mark.parametrize(
+    ("parameters", "status"),
+    [({"view": "archived"}, 400), ({"organization_id": "orga_other"}, 200)],
+    ids=["unknown view", "other organization"],
+)
+def test_what_fits_no_task_changes_none(
+    api: Api, lead: dict[str, Any], parameters: dict[str, str], status: int
+) -> None:
+    task = api.post("/task/", {"lead_id": lead["id"], "text": "x"})
+    for method, body in (("GET", None), ("PUT", {"is_complete": True})):
+        answer = api(method, "/task/", body, **parameters)
+        assert answer.status_code == status
+        if status == 200:
+            assert answer.json().get("data", []) == []
+            assert answer.json().get("count", 0) == 0
+        else:
+            assert answer.json().keys() == {"error"}
+    assert api.get(f"/task/{task['id']}/") == task
+    mine = api.get("/task/", view="", organization_id=task["organization_id"])["data"]
+    assert mine == [task]

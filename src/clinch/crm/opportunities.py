@@ -19,8 +19,8 @@ from clinch.crm.rich_text import RichText, keep_twins, to_plain_with_links
 from clinch.db.schema import Index
 from clinch.resources.actor import Actor
 from clinch.resources.custom_fields import CustomFields
-from clinch.resources.declaration import Owned, Restorable
-from clinch.resources.errors import NO_OBJECT, ValidationError
+from clinch.resources.declaration import Owned, Restorable, of_organization
+from clinch.resources.errors import NO_OBJECT, BadRequest, ValidationError
 from clinch.resources.fields import (
     EQ,
     EQ_IN,
@@ -189,6 +189,7 @@ class Opportunity(Restorable, path="opportunity", prefix="oppo"):
     list_parameters = {
         "is_stalled": "true: only those that are stalled; false: only the others.",
         "lead_query": "Only those of the leads that this query finds.",
+        "organization_id": "The organization, which is that of the key.",
     }
     first = [make_lead]
     loads = [history_of_statuses, what_hangs_on_moved]
@@ -299,5 +300,10 @@ class Opportunity(Restorable, path="opportunity", prefix="oppo"):
 
     @classmethod
     def narrow(cls, parameters: dict[str, str], actor: Actor) -> list[Node]:
-        wanted = parameters.get("is_stalled")
-        return [Equal(cls.is_stalled, wanted.lower() != "false")] if wanted else []
+        """By whether they are stalled; raises BadRequest where a Smart View is to say the leads."""
+        if parameters.get("lead_saved_search_id"):
+            raise BadRequest("lead_saved_search_id: There are no Smart Views. Use lead_query.")
+        nodes = of_organization(parameters, actor)
+        if wanted := parameters.get("is_stalled"):
+            nodes.append(Equal(cls.is_stalled, wanted.lower() != "false"))
+        return nodes

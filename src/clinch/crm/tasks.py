@@ -11,7 +11,7 @@ from clinch.crm.hanging_on import move_what_hangs, what_hangs_on_moved
 from clinch.crm.leads import Lead
 from clinch.db.schema import Index
 from clinch.resources.actor import Actor
-from clinch.resources.declaration import Owned, Restorable
+from clinch.resources.declaration import Owned, Restorable, of_organization
 from clinch.resources.errors import REQUIRED, BadRequest, Invalid, ValidationError
 from clinch.resources.fields import (
     EQ,
@@ -224,6 +224,7 @@ class Task(Restorable, path="task", prefix="task"):
     list_parameters = {
         "_type": "A type of task, or all; without it only to-dos are listed.",
         "view": "inbox, future or archive, by the caller's day.",
+        "organization_id": "The organization, which is that of the key.",
         **{f"date{suffix}": "Only those whose date fits." for suffix in _COMPARISONS},
         **{f"due_date{suffix}": "Deprecated: the same as of date." for suffix in _COMPARISONS},
     }
@@ -289,7 +290,7 @@ class Task(Restorable, path="task", prefix="task"):
     def narrow(cls, parameters: dict[str, str], actor: Actor) -> list[Node]:
         """Only to-dos unless a type is named; `view` is the inbox, the future or the archive, of
         which the first two say themselves where the dates end or begin."""
-        nodes: list[Node] = []
+        nodes = of_organization(parameters, actor)
         wanted = parameters.get("_type") or ("all" if "_type__in" in parameters else "lead")
         if wanted != "all":
             nodes.append(In(cls.type, tuple(wanted.split(","))))
@@ -303,4 +304,9 @@ class Task(Restorable, path="task", prefix="task"):
                 parameters = parameters | {"date__gte": tomorrow.isoformat()}
             case "archive":
                 nodes.append(Equal(cls.is_complete, True))
+            case None | "":
+                pass
+            case other:
+                text = f'view must be one of inbox, future, archive (got "{other[:100]}" instead).'
+                raise BadRequest(text)
         return [*nodes, *when(parameters, actor)]

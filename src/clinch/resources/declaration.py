@@ -21,7 +21,7 @@ from clinch.resources.fields import (
     Summary,
 )
 from clinch.resources.query.groups import Grouping
-from clinch.resources.query.tree import And, Node
+from clinch.resources.query.tree import And, Node, Or
 from clinch.resources.visibility import find_parents, seen_with
 
 if TYPE_CHECKING:
@@ -378,6 +378,12 @@ class Declarations:
                 for noun in named:
                     if noun not in self._by_name:
                         raise ValueError(f"{resource.__name__}.{field.name}: no resource {noun!r}")
+
+
+def of_organization(parameters: dict[str, str], actor: Actor) -> list[Node]:
+    """Nothing is found in a list that is asked for another organization than the actor's."""
+    wanted = parameters.get("organization_id") or actor.organization
+    return [] if wanted == actor.organization else [Or()]
 
 
 def counter(resource: type[Resource]) -> str:

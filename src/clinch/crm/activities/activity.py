@@ -5,7 +5,7 @@ from typing import ClassVar
 from clinch.crm.hanging_on import comment_summary, move_what_hangs, what_hangs_on_moved
 from clinch.db.schema import Index
 from clinch.resources.actor import Actor
-from clinch.resources.declaration import Operation, Owned, Restorable
+from clinch.resources.declaration import Operation, Owned, Restorable, of_organization
 from clinch.resources.errors import BadRequest
 from clinch.resources.fields import (
     EQ_IN,
@@ -138,9 +138,7 @@ class Activity(Restorable, path="activity", prefix="acti", table="activity"):
     @classmethod
     def narrow(cls, parameters: dict[str, str], actor: Actor) -> list[Node]:
         """Types by their words."""
-        nodes: list[Node] = []
-        if parameters.get("organization_id", actor.organization) != actor.organization:
-            nodes.append(Or())
+        nodes = of_organization(parameters, actor)
         wanted = parameters.get("_type") or parameters.get("_type__in")
         if wanted:
             nodes.append(Or(tuple(_of_type(word.strip()) for word in wanted.split(","))))
