@@ -30,7 +30,7 @@ from clinch.resources.query.tree import (
     TextMatch,
     TextMode,
 )
-from clinch.resources.query.words import split_words
+from clinch.resources.query.words import found_within, split_words
 from clinch.search.grammar import Value
 
 _NUMBER = re.compile(r"[+-]?\d{1,18}(\.\d{1,9})?", re.ASCII)
@@ -87,6 +87,9 @@ class TextTerm(Term):
     def _match(self, mode: TextMode, text: str) -> Node:
         match = TextMatch(self.field, mode, text, self.item)
         words = tuple(split_words(text))
+        if mode in ("contains", "ends") and words and text.startswith(words[0]):
+            # It may stand within a word, where the index does not find what is short.
+            words = words if found_within(words[0]) else words[1:]
         if self.found_by is None or not words:
             return match
         return And((Fragment(self.found_by, words, "object"), match))

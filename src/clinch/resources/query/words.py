@@ -40,15 +40,19 @@ def contains(text: str, fragment: str, bind: Bind) -> str:
     begin, which it knows too.
     """
     folded = fold([fragment])
-    if _long_enough(folded):
+    if found_within(fragment):
         return f"{text} like {bind(f'%{_escape_like(folded)}%')}"
     return f"{text} ~ {bind(f'(^|{_BREAK}){re.escape(folded)}')}"
 
 
-def _long_enough(fragment: str) -> bool:
-    """Scripts without spaces have words of two characters, and none begins but by another."""
-    longest = max(re.findall(r"[^\W_]+", fragment), key=len, default="")
-    return len(longest) >= 3 or (len(longest) == 2 and not fragment.isascii())
+def found_within(fragment: str) -> bool:
+    """Whether a fragment is looked for within words too, and not only where they begin.
+
+    Scripts without spaces have words of two characters, and none begins but by another.
+    """
+    folded = fold([fragment])
+    longest = max(re.findall(r"[^\W_]+", folded), key=len, default="")
+    return len(longest) >= 3 or (len(longest) == 2 and not folded.isascii())
 
 
 def _escape_like(text: str) -> str:
