@@ -262,3 +262,15 @@ def test_nothing_is_found_of_another_organization(desk: Desk, program: Program) 
     other.post("/lead/", {"name": "Theirs", "custom.Seats": 5})
     assert [row["name"] for row in other.get("/lead/", query="Seats:5")["data"]] == ["Theirs"]
     assert desk.find("Seats:5") == {"acme"}
+
+
+def test_a_field_that_is_always_null_leaves_its_name_to_a_custom_field(api: Api) -> None:
+    """Leads have a `source` in the API that Clinch has nothing for, and many call a field so."""
+    refused = api("GET", "/lead/", query="source:fair")
+    assert refused.status_code == 400
+    api.post("/custom_field/lead/", {"name": "Source", "type": "text"})
+    lead = api.post("/lead/", {"name": "Harbour", "custom": {"Source": "Trade fair"}})
+    api.post("/lead/", {"name": "Bright"})
+    for query in ("Source:fair", 'source:"trade fair"', "has:source"):
+        assert [found["id"] for found in api.get("/lead/", query=query)["data"]] == [lead["id"]]
+    assert api.get(f"/lead/{lead['id']}/", _fields="source") == {"source": None}

@@ -65,8 +65,13 @@ _COMPUTED: dict[str, Callable[[Field], Term | None]] = {
 
 
 def term_of(declared: Field) -> Term | None:
-    """How a declared field is asked for; None for one that is not."""
+    """How a declared field is asked for; None for one that is not.
+
+    One that is always null leaves its name to a custom field.
+    """
     match declared:
+        case Computed(always_null=True):
+            return None
         case Ref(target=User.noun):
             return UserTerm(declared)
         case Id() | Ref():

@@ -130,6 +130,7 @@ class Computed(Field):
     ) -> None:
         super().__init__(writable="never", **rest)
         self._sql, self._json_type, self._once = sql, json_type, once
+        self.always_null = sql.startswith("null::")
 
     def output(self, row: str, out: Output) -> str:
         value = self._sql.format_map(_Words(self.resource, row, out))
