@@ -419,7 +419,7 @@ def test_a_file_is_sent_once(organization: Organization) -> None:
     refused = send(told, b"another")
     assert (refused.status_code, refused.json()) == (
         400,
-        {"error": "This file was uploaded already."},
+        {"error": "This file was uploaded already, or is being sent just now."},
     )
     assert rows_of(organization) == before
     assert fetch(organization.admin, told["download"]["url"]).content == b"a quote"

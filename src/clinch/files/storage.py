@@ -127,7 +127,7 @@ async def _begin(database: Database, tenant: Tenant, file: NewFile, now: datetim
                 now + TEMPORARY_FOR,
             )
     except asyncpg.UniqueViolationError:
-        raise BadRequest("This file was uploaded already.") from None
+        raise BadRequest("This file was uploaded already, or is being sent just now.") from None
 
 
 async def _discard(database: Database, tenant: Tenant, id: str) -> None:
