@@ -100,13 +100,57 @@ def fresh_server() -> Iterator[str]:
     shutil.rmtree(folder)
 
 
-def test_a_user_who_may_not_create_roles_is_told_what_to_ask_for(fresh_server: str) -> None:
+def test_a_user_who_may_create_roles_needs_no_help(fresh_server: str) -> None:
+    statements = ("create role crm login createrole", "create database crm owner crm")
+    asyncio.run(execute(fresh_server, *statements))
+    url = fresh_server.replace("clinch@/clinch?", "crm@/crm?")
+    assert asyncio.run(migrate(url)) > 0
+    use(url)
+
+
+def test_a_user_without_a_database_of_his_own_is_told_what_to_ask_for(fresh_server: str) -> None:
+    user = f"limited_{secrets.token_hex(4)}"
+    asyncio.run(
+        execute(fresh_server, f"create role {user} login createrole", 'create database "Not His"')
+    )
+    url = fresh_server.replace("clinch@/clinch?", f"{user}@/Not%20His?")
+    with pytest.raises(MigrationError) as refused:
+        asyncio.run(migrate(url))
+    assert "permission denied for schema public" in str(refused.value)
+    statements = str(refused.value).split("once with: ")[1].split(";")
+    asyncio.run(execute(fresh_server, *filter(None, statements)))
+    assert asyncio.run(migrate(url)) > 0
+    use(url)
+
+
+def test_a_database_that_cannot_hold_every_text_is_refused(fresh_server: str) -> None:
+    encoding = "encoding 'LATIN1' locale 'C' locale_provider libc template template0"
+    asyncio.run(execute(fresh_server, f"create database narrow {encoding}"))
+    url = fresh_server.replace("/clinch?", "/narrow?")
+    with pytest.raises(MigrationError, match="encoding LATIN1, and must have UTF8"):
+        asyncio.run(migrate(url))
+
+    async def tables() -> int:
+        connection = await asyncpg.connect(url)
+        try:
+            return int(await connection.fetchval("select count(*) from pg_stat_user_tables"))
+        finally:
+            await connection.close()
+
+    assert asyncio.run(tables()) == 0
+
+
+@pytest.mark.parametrize("made", [False, True], ids=["no role", "a role of another"])
+def test_a_user_who_may_not_create_roles_is_told_what_to_ask_for(
+    made: bool, fresh_server: str
+) -> None:
     user = f"limited_{secrets.token_hex(4)}"
     asyncio.run(
         execute(
             fresh_server,
             f"create role {user} login nosuperuser nocreaterole nocreatedb",
             f"create database limited owner {user}",
+            *["create role clinch_app nologin"] * made,
         )
     )
     url = fresh_server.replace("clinch@/clinch?", f"{user}@/limited?")

@@ -74,25 +74,33 @@ async def migrate(
 ) -> int:
     """Bring the database at `url` up to date; the number of migrations applied.
 
-    Raises MigrationError when an applied file was changed since, or when the database is ahead of
-    this program; then nothing was changed.
+    Raises MigrationError when an applied file was changed since, when the database is ahead of this
+    program, or when it cannot hold every text; then nothing was changed.
     """
     wanted = migrations() if wanted is None else wanted
     connection = await asyncpg.connect(url)
     try:
         await connection.execute("select pg_advisory_lock($1::bigint)", _LOCK)
         if not await _is_begun(connection):
+            await _check_encoding(connection)
             await connection.execute(SCHEMA_MIGRATION.ddl()[0])
         pending = await _pending(connection, wanted)
         for migration in pending:
             on_step(f"migration {migration.number:04} {migration.name.replace('_', ' ')}")
             await _apply(connection, migration)
+        await _take_role(connection)
         return len(pending)
     except asyncpg.InsufficientPrivilegeError as error:
-        user = await connection.fetchval("select quote_ident(current_user)")
+        user, name, owns, made = await connection.fetchrow(
+            "select quote_ident(current_user), quote_ident(datname), pg_has_role(datdba, 'usage'),"
+            " to_regrole('clinch_app') is not null"
+            " from pg_database where datname = current_database()"
+        )
+        grant = f"grant clinch_app to {user};"
+        role = grant if made else f"create role clinch_app nologin; {grant}"
         raise MigrationError(
             f"the database user {user} may not do that ({error.message}); an administrator can help"
-            f" once with: create role clinch_app nologin; grant clinch_app to {user};"
+            f" once with: {role if owns else f'alter database {name} owner to {user};'}"
         ) from None
     finally:
         await connection.close()
@@ -120,6 +128,25 @@ async def _apply(connection: asyncpg.Connection, migration: Migration) -> None:
             migration.name,
             migration.checksum,
         )
+
+
+async def _check_encoding(connection: asyncpg.Connection) -> None:
+    encoding = await connection.fetchval("show server_encoding")
+    if encoding != "UTF8":
+        raise MigrationError(
+            f"the database has the encoding {encoding}, and must have UTF8: make another with"
+            " `create database NAME encoding 'UTF8' template template0`"
+        )
+
+
+async def _take_role(connection: asyncpg.Connection) -> None:
+    """See that the user may act as the role that requests run as."""
+    try:
+        async with connection.transaction():
+            await connection.execute("set local role clinch_app")
+    except asyncpg.InsufficientPrivilegeError:
+        # Who makes a role may give it, but since PostgreSQL 16 does not have it by that.
+        await connection.execute("grant clinch_app to current_user")
 
 
 async def _is_begun(connection: asyncpg.Connection) -> bool:
