@@ -10,6 +10,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from clinch.cli.children import program
 from clinch.cli.main import main
 from clinch.cli.processes import Settings
 from clinch.db.migrations import migrate, migrations
@@ -90,6 +91,19 @@ def test_a_setting_that_cannot_be_meant_is_named(
     assert main(["up"]) == 2
     # A server of an earlier test may still write a line of its log.
     assert f"clinch: {name}: {text!r} is no " in capsys.readouterr().err
+
+
+def test_what_lies_in_the_folder_is_no_part_of_the_program(tmp_path: Path) -> None:
+    for name in ("asyncpg", "clinch", "segno"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('not ours')")
+    done = subprocess.run(
+        program("migrate"),
+        cwd=tmp_path,
+        env=os.environ | {"CLINCH_DATABASE_URL": "postgresql://crm@127.0.0.1:1/crm"},
+        capture_output=True,
+        text=True,
+    )
+    assert "Connection refused" in done.stderr
 
 
 def test_a_home_is_found_from_wherever_it_was_named(

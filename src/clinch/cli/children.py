@@ -5,6 +5,7 @@ import os
 import select
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,12 @@ LONGEST_PAUSE = 10.0
 
 class ProcessError(Exception):
     """The parent cannot go on. The message is one line that says what to do."""
+
+
+def program(*words: str) -> tuple[str, ...]:
+    """The command of one process of the program."""
+    # -P: what lies in the folder that Clinch is started in must not be taken for a module.
+    return (sys.executable, "-P", "-m", "clinch.main", *words)
 
 
 @dataclass

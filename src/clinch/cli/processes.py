@@ -31,6 +31,7 @@ from clinch.cli.children import (
     end,
     kill,
     pause_after,
+    program,
     spawn,
 )
 from clinch.db.embedded import EmbeddedError, EmbeddedPostgres
@@ -55,17 +56,13 @@ class Settings:
     public_url: str | None = None
 
 
-def _clinch(name: str) -> tuple[str, ...]:
-    return (sys.executable, "-m", "clinch.main", name)
-
-
 @dataclass(frozen=True)
 class Commands:
     """The children: those of ``prepare`` run in turn to their end, then the others for good."""
 
-    prepare: Sequence[Sequence[str]] = (_clinch("prepare"),)
-    web: Sequence[str] = _clinch("web")
-    worker: Sequence[str] = _clinch("worker")
+    prepare: Sequence[Sequence[str]] = (program("prepare"),)
+    web: Sequence[str] = program("web")
+    worker: Sequence[str] = program("worker")
 
 
 def _say_ready(url: str) -> None:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from clinch.cli.children import program
 from clinch.cli.processes import Commands, Settings, run
 from clinch.cli.settings import check_settings
 from clinch.db.home import default_home
@@ -36,14 +37,10 @@ def up(arguments: dict[str, Any]) -> int:
         processes=arguments["processes"],
         public_url=(os.environ.get("CLINCH_PUBLIC_URL") or "").rstrip("/") or None,
     )
-    prepare = _process("prepare", "sample") if arguments["sample"] else _process("prepare")
+    prepare = program("prepare", "sample") if arguments["sample"] else program("prepare")
     sample = home / "sample.json" if arguments["sample"] else None
     tell = _tell_programs if arguments["json"] else _tell_people
     return run(settings, Commands(prepare=[prepare]), lambda url: tell(url, sample))
-
-
-def _process(*words: str) -> tuple[str, ...]:
-    return (sys.executable, "-m", "clinch.main", *words)
 
 
 def _is_loopback(host: str) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from clinch.cli.children import program
 from clinch.cli.settings import check_settings
 from clinch.db.embedded import EmbeddedError, EmbeddedPostgres, running_url
 from clinch.db.home import (
@@ -57,9 +58,7 @@ def launch(command: str, arguments: dict[str, Any]) -> int:
 
 
 def _run(words: list[str], environment: dict[str, str]) -> int:
-    return subprocess.run(
-        [sys.executable, "-m", "clinch.main", *words], env=environment, check=False
-    ).returncode
+    return subprocess.run(program(*words), env=environment, check=False).returncode
 
 
 @contextlib.contextmanager
