@@ -337,6 +337,7 @@ def main(argv: list[str] | None = None) -> int:
         if words[:length] == command.words.split():
             parser = argparse.ArgumentParser(f"clinch {command.words}", description=command.summary)
             command.arguments(parser)
+    _open_closed_streams()
             return command.run(vars(parser.parse_args(words[length:])))
     if gateway.find(words) is not None:
         return gateway.main(words)
@@ -359,6 +360,16 @@ def _help(group: list[str]) -> str | None:
     ]
     if group:
         shown, gateway_shown = (
+def _open_closed_streams() -> None:
+    """Have every standard stream be something: else a pipe or a socket gets its number, and the
+    processes that are started take the one for the other."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            stream = open(os.devnull, "w" if number else "r")  # noqa: SIM115 - it stays
+            os.set_inheritable(stream.fileno(), True)
+            setattr(sys, name, stream)
+
+
             [(name, summary) for name, summary in part if name.split()[: len(group)] == group]
             for part in (shown, gateway_shown)
         )

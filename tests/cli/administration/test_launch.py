@@ -7,6 +7,7 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import pytest
 
 from clinch.cli.administration import launch
 from clinch.cli.main import main
-from clinch.db.home import HomeLock, has_database
+from clinch.db.home import HomeLock, has_database, running_at
 from clinch.db.postmaster import running_url
 
 CLINCH = [sys.executable, "-m", "clinch.cli.main"]
@@ -106,6 +107,27 @@ def test_a_server_that_is_starting_is_waited_for_and_used(home: Path) -> None:
         finally:
             up.terminate()
             up.communicate(timeout=30)
+
+
+def test_all_runs_without_standard_streams(home: Path) -> None:
+    """As under a supervisor that gives none: what is opened gets none of their numbers."""
+    shell = ["/bin/sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh"]
+    words = [*CLINCH, "up", "--home", str(home), "--port", "0"]
+    with subprocess.Popen([*shell, *words]) as up:
+        try:
+            deadline = time.monotonic() + 40
+            while (url := running_at(home)) is None:
+                assert up.poll() is None
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            with urllib.request.urlopen(f"{url}/readyz", timeout=10) as answer:
+                assert answer.status == 200
+            done = subprocess.run([*shell, *CLINCH, "doctor", "--home", str(home)], check=False)
+            assert done.returncode == 0
+        finally:
+            up.terminate()
+            up.wait(30)
+    assert up.returncode == 0
 
 
 def refusal(home: Path, *words: str) -> list[str]:
