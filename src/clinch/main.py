@@ -194,7 +194,7 @@ async def _administer(command: str, arguments: dict[str, Any]) -> int:
 
     database = Database(environ["CLINCH_DATABASE_URL"], 2)
     try:
-        store = Store(database, declarations(environ.get("CLINCH_PUBLIC_URL", "").rstrip("/")))
+        store = Store(database, declarations(environ.get("CLINCH_PUBLIC_URL", "")))
         return await administer(store, command, arguments)
     except CommandError as error:
         print(f"clinch: {error}", file=sys.stderr)

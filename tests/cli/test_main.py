@@ -82,7 +82,12 @@ def test_help_is_of_what_was_asked_for(
 
 
 @pytest.mark.parametrize(
-    ("name", "text"), [("CLINCH_PUBLIC_URL", "crm.example"), ("CLINCH_RATE_LIMIT", "0")]
+    ("name", "text"),
+    [
+        ("CLINCH_PUBLIC_URL", "crm.example"),
+        ("CLINCH_RATE_LIMIT", "0"),
+        ("CLINCH_ALLOW_PRIVATE", "127.0.0.1:²"),
+    ],
 )
 def test_a_setting_that_cannot_be_meant_is_named(
     name: str, text: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -90,7 +95,47 @@ def test_a_setting_that_cannot_be_meant_is_named(
     monkeypatch.setenv(name, text)
     assert main(["up"]) == 2
     # A server of an earlier test may still write a line of its log.
-    assert f"clinch: {name}: {text!r} is no " in capsys.readouterr().err
+    assert f"clinch: {name}: {text!r} is no" in capsys.readouterr().err
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
+    """The settings of each `up` that is run, which starts nothing."""
+    settings = list[Settings]()
+
+    def run(of_one: Settings, *_: object) -> int:
+        settings.append(of_one)
+        return 0
+
+    monkeypatch.setattr("clinch.cli.up.run", run)
+    return settings
+
+
+def test_an_empty_setting_is_none(monkeypatch: pytest.MonkeyPatch, asked: list[Settings]) -> None:
+    for name in ("HOME", "PORT", "DATABASE_URL", "PUBLIC_URL", "RATE_LIMIT", "ALLOW_PRIVATE"):
+        monkeypatch.setenv(f"CLINCH_{name}", "")
+    assert main(["up"]) == 0
+    [settings] = asked
+    assert (settings.port, settings.database_url, settings.public_url) == (8080, None, None)
+
+
+def test_blanks_around_the_public_url_are_none_of_it(
+    monkeypatch: pytest.MonkeyPatch, asked: list[Settings]
+) -> None:
+    monkeypatch.setenv("CLINCH_PUBLIC_URL", " https://crm.example/ ")
+    assert main(["up"]) == 0
+    assert [settings.public_url for settings in asked] == ["https://crm.example"]
+
+
+@pytest.mark.parametrize("option", ["--home", "--database-url"])
+@pytest.mark.parametrize("words", ["up", "doctor"])
+def test_an_empty_option_is_refused(
+    words: str, option: str, asked: list[Settings], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([words, option, ""])
+    assert (ended.value.code, asked) == (2, [])
+    assert f"argument {option}: it is empty" in capsys.readouterr().err
 
 
 def test_what_lies_in_the_folder_is_no_part_of_the_program(tmp_path: Path) -> None:
@@ -107,17 +152,10 @@ def test_what_lies_in_the_folder_is_no_part_of_the_program(tmp_path: Path) -> No
 
 
 def test_a_home_is_found_from_wherever_it_was_named(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, asked: list[Settings]
 ) -> None:
-    homes = list[Path]()
-
-    def run(settings: Settings, *_: object) -> int:
-        homes.append(settings.home)
-        return 0
-
-    monkeypatch.setattr("clinch.cli.up.run", run)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", "/home/ada")
     monkeypatch.setenv("CLINCH_HOME", "~/crm")
     assert main(["up"]) == main(["up", "--home", "here"]) == 0
-    assert homes == [Path("/home/ada/crm"), tmp_path / "here"]
+    assert [settings.home for settings in asked] == [Path("/home/ada/crm"), tmp_path / "here"]

@@ -36,6 +36,12 @@ def test_default_home(monkeypatch: pytest.MonkeyPatch) -> None:
     assert default_home() == Path("/home/ann/crm")
 
 
+def test_a_home_of_nobody_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLINCH_HOME", "~nobody-of-that-name/crm")
+    with pytest.raises(HomeError, match=r"no home directory .* --home or CLINCH_HOME"):
+        default_home()
+
+
 def test_a_new_home_is_private_and_an_old_one_is_left_alone(tmp_path: Path) -> None:
     new = tmp_path / "new" / "home"
     with HomeLock(new):

@@ -43,7 +43,15 @@ def _administer(command: str) -> Callable[[dict[str, Any]], int]:
 
 def _folder(text: str) -> str:
     """A folder as processes that run elsewhere find it."""
+    _given(text)
     return os.path.abspath(os.path.expanduser(text))
+
+
+def _given(text: str) -> str:
+    """No empty text, such as a variable of a shell that is not set."""
+    if not text:
+        raise argparse.ArgumentTypeError("it is empty")
+    return text
 
 
 def _where(parser: argparse.ArgumentParser) -> None:
@@ -56,7 +64,8 @@ def _where(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--database-url",
         metavar="URL",
-        default=os.environ.get("CLINCH_DATABASE_URL"),
+        type=_given,
+        default=os.environ.get("CLINCH_DATABASE_URL") or None,
         help="a PostgreSQL to use instead of the embedded one",
     )
 
@@ -67,7 +76,7 @@ def _up_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--port",
         type=_port,
-        default=os.environ.get("CLINCH_PORT", "8080"),
+        default=os.environ.get("CLINCH_PORT") or "8080",
         help="port to listen on, 0 for any that is free (%(default)s)",
     )
     parser.add_argument(
@@ -328,6 +337,7 @@ COMMANDS = (
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command that the words name; the exit code (0 done, 1 failed, 2 wrong usage)."""
+    _open_closed_streams()
     words = list(sys.argv[1:] if argv is None else argv)
     if words in (["--version"], ["version"]):
         print(f"clinch {__version__}")
@@ -337,7 +347,6 @@ def main(argv: list[str] | None = None) -> int:
         if words[:length] == command.words.split():
             parser = argparse.ArgumentParser(f"clinch {command.words}", description=command.summary)
             command.arguments(parser)
-    _open_closed_streams()
             return command.run(vars(parser.parse_args(words[length:])))
     if gateway.find(words) is not None:
         return gateway.main(words)
@@ -351,15 +360,6 @@ def main(argv: list[str] | None = None) -> int:
     return 2
 
 
-def _help(group: list[str]) -> str | None:
-    """The commands whose first words these are, all for none; None where there are none."""
-    shown = [(command.words, command.summary) for command in COMMANDS]
-    own = {words for words, _ in shown}
-    gateway_shown = [
-        (one.words, one.summary) for one in gateway.COMMANDS if one.summary and one.words not in own
-    ]
-    if group:
-        shown, gateway_shown = (
 def _open_closed_streams() -> None:
     """Have every standard stream be something: else a pipe or a socket gets its number, and the
     processes that are started take the one for the other."""
@@ -370,6 +370,15 @@ def _open_closed_streams() -> None:
             setattr(sys, name, stream)
 
 
+def _help(group: list[str]) -> str | None:
+    """The commands whose first words these are, all for none; None where there are none."""
+    shown = [(command.words, command.summary) for command in COMMANDS]
+    own = {words for words, _ in shown}
+    gateway_shown = [
+        (one.words, one.summary) for one in gateway.COMMANDS if one.summary and one.words not in own
+    ]
+    if group:
+        shown, gateway_shown = (
             [(name, summary) for name, summary in part if name.split()[: len(group)] == group]
             for part in (shown, gateway_shown)
         )

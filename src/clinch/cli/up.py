@@ -10,8 +10,8 @@ from typing import Any
 from clinch.cli.children import program
 from clinch.cli.processes import Commands, Settings, run
 from clinch.cli.settings import check_settings
-from clinch.db.home import default_home
-from clinch.outbound.guard import SettingError
+from clinch.db.home import HomeError, default_home
+from clinch.outbound.guard import SettingError, read_origin
 
 
 def up(arguments: dict[str, Any]) -> int:
@@ -25,17 +25,17 @@ def up(arguments: dict[str, Any]) -> int:
         return 2
     try:
         check_settings()
-    except SettingError as error:
+        home = Path(arguments["home"]) if arguments["home"] else default_home()
+    except (SettingError, HomeError) as error:
         print(f"clinch: {error}", file=sys.stderr)
         return 2
-    home = Path(arguments["home"]) if arguments["home"] else default_home()
     settings = Settings(
         home=home,
         host=arguments["host"],
         port=arguments["port"],
         database_url=arguments["database_url"],
         processes=arguments["processes"],
-        public_url=(os.environ.get("CLINCH_PUBLIC_URL") or "").rstrip("/") or None,
+        public_url=read_origin(os.environ.get("CLINCH_PUBLIC_URL", "")) or None,
     )
     prepare = program("prepare", "sample") if arguments["sample"] else program("prepare")
     sample = home / "sample.json" if arguments["sample"] else None

@@ -35,13 +35,21 @@ class NoInstallation(HomeError):
 
 
 def default_home() -> Path:
-    """CLINCH_HOME; else /var/lib/clinch for root, and the user's own data folder for others."""
-    if given := os.environ.get("CLINCH_HOME"):
-        return Path(given).expanduser().absolute()
-    if os.geteuid() == 0:
-        return Path("/var/lib/clinch")
-    data = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
-    return Path(data).expanduser() / "clinch"
+    """CLINCH_HOME; else /var/lib/clinch for root, and the user's own data folder for others.
+
+    Raises HomeError where it would be in the folder of a user who has none.
+    """
+    try:
+        if given := os.environ.get("CLINCH_HOME"):
+            return Path(given).expanduser().absolute()
+        if os.geteuid() == 0:
+            return Path("/var/lib/clinch")
+        data = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
+        return Path(data).expanduser() / "clinch"
+    except RuntimeError:
+        raise HomeError(
+            "there is no home directory to be in: name a folder in full with --home or CLINCH_HOME"
+        ) from None
 
 
 def has_database(home: Path) -> bool:

@@ -66,7 +66,7 @@ def read_allowed(text: str) -> frozenset[tuple[Address, int]]:
     for part in filter(None, (part.strip() for part in text.split(","))):
         host, colon, port = part.rpartition(":")
         host = host.strip("[]")
-        if not colon or not port.isdigit() or not 1 <= int(port) <= 65535:
+        if not colon or not port.isdecimal() or not 1 <= int(port) <= 65535:
             raise SettingError(f"{part!r} is not ADDRESS:PORT, such as 127.0.0.1:9000")
         for name in _LOCAL if host == "localhost" else (host,):
             try:

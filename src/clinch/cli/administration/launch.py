@@ -22,7 +22,7 @@ from clinch.db.home import (
     has_database,
     running_at,
 )
-from clinch.outbound.guard import SettingError
+from clinch.outbound.guard import SettingError, read_origin
 from clinch.vault.keys import SecretKeyError, ensure_keys
 
 PATIENCE = 10.0
@@ -34,14 +34,14 @@ _BEGINNING = ("migrate", "organization create")
 
 def launch(command: str, arguments: dict[str, Any]) -> int:
     """Run the command in a process of its own that has the database; its exit code."""
-    home = Path(arguments["home"]) if arguments["home"] else default_home()
     try:
         check_settings()
+        home = Path(arguments["home"]) if arguments["home"] else default_home()
         with _database(arguments["database_url"], home, command in _BEGINNING) as (url, ours):
-            public_url = os.environ.get("CLINCH_PUBLIC_URL") or running_at(home) or ""
+            given = read_origin(os.environ.get("CLINCH_PUBLIC_URL", ""))
             environment = os.environ | {
                 "CLINCH_DATABASE_URL": url,
-                "CLINCH_PUBLIC_URL": public_url,
+                "CLINCH_PUBLIC_URL": given or running_at(home) or "",
                 "CLINCH_HOME": str(home.absolute()),
             }
             if ours or command == "migrate":
