@@ -6,6 +6,7 @@ variables; see `clinch.cli.processes`.
 
 import asyncio
 import json
+import os
 import signal
 import socket
 import sys
@@ -35,12 +36,14 @@ _CONNECTIONS = 8
 
 _UNREACHABLE = (
     ConnectionError,
+    FileNotFoundError,  # a unix socket
     TimeoutError,
     socket.gaierror,
     asyncpg.CannotConnectNowError,
     asyncpg.ClientConfigurationError,
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
+    asyncpg.TooManyConnectionsError,
 )
 
 
@@ -221,7 +224,12 @@ def main(name: str, *arguments: str) -> int:
 
         run = uvloop.run
     try:
-        return run(PROCESSES[name](*arguments)) or 0
+        code = run(PROCESSES[name](*arguments)) or 0
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:  # who reads what is printed has left, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except (MigrationError, SecretKeyError, CannotOpenDatabase) as error:
         print(f"clinch: {error}", file=sys.stderr)
         return 1

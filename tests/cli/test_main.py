@@ -20,6 +20,7 @@ from clinch.db.migrations import migrate, migrations
     ("url", "why"),
     [
         ("postgresql://crm:harbour-secret@127.0.0.1:1/crm", "Connection refused"),
+        ("postgresql:///crm?host=/harbour/none", "No such file"),
         ("harbour-secret", "invalid DSN"),
     ],
 )
@@ -149,6 +150,21 @@ def test_what_lies_in_the_folder_is_no_part_of_the_program(tmp_path: Path) -> No
         text=True,
     )
     assert "Connection refused" in done.stderr
+
+
+def test_who_reads_no_further_is_no_trouble(own_database: str) -> None:
+    arguments = json.dumps({"json": True, "recount": False, "home": "/"})
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer) as output:
+        done = subprocess.run(
+            program("administer", "doctor", arguments),
+            env=os.environ | {"CLINCH_DATABASE_URL": own_database, "PYTHONUNBUFFERED": ""},
+            stdout=output,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert (done.returncode, done.stderr) == (1, "")
 
 
 def test_a_home_is_found_from_wherever_it_was_named(
