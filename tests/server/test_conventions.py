@@ -1,5 +1,6 @@
 """The conventions that hold for every resource: paths, parameters, pages, headers, documents."""
 
+import asyncio
 import html
 import json
 import re
@@ -7,6 +8,7 @@ import subprocess
 from collections.abc import Iterator
 from typing import Any
 
+import asyncpg
 import pytest
 import requests
 from harness import (
@@ -18,6 +20,7 @@ from harness import (
     make_organization,
     operations,
     routes,
+    rows_of,
     serve,
     sign_in_operations,
 )
@@ -476,6 +479,29 @@ def test_without_a_database_a_request_may_be_tried_again(without_database: Progr
         assert answer.status_code == 503
         assert answer.json() == {"error": "The server is busy. Please try again."}
         assert answer.headers["retry-after"] == "1"
+
+
+def test_where_the_disk_is_full_a_write_may_be_tried_again(own_database: str) -> None:
+    full = "begin raise exception 'could not extend file' using errcode = 'disk_full'; end"
+
+    async def fill() -> None:
+        connection = await asyncpg.connect(own_database)
+        try:
+            await connection.execute(
+                f"create function full_disk() returns trigger language plpgsql as $${full}$$;"
+                " create trigger full_disk before insert on lead execute function full_disk()"
+            )
+        finally:
+            await connection.close()
+
+    with serve(own_database, declarations) as program:
+        organization = make_organization(program)
+        asyncio.run(fill())
+        before = rows_of(organization)
+        answer = organization.admin("POST", "/lead/", {"name": "Harbour Tools"})
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+        assert answer.json() == {"error": "The server is busy. Please try again."}
+        assert rows_of(organization) == before
 
 
 def test_an_unknown_page_is_refused_as_the_api_does(program: Program) -> None:

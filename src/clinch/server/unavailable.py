@@ -12,7 +12,7 @@ UNAVAILABLE = (
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
-    asyncpg.TooManyConnectionsError,
+    asyncpg.InsufficientResourcesError,  # too many connections, or a disk that is full
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,  # so it says that the connection was lost just then
     asyncpg.QueryCanceledError,
