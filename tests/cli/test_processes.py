@@ -209,6 +209,19 @@ def test_killed_children_come_back(start: Start) -> None:
     assert "the worker has ended (killed by SIGKILL), starting it again now" in error
 
 
+def test_they_come_back_though_nobody_reads_of_it(start: Start) -> None:
+    up = start()
+    up.url()
+    assert up.process.stderr
+    up.process.stderr.close()
+    until(lambda: up.pids("worker"))
+    [before] = up.pids("worker")
+    os.kill(before, signal.SIGKILL)
+    until(lambda: [pid for pid in up.pids("worker") if pid != before])
+    up.process.terminate()
+    assert up.process.wait(30) == 0
+
+
 def test_a_child_that_keeps_dying_costs_little(start: Start) -> None:
     up = start(worker=CHILD + "sys.exit(3)")
     up.url()

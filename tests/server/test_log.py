@@ -37,3 +37,15 @@ def test_lines_of_requests_are_written_together_soon_and_others_at_once() -> Non
     assert [line["n"] for line in requests] == [1, 2, 5, 7]
     # Each says when it happened, not when it was written.
     assert lines[1]["at"] < lines[0]["at"]
+
+
+def test_what_is_logged_goes_on_where_the_log_cannot_be_written() -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", f"{SCENARIO}\nprint('all done')"],
+            stdout=subprocess.PIPE,
+            stderr=full,
+            text=True,
+            timeout=60,
+        )
+    assert done.stdout == "all done\n"

@@ -126,22 +126,26 @@ class Progress:
         text = f"{self._text} ({seconds} s)" if seconds >= PROGRESS_SECONDS else self._text
         if self._terminal:
             columns = os.get_terminal_size(sys.stderr.fileno()).columns or 80
-            sys.stderr.write(f"\r\x1b[2K{text[: columns - 1]}")
+            self._say(f"\r\x1b[2K{text[: columns - 1]}")
         else:
-            sys.stderr.write(f"clinch: {text}\n")
-        sys.stderr.flush()
+            self._say(f"clinch: {text}\n")
 
     def note(self, text: str) -> None:
         """Something that stays to be read."""
         self.done()
-        print(f"clinch: {text}", file=sys.stderr, flush=True)
+        self._say(f"clinch: {text}\n")
 
     def done(self) -> None:
         """Nothing takes long any more."""
         if self._text is not None and self._terminal:
-            sys.stderr.write("\r\x1b[2K")
-            sys.stderr.flush()
+            self._say("\r\x1b[2K")
         self._text = None
+
+    def _say(self, text: str) -> None:
+        # That a disk is full, or nobody reads any more, is no reason to stop.
+        with contextlib.suppress(OSError):
+            sys.stderr.write(text)
+            sys.stderr.flush()
 
 
 class Parent:

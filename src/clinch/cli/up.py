@@ -61,7 +61,7 @@ def _tell_programs(url: str, sample: Path | None) -> None:
             "email": known["logins"]["admin"],
             "password": known["password"],
         }
-    print(json.dumps(facts), flush=True)
+    _say(json.dumps(facts))
 
 
 def _tell_people(url: str, sample: Path | None) -> None:
@@ -73,7 +73,14 @@ def _tell_people(url: str, sample: Path | None) -> None:
     commands = Path(sys.executable).parent
     if str(commands) not in os.environ.get("PATH", "").split(os.pathsep):
         lines += ["", f'The commands on your PATH:  export PATH="{commands}:$PATH"']
-    print("\n".join(lines), flush=True)
+    _say("\n".join(lines))
+
+
+def _say(text: str) -> None:
+    try:
+        print(text, flush=True)
+    except OSError:  # nobody reads it: that is no reason to stop, neither now nor when all ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _sample_lines(url: str, known: dict[str, Any]) -> list[str]:

@@ -10,6 +10,7 @@ import sys
 import time
 import traceback
 from collections import deque
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -54,8 +55,10 @@ def write_requests() -> None:
 
 
 def _write(lines: list[dict[str, Any]]) -> None:
-    sys.stderr.buffer.write(_encode_lines(lines))
-    sys.stderr.buffer.flush()
+    # Where the log's disk is full, or nobody reads it, what is logged goes on all the same.
+    with suppress(OSError):
+        sys.stderr.buffer.write(_encode_lines(lines))
+        sys.stderr.buffer.flush()
 
 
 def log_failure(error: BaseException, **facts: Any) -> None:
