@@ -217,7 +217,9 @@ def test_a_server_whose_database_is_elsewhere_is_not_waited_for(
         began = time.monotonic()
         assert main(["doctor", "--home", str(home)]) == 1
         assert time.monotonic() - began < launch.PATIENCE / 2
-    assert "already running on" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "already running on" in said
+    assert "with a database elsewhere: name it with --database-url" in said
 
 
 def test_a_home_that_is_let_go_is_taken(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -58,6 +58,19 @@ def terminal(organization: Organization, tmp_path: Path) -> Terminal:
     return Terminal(tmp_path, organization.program.url)
 
 
+def test_a_user_without_a_home_is_told_what_to_name(tmp_path: Path) -> None:
+    """As in a container that runs as a user whom it does not know."""
+    terminal = Terminal(tmp_path, None)
+    terminal.environment |= {
+        "MEMBRANE_HOME": "~nobody-of-that-name/x",
+        "CLINCH_HOME": "~nobody-of-that-name/crm",
+    }
+    told = terminal.json("connection", "list", "--json", code=1)
+    assert (told["error"], "MEMBRANE_HOME=DIR" in told["hint"]) == ("no_home", True)
+    terminal.environment["MEMBRANE_HOME"] = str(tmp_path)
+    assert terminal.json("connection", "list", "--json", code=1)["error"] == "no_server"
+
+
 @pytest.fixture
 def person(organization: Organization) -> Person:
     return make_person(organization)

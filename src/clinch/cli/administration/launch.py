@@ -99,7 +99,12 @@ def _running(home: Path, begins: bool, stack: contextlib.ExitStack) -> str | Non
             if url is not None:
                 return url
             elsewhere = held.url is not None and not has_database(home)
-            if elsewhere or time.monotonic() > deadline:
+            if elsewhere:
+                raise HomeError(
+                    f"{held}, with a database elsewhere: name it with --database-url or"
+                    " CLINCH_DATABASE_URL"
+                ) from None
+            if time.monotonic() > deadline:
                 raise
         if not told:
             told = True

@@ -11,7 +11,7 @@ from urllib.parse import urlencode, urlsplit
 
 from clinch.cli.gateway import HANDED_OUT_BY
 from clinch.cli.gateway.result import Failure, usage
-from clinch.db.home import default_home, running_at
+from clinch.db.home import HomeError, default_home, running_at
 
 Pairs = Iterable[tuple[str, str]]
 
@@ -90,7 +90,7 @@ def find_server(given: str | None, project: dict[str, str], stored: str | None) 
         or os.environ.get("MEMBRANE_API_URL")
         or project.get("apiUri")
         or stored
-        or running_at(default_home())
+        or _running_here()
         or next(iter(HANDED_OUT_BY), None)
     )
     if not named:
@@ -100,6 +100,13 @@ def find_server(given: str | None, project: dict[str, str], stored: str | None) 
             "Start one on this machine with `make run`, or name it: --apiUri URL",
         )
     return Server(named)
+
+
+def _running_here() -> str | None:
+    try:
+        return running_at(default_home())
+    except HomeError:
+        return None
 
 
 def project_settings(folder: Path) -> dict[str, str]:

@@ -15,9 +15,16 @@ from clinch.cli.gateway.result import Failure
 
 
 def folder() -> Path:
-    """MEMBRANE_HOME, else `.membrane` of the user's home."""
+    """MEMBRANE_HOME, else `.membrane` of the user's home; raises Failure where there is none."""
     given = os.environ.get("MEMBRANE_HOME")
-    return Path(given).expanduser() if given else Path.home() / ".membrane"
+    try:
+        return Path(given).expanduser() if given else Path.home() / ".membrane"
+    except RuntimeError:
+        raise Failure(
+            "no_home",
+            "There is no home directory to keep a login in.",
+            "Name a folder in full: MEMBRANE_HOME=DIR",
+        ) from None
 
 
 class Store:
