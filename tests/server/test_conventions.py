@@ -510,6 +510,7 @@ def test_an_unknown_page_is_refused_as_the_api_does(program: Program) -> None:
         assert (answer.status_code, answer.json()) == (404, {"error": NOT_FOUND})
     answer = requests.post(f"{program.url}/healthz", timeout=30)
     assert answer.status_code == 405
+    assert sorted(answer.headers["allow"].split(", ")) == ["GET", "HEAD"]
     assert answer.json() == {"error": "The method is not allowed for the requested URL."}
 
 

@@ -78,7 +78,10 @@ async def _document(document: bytes, request: Request) -> Response:
 async def _refusal(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     text = NO_URL if status == 404 else "The method is not allowed for the requested URL."
-    return _json({"error": text}, status)
+    answer = _json({"error": text}, status)
+    if isinstance(error, HTTPException):
+        answer.headers.update(error.headers or {})  # which methods are allowed
+    return answer
 
 
 def _json(value: Any, status: int = 200) -> Response:
