@@ -5,7 +5,6 @@ import secrets
 import shutil
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 import urllib.request
@@ -18,7 +17,7 @@ from pathlib import Path
 import asyncpg
 
 from bench.fill import Filled, fill
-from clinch.cli.children import end, spawn
+from clinch.cli.children import end, program, spawn
 from clinch.cli.processes import listen
 from clinch.crm.beginning import first_objects
 from clinch.db.database import Database
@@ -119,7 +118,7 @@ def web_process(database_url: str, app: str = "") -> Iterator[Web]:
         "CLINCH_ALLOW_PRIVATE": app.removeprefix("http://"),
     }
     process = spawn(
-        [sys.executable, "-m", "clinch.main", "web"],
+        program("web"),
         environment,
         (alive, listener.fileno()),
         stderr=subprocess.DEVNULL,
