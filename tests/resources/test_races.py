@@ -3,9 +3,11 @@
 import asyncio
 import random
 from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import Any
 
 import asyncpg
+import pytest
 from harness import TEST, Api, Organization
 
 from clinch.crm.contacts import Contact
@@ -94,3 +96,99 @@ def _deadlocks(organization: Organization) -> int:
             return found
 
     return int(organization.program.run(read()))
+
+
+ROUNDS = 12
+
+
+def _at_once(api: Api, *requests: tuple[str, str, Any]) -> list[int]:
+    """The status of each of the requests, which all begin at one moment."""
+    ready = Barrier(len(requests))
+
+    def ask(method: str, path: str, body: Any) -> int:
+        ready.wait(10)
+        return api(method, path, body).status_code
+
+    with ThreadPoolExecutor(len(requests)) as threads:
+        return list(threads.map(ask, *zip(*requests, strict=True)))
+
+
+def test_a_task_that_is_to_be_done_again_is_told_of_as_done_nowhere(api: Api) -> None:
+    lead = api.post("/lead/", {})["id"]
+    path = f"/task/{api.post('/task/', {'lead_id': lead, 'text': 'Call back'})['id']}/"
+    for _ in range(ROUNDS):
+        sent = [("PUT", path, {"is_complete": done}) for done in (True, False, True, False)]
+        assert set(_at_once(api, *sent)) == {200}
+        told = api.get("/activity/task_completed/", lead_id=lead)["data"]
+        assert len(told) == int(api.get(path)["is_complete"])
+
+
+@pytest.mark.parametrize("noun", ["lead", "opportunity"])
+def test_changes_of_status_that_meet_are_one_entry_with_its_labels(api: Api, noun: str) -> None:
+    if noun == "opportunity":
+        [pipeline] = api.get("/pipeline/")["data"]
+        new = {"type": "active", "pipeline_id": pipeline["id"]}
+        for label in ("Called", "Met"):
+            api.post("/status/opportunity/", {"label": label, **new})
+    first, *others = api.get(f"/status/{noun}/")["data"][:4]
+    names = {status["id"]: status["label"] for status in (first, *others)}
+    for _ in range(ROUNDS):
+        lead = api.post("/lead/", {})["id"]
+        begin = {"lead_id": lead, "status_id": first["id"]}
+        about = api.post(f"/{noun}/", begin)["id"]
+        path = f"/{noun}/{about}/"
+        codes = _at_once(api, *(("PUT", path, {"status_id": one["id"]}) for one in others))
+        assert codes == [200, 200, 200]
+        query = {"lead_id": lead if noun == "opportunity" else about}
+        [told] = api.get(f"/activity/status_change/{noun}/", **query)["data"]
+        assert told["old_status_label"] == first["label"]
+        assert told["new_status_label"] == names[api.get(path)["status_id"]]
+
+
+@pytest.mark.parametrize("path", ["activity/note", "opportunity"])
+def test_comments_that_meet_a_move_are_at_the_lead_that_it_goes_to(api: Api, path: str) -> None:
+    old, new = (api.post("/lead/", {})["id"] for _ in range(2))
+    for _ in range(ROUNDS):
+        about = api.post(f"/{path}/", {"lead_id": old, "note": "Met at the fair"})["id"]
+        say = ("POST", "/comment/", {"object_id": about, "body": "Well done"})
+        move = ("PUT", f"/{path}/{about}/", {"lead_id": new})
+        assert _at_once(api, move, say, say) == [200, 201, 201]
+        [thread] = api.get("/comment_thread/", object_ids=about)["data"]
+        said = api.get("/comment/", object_id=about)["data"]
+        assert [one["lead_id"] for one in (thread, *said)] == [new] * 3
+
+
+def test_that_a_task_was_done_is_told_at_the_lead_that_it_goes_to(api: Api) -> None:
+    old, new = (api.post("/lead/", {})["id"] for _ in range(2))
+    for number in range(1, ROUNDS + 1):
+        path = f"/task/{api.post('/task/', {'lead_id': old, 'text': 'x'})['id']}/"
+        sent = [("PUT", path, body) for body in ({"lead_id": new}, {"is_complete": True})]
+        assert _at_once(api, *sent) == [200, 200]
+        assert len(api.get("/activity/task_completed/", lead_id=new)["data"]) == number
+
+
+def test_an_entry_that_is_posted_goes_with_its_opportunity_or_is_refused(api: Api) -> None:
+    old, new = (api.post("/lead/", {})["id"] for _ in range(2))
+    had, has, *_ = (status["id"] for status in api.get("/status/opportunity/")["data"])
+    for _ in range(ROUNDS):
+        deal = api.post("/opportunity/", {"lead_id": old})["id"]
+        entry = {"lead_id": old, "opportunity_id": deal, "old_status_id": had, "new_status_id": has}
+        told = ("POST", "/activity/status_change/opportunity/", entry)
+        moved, *posted = _at_once(
+            api, ("PUT", f"/opportunity/{deal}/", {"lead_id": new}), told, told
+        )
+        assert moved == 200
+        assert set(posted) <= {200, 400}
+        found = api.get("/activity/status_change/opportunity/", opportunity_id=deal)["data"]
+        assert [one["lead_id"] for one in found] == [new] * posted.count(200)
+
+
+def test_a_lead_goes_with_comments_that_are_just_being_made(api: Api) -> None:
+    for _ in range(ROUNDS):
+        lead = api.post("/lead/", {})["id"]
+        note = api.post("/activity/note/", {"lead_id": lead, "note": "Met at the fair"})["id"]
+        say = ("POST", "/comment/", {"object_id": note, "body": "Well done"})
+        deleted, *said = _at_once(api, ("DELETE", f"/lead/{lead}/", None), say, say, say)
+        assert deleted == 200
+        assert set(said) <= {201, 400}
+        assert api.get("/comment/", object_id=note)["data"] == []

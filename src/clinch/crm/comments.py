@@ -27,7 +27,7 @@ from clinch.resources.fields import (
 )
 from clinch.resources.query.tree import In, Node, Related
 from clinch.resources.write.change import Change, Row
-from clinch.resources.write.load import FOR_DELETE, FOR_UPDATE, Load
+from clinch.resources.write.load import FOR_DELETE, FOR_SHARE, FOR_UPDATE, Load
 from clinch.resources.write.work import Work
 
 COMMENTABLE = ("activity", "opportunity")
@@ -102,20 +102,30 @@ def objects_and_threads(work: Work, changes: list[Change]) -> Iterable[Load]:
         {c.after[Comment.object_id.column]: None for c in changes if c.kind == "create" and c.after}
     )
     if ids:
+        # The leads, the objects, the thread: in the order in which everything locks them.
+        lead = work.declarations["lead"]
+        first, *others = (
+            Related(Children(noun, "lead_id"), In(work.declarations[noun].fields["id"], ids))
+            for noun in COMMENTABLE
+        )
+        yield Load(lead, first, "for key share", others=tuple(others))
         for noun in COMMENTABLE:
             resource = work.declarations[noun]
-            # Before the thread, as everything locks them.
-            lock = FOR_UPDATE if _reference(resource).locks else ""
+            # What it is about stays at its lead until the end.
+            lock = FOR_UPDATE if _reference(resource).locks else FOR_SHARE
             yield Load(resource, In(resource.fields["id"], ids), lock)
         yield Load(CommentThread, In(CommentThread.object_id, ids), FOR_UPDATE)
 
 
 def comments_beside(work: Work, changes: list[Change]) -> Iterable[Load]:
-    """All comments of the threads that one is to be removed from."""
-    removed = tuple(change.id for change in changes if change.deletes)
-    if removed:
-        here = Related(Children("comment", Comment.thread.key), In(Comment.fields["id"], removed))
-        yield Load(Comment, Related(Comment.thread, here), FOR_DELETE)
+    """All comments of the threads that one is to be removed from, which are locked by now."""
+    threads = {change.get(Comment.thread): None for change in changes if _is_removal(change)}
+    if threads:
+        yield Load(Comment, In(Comment.thread, tuple(threads)), FOR_DELETE)
+
+
+def _is_removal(change: Change) -> bool:
+    return change.deletes and not change.inner
 
 
 def join_threads(work: Work, changes: list[Change]) -> None:
@@ -220,7 +230,8 @@ class Comment(Audited, path="comment", prefix="comm"):
         Index(("organization_id", "object_id", "date_created", "id")),
         Index(("organization_id", "thread_id", "date_created", "id")),
     )
-    loads = [objects_and_threads, comments_beside]
+    loads = [objects_and_threads]
+    looks = [comments_beside]
     before = [join_threads, write_texts, remove]
     within = [touch_threads]
 

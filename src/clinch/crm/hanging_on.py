@@ -1,7 +1,7 @@
 """What hangs on an object: comments, and the entries of its history. When it goes to another lead,
 they go with it.
 
-A resource that something hangs on lists `what_hangs_on_moved` in its `loads` and
+A resource that something hangs on lists `what_hangs_on_moved` in its `looks` and
 `move_what_hangs` in `before`. The comments on an entry follow the entry.
 """
 
@@ -18,7 +18,7 @@ _LEAD, _OBJECT = "lead_id", "object_id"
 
 
 def what_hangs_on_moved(work: Work, changes: list[Change]) -> Iterable[Load]:
-    moved = tuple(c.id for c in changes if c.kind == "update" and _LEAD in c.sent)
+    moved = tuple(c.id for c in changes if _LEAD in c.sent and _moves(c))
     if moved:
         entry, thread, comment = (work.declarations[noun] for noun in (ENTRY, THREAD, COMMENT))
         of_entry = next(ref for ref in thread.refs if ref.target == ENTRY)
@@ -34,15 +34,17 @@ def what_hangs_on_moved(work: Work, changes: list[Change]) -> Iterable[Load]:
 
 def move_what_hangs(work: Work, changes: list[Change]) -> None:
     leads: dict[str, Any] = {
-        change.id: change.get(change.resource.fields[_LEAD])
-        for change in changes
-        if change.kind == "update" and change.moved(change.resource.fields[_LEAD])
+        change.id: change.get(change.resource.fields[_LEAD]) for change in changes if _moves(change)
     }
     for noun in (ENTRY, THREAD, COMMENT):
         resource = work.declarations[noun]
         for row in work.known(resource):
             if row[_OBJECT] in leads:
                 work.update(resource.variant(row), row["id"], {_LEAD: leads[row[_OBJECT]]})
+
+
+def _moves(change: Change) -> bool:
+    return change.kind == "update" and change.moved(change.resource.fields[_LEAD])
 
 
 def comment_summary(thread: str) -> str:

@@ -8,8 +8,8 @@ from clinch.crm.activities.created import Created
 from clinch.crm.activities.status_changes import (
     LeadStatusChange,
     original_status,
-    recent_changes,
     tell,
+    what_tells,
 )
 from clinch.crm.addresses import Address
 from clinch.crm.at_a_glance import (
@@ -42,7 +42,7 @@ from clinch.resources.fields import (
     Url,
 )
 from clinch.resources.links import Links
-from clinch.resources.query.tree import Assigned, In, Node, Related
+from clinch.resources.query.tree import Assigned, Node
 from clinch.resources.write.change import Change
 from clinch.resources.write.load import Load
 from clinch.resources.write.work import Work
@@ -99,14 +99,7 @@ def _of_meetings(value: str, starting: str) -> str:
 
 def history_of_statuses(work: Work, changes: list[Change]) -> Iterable[Load]:
     """What a change of status is told from: the statuses that leads had, and the last entries."""
-    ids = tuple(
-        change.id
-        for change in changes
-        if change.kind == "update" and {"status", "status_id"} & change.body.keys()
-    )
-    if ids:
-        yield Load(LeadStatus, Related(Children("lead", "status_id"), In(Lead.id, ids)))
-        yield recent_changes(work, LeadStatusChange, LeadStatusChange.lead, ids)
+    yield from what_tells(work, LeadStatusChange, LeadStatusChange.lead, changes)
 
 
 def write_history(work: Work, changes: list[Change]) -> None:
@@ -152,7 +145,7 @@ class Lead(Restorable, path="lead", prefix="lead"):
     counted = True
     first = [keep_in_sight]
     search_lead = "id"
-    loads = [history_of_statuses, contacts_of_heirs]
+    looks = [history_of_statuses, contacts_of_heirs]
     before = [complete_heirs, write_history, tell_merges]
 
     name = Text(max=1000, doc="The company's name.")

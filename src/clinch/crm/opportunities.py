@@ -6,8 +6,8 @@ from datetime import timedelta
 from clinch.crm.activities.status_changes import (
     OpportunityStatusChange,
     original_status,
-    recent_changes,
     tell,
+    what_tells,
 )
 from clinch.crm.at_a_glance import first_of_contacts
 from clinch.crm.attachments import Attachment
@@ -25,7 +25,6 @@ from clinch.resources.fields import (
     EQ,
     EQ_IN,
     RANGE,
-    Children,
     Choice,
     Computed,
     Date,
@@ -41,7 +40,7 @@ from clinch.resources.fields import (
 )
 from clinch.resources.links import Links
 from clinch.resources.query.groups import Grouping
-from clinch.resources.query.tree import Equal, In, Node, Related
+from clinch.resources.query.tree import Equal, Node
 from clinch.resources.write.change import Change
 from clinch.resources.write.load import Load
 from clinch.resources.write.work import Work
@@ -81,23 +80,14 @@ def set_closing_dates(work: Work, changes: list[Change]) -> None:
 
 def history_of_statuses(work: Work, changes: list[Change]) -> Iterable[Load]:
     """What a change of status is told from: the statuses there were, and the last entries."""
-    ids = tuple(
-        change.id
-        for change in changes
-        if change.kind == "update" and {"status", "status_id"} & change.body.keys()
-    )
-    if ids:
-        had = Children("opportunity", "status_id")
-        yield Load(OpportunityStatus, Related(had, In(Opportunity.id, ids)))
-        yield recent_changes(work, OpportunityStatusChange, OpportunityStatusChange.about, ids)
+    yield from what_tells(work, *_HISTORY, changes)
 
 
 def write_history(work: Work, changes: list[Change]) -> None:
     """A change of status is told in the history of the lead."""
     for change in changes:
         if change.kind == "update" and change.moved(Opportunity.status):
-            about = OpportunityStatusChange.about
-            tell(work, OpportunityStatusChange, about, change, {about.key: change.id})
+            tell(work, *_HISTORY, change, {OpportunityStatusChange.about.key: change.id})
 
 
 def derive_notes(work: Work, changes: list[Change]) -> None:
@@ -192,7 +182,7 @@ class Opportunity(Restorable, path="opportunity", prefix="oppo"):
         "organization_id": "The organization, which is that of the key.",
     }
     first = [make_lead]
-    loads = [history_of_statuses, what_hangs_on_moved]
+    looks = [history_of_statuses, what_hangs_on_moved]
     before = [stay_in_pipeline, set_closing_dates, derive_notes, write_history, move_what_hangs]
 
     lead = Ref(Lead, target_deleted="delete", locks=True, filters=EQ_IN)

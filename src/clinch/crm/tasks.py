@@ -180,7 +180,7 @@ def date_tasks(work: Work, changes: list[Change]) -> None:
 
 def told_completions(work: Work, changes: list[Change]) -> Iterable[Load]:
     """The entries that tell that tasks were done, which may be taken back."""
-    ids = tuple(c.id for c in changes if c.kind == "update" and c.sets(Task.is_complete))
+    ids = tuple(c.id for c in changes if c.kind == "update" and c.moved(Task.is_complete))
     if ids:
         yield Load(TaskCompleted, In(TaskCompleted.about, ids), FOR_DELETE)
 
@@ -219,7 +219,7 @@ class Task(Restorable, path="task", prefix="task"):
         Index(("organization_id", "date", "id")),
         Index(("organization_id", "lead_id", "date_created", "id")),
     )
-    loads = [told_completions, what_hangs_on_moved]
+    looks = [told_completions, what_hangs_on_moved]
     before = [require_parts, date_tasks, tell_completion, move_what_hangs]
     list_parameters = {
         "_type": "A type of task, or all; without it only to-dos are listed.",

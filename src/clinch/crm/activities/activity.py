@@ -76,7 +76,7 @@ class Activity(Restorable, path="activity", prefix="acti", table="activity"):
             name="activity_lead_status_history",
         ),
     )
-    loads = [what_hangs_on_moved]
+    looks = [what_hangs_on_moved]
     before = [date_activities, move_what_hangs]
     owned = Owned(("user_id", "created_by"), "delete_own_activities", "manage_others_activities")
     list_parameters = {

@@ -61,7 +61,7 @@ class CustomActivity(
             where="(custom_activity_type_id IS NOT NULL)",
         ),
     )
-    loads = [*Activity.loads, types_of_objects]
+    loads = [types_of_objects]
     before = [
         *Activity.before,
         check_types,

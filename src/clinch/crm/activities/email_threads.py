@@ -75,7 +75,7 @@ class EmailThread(
     last; deleted, it takes them along."""
 
     operations = ("list", "get", "delete")
-    looks = [find_mails]
+    looks = [*Activity.looks, find_mails]
     before = [*Activity.before, delete_mails]
 
     latest_normalized_subject = Text(writable="internally", packed=True)

@@ -265,7 +265,7 @@ class Email(
     """A mail of a lead: a draft, or one that was received or sent elsewhere."""
 
     operations = ("list", "get", "create", "update", "delete")
-    looks = [users_of, contacts_of, threads_of]
+    looks = [*Activity.looks, users_of, contacts_of, threads_of]
     before = [
         keep_drafts_alone_open,
         direct_mails,

@@ -199,7 +199,7 @@ class Meeting(
     """An appointment with somebody at a lead."""
 
     operations = ("list", "get", "create", "update", "delete")
-    loads = [*Activity.loads, invited_users]
+    loads = [invited_users]
     before = [
         *Activity.before,
         keep_what_calendars_say,

@@ -4,6 +4,7 @@ An entry is made with the change that it tells of. Entries that clients post tel
 happened elsewhere, and change nothing but the history.
 """
 
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any, Literal
 
@@ -23,7 +24,7 @@ from clinch.resources.fields import (
 )
 from clinch.resources.query.tree import And, Equal, In, Range
 from clinch.resources.write.change import Change
-from clinch.resources.write.load import FOR_DELETE, Load
+from clinch.resources.write.load import FOR_DELETE, FOR_SHARE, Load
 from clinch.resources.write.work import Work
 
 FOLDED_WITHIN = timedelta(minutes=1)
@@ -84,6 +85,14 @@ def describe_opportunity_statuses(work: Work, changes: list[Change]) -> None:
                 change.set(fields[f"{side}_pipeline_id"], row["pipeline_id"])
 
 
+def opportunities_told_of(work: Work, changes: list[Change]) -> Iterable[Load]:
+    """What entries that clients post tell of, which does not go to another lead meanwhile."""
+    ids = tuple({c.after[OpportunityStatusChange.about.column]: None for c in changes if c.after})
+    if ids:
+        deal = work.declarations["opportunity"]
+        yield Load(deal, In(deal.fields["id"], ids), FOR_SHARE)
+
+
 class OpportunityStatusChange(
     Activity,
     path="activity/status_change/opportunity",
@@ -94,6 +103,7 @@ class OpportunityStatusChange(
     """That an opportunity went from one status to another, and what it was worth then."""
 
     operations = ("list", "get", "create", "delete")
+    loads = [opportunities_told_of]
     before = [*Activity.before, describe_opportunity_statuses, describe_opportunities]
 
     about = Ref(
@@ -143,11 +153,24 @@ def original_status(key: Literal["id", "label"], history: type[Activity], of: Re
     )
 
 
-def recent_changes(work: Work, history: type[Activity], of: Ref, ids: tuple[str, ...]) -> Load:
-    """The entries that a change of status may be told in, of the objects with these ids."""
-    since = Range(history.date_created, "gte", work.now - FOLDED_WITHIN)
-    by_user = Equal(history.fields["created_by"], work.actor.user_id)
-    return Load(history, And((In(of, ids), since, by_user)), FOR_DELETE, "date_created")
+def what_tells(
+    work: Work, history: type[Activity], of: Ref, changes: list[Change]
+) -> Iterable[Load]:
+    """What changes of status are told from: the statuses that the objects had, and the entries that
+    may tell of the change. To be read once the objects are locked."""
+    moved = {
+        change.id: change.was(change.resource.fields["status_id"])
+        for change in changes
+        if change.kind == "update" and change.moved(change.resource.fields["status_id"])
+    }
+    if moved:
+        [had] = (ref for ref in history.refs if ref.key == "old_status_id")
+        status = work.declarations[had.target]
+        yield Load(status, In(status.fields["id"], tuple(dict.fromkeys(moved.values()))))
+        since = Range(history.date_created, "gte", work.now - FOLDED_WITHIN)
+        by_user = Equal(history.fields["created_by"], work.actor.user_id)
+        recent = And((In(of, tuple(moved)), since, by_user))
+        yield Load(history, recent, FOR_DELETE, "date_created")
 
 
 def tell(

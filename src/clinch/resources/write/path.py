@@ -147,8 +147,24 @@ class WritePath:
                         key = next(key for key in resource.fields if key in words)
                         return ValidationError({key: "This value is already in use."})
         if isinstance(error, asyncpg.ForeignKeyViolationError):
+            if table in self._going(work):
+                return Moved("what was to go is being added to")
             return InUse()
         return BadRequest("The change contradicts what is stored.")
+
+    def _going(self, work: Work) -> set[str]:
+        """The tables in which rows go with what the write deletes, or let go of it."""
+        ahead = [change.resource for change in work.changes if change.kind == "delete"]
+        found, tables = set[type[Resource]](), set[str]()
+        while ahead:
+            resource = ahead.pop()
+            if resource not in found:
+                found.add(resource)
+                for ref in self._declarations.followers(resource):
+                    tables.add(ref.resource.table)
+                    if ref.target_deleted == "delete":
+                        ahead.append(ref.resource)
+        return tables
 
 
 def _made_by_rules(changes: list[Change]) -> bool:

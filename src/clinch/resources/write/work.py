@@ -187,8 +187,10 @@ class Work:
         _spell_times(row, resource)
         del row["organization_id"]
         key = (resource.noun, row["id"])
-        self.found[load].append(self.stored.setdefault(key, row))
-        self.rows.setdefault(key, self.stored[key])
+        # What was locked is as it is now; what was read in the same statement may be older.
+        if key not in self.stored or (load.lock and key not in self._changes):
+            self.stored[key] = self.rows[key] = row
+        self.found[load].append(self.stored[key])
 
     def _check_parents(self) -> None:
         """Raise Moved where the parent that an object has by now is not the one that was locked."""
