@@ -12,6 +12,7 @@ from harness import TEST, Api, Organization
 
 from clinch.crm.contacts import Contact
 from clinch.crm.leads import Lead
+from clinch.identity.integration_links import MOST
 from clinch.resources.write.change import Change
 
 
@@ -181,6 +182,42 @@ def test_an_entry_that_is_posted_goes_with_its_opportunity_or_is_refused(api: Ap
         assert set(posted) <= {200, 400}
         found = api.get("/activity/status_change/opportunity/", opportunity_id=deal)["data"]
         assert [one["lead_id"] for one in found] == [new] * posted.count(200)
+
+
+def test_links_that_are_made_at_once_are_not_more_than_there_may_be(api: Api) -> None:
+    make = (
+        "POST",
+        "/integration_link/",
+        {"name": "x", "url": "https://x.example/", "type": "lead"},
+    )
+    for _ in range(MOST - 1):
+        api.post(*make[1:])
+    assert sorted(_at_once(api, *[make] * 6)) == [200, *[400] * 5]
+    assert len(api.get("/integration_link/", _limit=100)["data"]) == MOST
+
+
+def test_of_statuses_that_are_all_deleted_at_once_one_stays(api: Api) -> None:
+    [sales] = api.get("/pipeline/")["data"]
+    for status in sales["statuses"][1:]:
+        api.delete(f"/status/opportunity/{status['id']}/")
+    made = [api.post("/status/opportunity/", {"label": n, "type": "won"})["id"] for n in "ABCDE"]
+    ids = [sales["statuses"][0]["id"], *made]
+    codes = _at_once(api, *(("DELETE", f"/status/opportunity/{id}/", None) for id in ids))
+    assert sorted(codes) == [200, 200, 200, 200, 200, 400]
+    assert len(api.get("/status/opportunity/")["data"]) == 1
+
+
+def test_orders_of_statuses_that_meet_are_laid_one_over_the_other(api: Api) -> None:
+    [sales] = api.get("/pipeline/")["data"]
+    path, [a, b, c] = f"/pipeline/{sales['id']}/", [one["id"] for one in sales["statuses"]]
+
+    def order(*ids: str) -> tuple[str, str, Any]:
+        return "PUT", path, {"statuses": [{"id": id} for id in ids]}
+
+    for _ in range(2 * ROUNDS):
+        api.put(*order(a, b, c)[1:])
+        assert _at_once(api, order(c, a, b), order(b)) == [200, 200]
+        assert [one["id"] for one in api.get(path)["statuses"]] in ([b, c, a], [c, a, b])
 
 
 def test_a_lead_goes_with_comments_that_are_just_being_made(api: Api) -> None:

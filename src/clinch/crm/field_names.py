@@ -6,21 +6,21 @@ For that fields get names, and objects shared fields, in one write at a time.
 
 from collections.abc import Iterable, Iterator
 
+from clinch.identity.organizations import in_turn
 from clinch.resources.custom_fields import ASSOCIATION, SHARED
 from clinch.resources.declaration import Declarations
 from clinch.resources.errors import ValidationError
 from clinch.resources.query.tree import EVERYTHING, Equal, In, Or, Related
 from clinch.resources.write.change import Change, Row
-from clinch.resources.write.load import FOR_UPDATE, Load
+from clinch.resources.write.load import Load
 from clinch.resources.write.work import Work
 
 _IN_USE = "This value is already in use."
 
 
 def naming_in_turn(work: Work, changes: list[Change]) -> Iterable[Load]:
-    """What every such write locks: so it sees what those before it have made."""
     if any(_gives_name(change) for change in changes):
-        yield Load(work.declarations["organization"], EVERYTHING, FOR_UPDATE)
+        yield in_turn()
 
 
 def fields_of_same_name(work: Work, changes: list[Change]) -> Iterable[Load]:

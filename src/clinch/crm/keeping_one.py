@@ -2,19 +2,25 @@
 
 from collections.abc import Iterable
 
+from clinch.identity.organizations import in_turn
 from clinch.resources.errors import BadRequest
 from clinch.resources.query.tree import In, Not
 from clinch.resources.write.change import Change
-from clinch.resources.write.load import FOR_SHARE, Load
+from clinch.resources.write.load import Load
 from clinch.resources.write.work import Work
 
 
+def deleting_in_turn(work: Work, changes: list[Change]) -> Iterable[Load]:
+    if any(change.kind == "delete" for change in changes):
+        yield in_turn()
+
+
 def others(work: Work, changes: list[Change]) -> Iterable[Load]:
-    """What is left, locked: of two that delete at once, one goes first and the other sees it."""
+    """What is left, now that those who delete at the same time have had their turn or wait."""
     deleted = tuple(change.id for change in changes if change.kind == "delete")
     if deleted:
         resource = changes[0].resource
-        yield Load(resource, Not(In(resource.fields["id"], deleted)), FOR_SHARE)
+        yield Load(resource, Not(In(resource.fields["id"], deleted)), limit=1)
 
 
 def keep_one(work: Work, changes: list[Change]) -> None:

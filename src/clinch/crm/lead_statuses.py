@@ -1,6 +1,6 @@
 """Lead statuses: where a lead stands, in the organization's own words and order."""
 
-from clinch.crm.keeping_one import keep_one, others
+from clinch.crm.keeping_one import deleting_in_turn, keep_one, others
 from clinch.db.schema import Index
 from clinch.resources.declaration import Audited
 from clinch.resources.fields import Integer, Text
@@ -20,7 +20,8 @@ class LeadStatus(Audited, path="status/lead", prefix="stat"):
         Index(("organization_id", "lower(label)"), unique=True),
         Index(("organization_id", "position", "id")),
     )
-    loads = [others]
+    loads = [deleting_in_turn]
+    looks = [others]
     before = [keep_one]
 
     label = Text(required=True, max=200)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from clinch.crm.keeping_one import keep_one, others
+from clinch.crm.keeping_one import deleting_in_turn, keep_one, others
 from clinch.db.schema import Index
 from clinch.resources.declaration import Audited, Operation
 from clinch.resources.fields import Children, Choice, Computed, Integer, Lookup, Ref, Shown, Text
@@ -58,7 +58,8 @@ class Pipeline(Audited, path="pipeline", prefix="pipe"):
     create_status = 201
     delete_status = 204
     naive_times = True
-    loads = [statuses_to_order, others]
+    loads = [deleting_in_turn]
+    looks = [statuses_to_order, others]
     before = [order_statuses, keep_one]
 
     name = Text(required=True, max=200)
@@ -78,7 +79,8 @@ class OpportunityStatus(Audited, path="status/opportunity", prefix="stat"):
     needs = _CUSTOMIZATIONS
     default_order = "position"
     indexes = (Index(("organization_id", "pipeline_id", "position", "id")),)
-    loads = [others]
+    loads = [deleting_in_turn]
+    looks = [others]
     before = [number_statuses, keep_one]
 
     label = Text(required=True, max=200)

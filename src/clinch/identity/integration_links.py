@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from clinch.identity.credentials import read_actors_anew
+from clinch.identity.organizations import in_turn
 from clinch.resources.actor import Actor
 from clinch.resources.declaration import Audited
 from clinch.resources.errors import BadRequest
@@ -25,6 +26,11 @@ class Template(Url):
         text = Text.read(self, value, actor)
         filled = PLACEHOLDER.sub("x", text)
         return str(super().read(filled, actor)).removesuffix(filled) + text
+
+
+def making_in_turn(work: Work, changes: list[Change]) -> Iterable[Load]:
+    if any(change.kind == "create" for change in changes):
+        yield in_turn()
 
 
 def links_there_are(work: Work, changes: list[Change]) -> Iterable[Load]:
@@ -53,7 +59,8 @@ class IntegrationLink(Audited, path="integration_link", prefix="ilink"):
         "delete": "manage_organization",
     }
     default_order = "date_created"
-    loads = [links_there_are]
+    loads = [making_in_turn]
+    looks = [links_there_are]
     before = [keep_few]
     within = [refresh_actors]
 

@@ -21,7 +21,7 @@ from clinch.resources.query.read import ReadPath
 from clinch.resources.query.tree import EVERYTHING
 from clinch.resources.store import Store
 from clinch.resources.write.change import Change
-from clinch.resources.write.load import Load
+from clinch.resources.write.load import FOR_UPDATE, Load
 from clinch.resources.write.order import in_order, listed_ids
 from clinch.resources.write.work import Work
 
@@ -99,7 +99,7 @@ def set_symbol(work: Work, changes: list[Change]) -> None:
 def statuses_to_order(work: Work, changes: list[Change]) -> Iterable[Load]:
     if any(_listed(change) is not None for change in changes):
         statuses = work.declarations[LEAD_STATUS]
-        yield Load(statuses, EVERYTHING, "for no key update", order="position")
+        yield Load(statuses, EVERYTHING, FOR_UPDATE, order="position")
 
 
 def order_statuses(work: Work, changes: list[Change]) -> None:
@@ -133,7 +133,7 @@ class Organization(Audited, path="organization", prefix="orga"):
 
     operations = ("list", "get", "update")
     needs = {"update": "manage_organization"}
-    loads = [statuses_to_order]
+    looks = [statuses_to_order]
     before = [set_symbol, order_statuses]
     within = [refresh_actors]
 
@@ -160,6 +160,12 @@ class Organization(Audited, path="organization", prefix="orga"):
     )
     memberships = Children("membership", by="", only="{row}.active", writable="never")
     inactive_memberships = Children("membership", by="", only="not {row}.active", writable="never")
+
+
+def in_turn() -> Load:
+    """What writes lock that go one after another: what each looks at then, it sees with all that
+    those before it have made or taken away."""
+    return Load(Organization, EVERYTHING, FOR_UPDATE)
 
 
 async def create_organization(
