@@ -229,3 +229,25 @@ def test_a_lead_goes_with_comments_that_are_just_being_made(api: Api) -> None:
         assert deleted == 200
         assert set(said) <= {201, 400}
         assert api.get("/comment/", object_id=note)["data"] == []
+
+
+def test_a_key_whose_version_keeps_moving_is_let_in(organization: Organization) -> None:
+    """As when others make integration links, of which every actor is to know."""
+    api, store = organization.admin, organization.program.store
+
+    async def move() -> None:
+        for _ in range(150):
+            async with store.database.owner() as transaction:
+                await transaction.execute(
+                    "update credential set version = version + 1 where user_id = $1", api.user_id
+                )
+            await asyncio.sleep(0.003)
+
+    def ask(_: int) -> int:
+        return api("POST", "/lead/", {"name": "Harbour Tools"}).status_code
+
+    with ThreadPoolExecutor(5) as threads:
+        moving = threads.submit(organization.program.run, move())
+        codes = list(threads.map(ask, range(60)))
+        moving.result()
+    assert set(codes) == {200}

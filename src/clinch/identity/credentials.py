@@ -142,7 +142,8 @@ class Authenticator:
         """Read the key anew next time: its credential has changed."""
         self._actors.pop(_fingerprint(key), None)
 
-    async def _read(self, key: str) -> Actor:
+    async def _read(self, key: str, failed: int | None = None) -> Actor:
+        """The actor of a key; raises Unauthorized. `failed` is a version that did not hold."""
         id, _, secret = key.partition(".")
         if "\x00" in id:
             raise Unauthorized
@@ -156,6 +157,8 @@ class Authenticator:
         if not rows or not hmac.compare_digest(rows[0]["hash"], _hash(secret)):
             raise Unauthorized
         organization_id, user_id, _, version, scope, grant_id, client_id = rows[0]
+        if version == failed:
+            raise Unauthorized
         tenant = Tenant(organization_id, id, version)
         try:
             async with self._database.tenant(tenant) as transaction:
@@ -172,8 +175,8 @@ class Authenticator:
                     organization_id,
                     user_id,
                 )
-        except CredentialChanged:
-            raise Unauthorized from None
+        except CredentialChanged:  # meanwhile, or it has expired
+            return await self._read(key, version)
         if not found:
             raise Unauthorized
         actor = _actor(tenant, user_id, found[0])
