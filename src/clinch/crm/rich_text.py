@@ -10,6 +10,7 @@ from typing import Any
 
 import nh3
 
+from clinch.crm.open_tags import refuse_open_tags
 from clinch.resources.actor import Actor
 from clinch.resources.fields import Text, Words
 from clinch.resources.write.change import Change
@@ -48,7 +49,8 @@ class RichText(Text):
         value = super().read(value, actor)
         if not value or value == _BLANK:
             return value
-        inner = re.sub(r"</?body[^>]*>", "", value, flags=re.IGNORECASE)
+        inner = re.sub(r"</?body[^<>]*>", "", value, flags=re.IGNORECASE)
+        refuse_open_tags(inner)
         clean = nh3.clean(
             inner,
             tags=_TAGS,

@@ -4,6 +4,7 @@ from typing import Any
 
 import nh3
 
+from clinch.crm.open_tags import refuse_open_tags
 from clinch.resources.actor import Actor
 from clinch.resources.fields import Text
 
@@ -60,4 +61,7 @@ class MailHtml(Text):
 
     def read(self, value: Any, actor: Actor) -> Any:
         value = super().read(value, actor)
-        return _CLEANER.clean(value).strip() or None if value else value
+        if not value:
+            return value
+        refuse_open_tags(value)
+        return _CLEANER.clean(value).strip() or None
