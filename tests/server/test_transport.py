@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 import pytest
 from harness import Api, Program
 
+from clinch.server.transport import HttpProtocol
+
 ASKED = 20
 # Where Linux's tcp_info has how many segments with data have come.
 SEGMENTS = 152
@@ -72,3 +74,40 @@ def test_an_answer_without_a_body_is_sent_and_the_connection_closed(program: Pro
             answer += piece
         assert answer.startswith(b"HTTP/1.1 200 ")
         assert answer.endswith(b"\r\n\r\n")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        pytest.param(b"", id="nothing"),
+        pytest.param(b"GET /healthz HTTP/1.1\r\nHost: x\r\n", id="half a head"),
+        pytest.param(
+            b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nGET /healthz HTTP/1.1\r\n",
+            id="half a second head",
+        ),
+        pytest.param(
+            b"POST /api/v1/lead/ HTTP/1.1\r\nHost: x\r\nAuthorization: Basic %s\r\n"
+            b"Content-Type: application/json\r\nContent-Length: 100000\r\n\r\n{",
+            id="half a body",
+        ),
+    ],
+)
+def test_a_request_that_never_ends_loses_its_connection(
+    api: Api, monkeypatch: pytest.MonkeyPatch, said: bytes
+) -> None:
+    monkeypatch.setattr(HttpProtocol, "patience", 0.3)
+    before = api.get("/lead/")
+    said = said.replace(b"%s", base64.b64encode(f"{api.key}:".encode()))
+    with connect(api.program) as connection:
+        connection.sendall(said)
+        with contextlib.suppress(ConnectionResetError, BrokenPipeError):
+            for _ in range(20):  # a byte now and then is no progress
+                connection.settimeout(0.1)
+                try:
+                    if not connection.recv(65536):
+                        break
+                except TimeoutError:
+                    connection.sendall(b" " * bool(said))
+            else:
+                pytest.fail("the connection is held")
+    assert api.get("/lead/") == before

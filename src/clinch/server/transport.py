@@ -1,7 +1,7 @@
 """HTTP connections that send the head of an answer together with its body."""
 
 import asyncio
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -43,10 +43,41 @@ class OneWrite:
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """uvicorn's, over such a transport, with refusals in the API's shape."""
+    """uvicorn's, over such a transport, with refusals in the API's shape.
+
+    A request that is not whole after `patience` seconds, twice that at most, has its connection
+    closed; so has a connection on which none begins.
+    """
+
+    patience: ClassVar[float] = 300.0
+    _watch: asyncio.TimerHandle
+    scope: Any = None  # until a first request begins
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(OneWrite(transport, self.loop))  # type: ignore[arg-type]
+        self._watch_for(object())
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._watch.cancel()
+        super().connection_lost(exc)
+
+    def _watch_for(self, awaited: object) -> None:
+        """Look again later, whether what was awaited still is. One timer for a connection costs a
+        request nothing."""
+        self._watch = self.loop.call_later(self.patience, self._look, awaited)
+
+    def _look(self, awaited: object) -> None:
+        arriving = self._arriving()
+        if arriving is awaited:
+            self.transport.close()
+        else:
+            self._watch_for(arriving)
+
+    def _arriving(self) -> object:
+        """What tells the request that is not whole yet from all others."""
+        cycle: Any = self.cycle  # None until a first head is whole
+        whole = cycle is not None and cycle.scope is self.scope and not cycle.more_body
+        return object() if whole else self.scope
 
     def send_400_response(self, msg: str) -> None:
         """What is not HTTP, or has a head that is too large, is refused as all else is: by JSON."""
