@@ -1,5 +1,6 @@
 """Integration links: templates of addresses, and what leads, contacts and opportunities show."""
 
+import time
 from typing import Any
 
 import pytest
@@ -179,6 +180,15 @@ def test_a_wrong_link_is_refused(
     if body:
         assert api("PUT", f"/integration_link/{made['id']}/", body).status_code == 400
     assert rows_of(organization) == before
+
+
+def test_a_long_space_in_a_placeholder_is_read_at_once(api: Api) -> None:
+    began = time.process_time()
+    url = f"https://search.example/?q={{{{{' ' * 1900}lead"
+    body = {"name": "Search", "url": url, "type": "lead"}
+    assert api("POST", "/integration_link/", body).status_code == 400
+    assert time.process_time() - began < 1
+    assert api.get("/integration_link/")["data"] == []
 
 
 def test_only_who_manages_the_organization_changes_links(organization: Organization) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from clinch.resources.custom_fields import CustomFields
 from clinch.resources.fields import Field, Output, literal
 
-PLACEHOLDER = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
+PLACEHOLDER = re.compile(r"\{\{([^{}]*+)\}\}")
 _CUSTOM = "custom."
 
 
@@ -101,7 +101,7 @@ def _parts(template: str) -> Iterator[str | _Value]:
     in_query = False
     for place, piece in enumerate(PLACEHOLDER.split(template)):
         if place % 2:
-            yield _Value(piece, in_query)
+            yield _Value(piece.strip(), in_query)
         else:
             in_query = in_query or "?" in piece
             yield piece

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from clinch.gateway.connectors.connector import Parameter
 from clinch.gateway.connectors.document import DocumentError, connector_of, parse_document
 from clinch.gateway.connectors.importing import Imported, Wanted, import_openapi
+from clinch.gateway.connectors.openapi import as_key
 from clinch.gateway.errors import InvalidRequest
 from clinch.gateway.running.operations import request_of
 from clinch.resources.actor import OperationClass
@@ -372,3 +373,9 @@ def test_a_pattern_that_never_ends_is_not_waited_for() -> None:
     with pytest.raises(InvalidRequest, match="tag"):
         request_of(one, {"tag": "a" * 5000 + "!"})
     assert time.perf_counter() - begun < 1
+
+
+def test_a_long_name_in_capitals_is_read_at_once() -> None:
+    began = time.process_time()
+    assert as_key("A" * 20_000) == "a" * 100
+    assert time.process_time() - began < 1

@@ -222,7 +222,7 @@ class _Reader:
 def as_key(text: str) -> str:
     """Words in small letters with hyphens between: `getLeadById`, `get_lead_by_id` and
     `get /lead/{id}` all become something like `get-lead-by-id`. Raises Unusable if none is left."""
-    apart = re.sub(r"([a-z0-9])([A-Z])|([A-Z]+)([A-Z][a-z])", r"\1\3-\2\4", text)
+    apart = re.sub(r"([a-z0-9])([A-Z])|([A-Z]{1,50})([A-Z][a-z])", r"\1\3-\2\4", text)
     key = re.sub(r"[^a-z0-9]+", "-", apart.lower()).strip("-")
     if not key:
         raise Unusable("it has no name of its own")
