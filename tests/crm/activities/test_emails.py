@@ -1,5 +1,6 @@
 """Mails: drafts, and those that were sent or received elsewhere and are logged."""
 
+import time
 from typing import Any
 
 import pytest
@@ -359,3 +360,24 @@ def test_a_list_that_names_no_body_reads_none(
     slim = tuple(key for key in Email.fields if not key.startswith(("body_text", "body_html")))
     assert program.run(fetched(slim)) == 0
     assert program.run(fetched(("to", "body_text"))) > 0
+
+
+def test_whether_mails_have_replies_is_told_at_once_in_a_long_thread(
+    api: Api, lead: dict[str, Any]
+) -> None:
+    bo, ada = "bo@client.test", "ada@acme.test"
+    for number in range(600):
+        came = number < 300
+        mail = {
+            "status": "inbox" if came else "sent",
+            "sender": bo if came else ada,
+            "to": [ada if came else bo],
+            "activity_at": f"2026-05-04T09:{number // 60:02}:{number % 60:02}+00:00",
+        }
+        api.post("/activity/email/", {"lead_id": lead["id"], "subject": "Quote", **mail})
+    began = time.perf_counter()
+    page = api.get(
+        "/activity/email/", lead_id=lead["id"], _fields="has_reply", _skip=300, _limit=100
+    )
+    assert time.perf_counter() - began < 0.3
+    assert [mail["has_reply"] for mail in page["data"]] == [True, *[False] * 99]

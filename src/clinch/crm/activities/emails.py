@@ -253,9 +253,9 @@ _HAS_REPLY = (
     " and case when a.data ->> 'in_reply_to_id' is not null"
     " then a.data ->> 'in_reply_to_id' = {row}.id"
     " else a.direction <> {row}.direction and a.activity_at > {row}.activity_at"
-    " and not exists (select from activity b where b.organization_id = {org}"
-    " and b.object_id = a.object_id and b._type = 'Email' and b.direction = {row}.direction"
-    " and b.activity_at > {row}.activity_at and b.activity_at < a.activity_at) end)"
+    " and a.activity_at <= coalesce((select min(b.activity_at) from activity b"
+    " where b.organization_id = {org} and b.object_id = {row}.object_id and b._type = 'Email'"
+    " and b.direction = {row}.direction and b.activity_at > {row}.activity_at), 'infinity') end)"
 )
 
 
