@@ -107,7 +107,7 @@ def test_a_request_that_never_ends_loses_its_connection(
                     if not connection.recv(65536):
                         break
                 except TimeoutError:
-                    connection.sendall(b" " * bool(said))
+                    connection.sendall(b"x" * bool(said))
             else:
                 pytest.fail("the connection is held")
     assert api.get("/lead/") == before
