@@ -18,6 +18,8 @@ from clinch.resources.write.path import InUse, Mode, WritePath, Written
 _TRIES = 3
 # Each of them was in vain only because another write was carried out.
 _TRIES_WHILE_MOVED = 50
+# Or because the write contradicts itself, which must not take long to find.
+_TRIES_WHILE_ADDED_TO = 20
 
 
 class Store:
@@ -80,7 +82,7 @@ class Store:
                 return await self._write(actor, changes, provenance, mode, answer)
             except (InUse, Moved, asyncpg.DeadlockDetectedError) as error:
                 tried += 1
-                if tried >= _tries(error, changes):
+                if tried >= _tries(error):
                     raise
 
     async def _write(
@@ -100,11 +102,11 @@ class Store:
         return written
 
 
-def _tries(error: Exception, changes: list[Change]) -> int:
+def _tries(error: Exception) -> int:
     """How often a write is tried before the error stands."""
-    if isinstance(error, Moved):
-        return _TRIES_WHILE_MOVED
-    # Somebody may have added to what is deleted, after its children were looked up.
-    if isinstance(error, InUse) and not any(change.kind == "delete" for change in changes):
-        return 1
+    match error:
+        case Moved():
+            return _TRIES_WHILE_MOVED
+        case InUse(passing=passing):
+            return _TRIES_WHILE_ADDED_TO if passing else 1
     return _TRIES

@@ -30,10 +30,14 @@ _SHARD = re.compile(r"_\d{6,}$")
 
 
 class InUse(BadRequest):
-    """A foreign key stands against the write: something refers to what it deletes."""
+    """A foreign key stands against the write: something refers to what it deletes.
 
-    def __init__(self) -> None:
+    Where that is `passing` it would go with what is deleted, and may have come just now.
+    """
+
+    def __init__(self, *, passing: bool) -> None:
         super().__init__("The object is in use, or refers to one that does not exist any more.")
+        self.passing = passing
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,9 +151,7 @@ class WritePath:
                         key = next(key for key in resource.fields if key in words)
                         return ValidationError({key: "This value is already in use."})
         if isinstance(error, asyncpg.ForeignKeyViolationError):
-            if table in self._going(work):
-                return Moved("what was to go is being added to")
-            return InUse()
+            return InUse(passing=table in self._going(work))
         return BadRequest("The change contradicts what is stored.")
 
     def _going(self, work: Work) -> set[str]:
