@@ -1,9 +1,7 @@
 """`clinch app`: the programs that act for people."""
 
-import json
-
 from clinch.cli.administration.organizations import organization_of
-from clinch.cli.administration.telling import Arguments, CommandError, tell
+from clinch.cli.administration.telling import Arguments, CommandError, tell, tell_list
 from clinch.identity.oauth.clients import (
     organizations_clients,
     register_client,
@@ -35,12 +33,9 @@ async def app_list(store: Store, arguments: Arguments) -> int:
         {"client_id": one.id, "name": one.name, "redirect_uris": list(one.redirect_uris)}
         for one in clients
     ]
-    if arguments["json"]:
-        print(json.dumps(told))
-    elif not told:
-        print("No apps yet; make one with: clinch app create NAME --redirect-uri URI")
-    for one in clients if not arguments["json"] else ():
-        print(f"{one.id}  {one.name:30}  {' '.join(one.redirect_uris)}")
+    lines = (f"{one.id}  {one.name:30}  {' '.join(one.redirect_uris)}" for one in clients)
+    none = "No apps yet; make one with: clinch app create NAME --redirect-uri URI"
+    tell_list(arguments, told, lines, none)
     return 0
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from clinch.cli.administration.organizations import organization_of
-from clinch.cli.administration.telling import Arguments, CommandError, tell
+from clinch.cli.administration.telling import Arguments, CommandError, tell, tell_list
 from clinch.gateway.connectors.connector import Connector
 from clinch.gateway.connectors.fetching import fetch_document
 from clinch.gateway.connectors.imported import ImportedConnectors
@@ -44,12 +44,9 @@ async def connector_add(store: Store, arguments: Arguments) -> int:
 async def connector_list(store: Store, arguments: Arguments) -> int:
     system = await organization_of(store, arguments)
     imported = await ImportedConnectors(store.database, SHIPPED_KEYS).of(system.tenant)
-    if arguments["json"]:
-        print(json.dumps([_connector(one) for one in imported]))
-    elif not imported:
-        print("No imported connectors yet; make one with: clinch connector add FILE_OR_URL")
-    for one in imported if not arguments["json"] else ():
-        print(f"{one.key:30}  {one.name:30}  {len(one.operations)} operations")
+    lines = (f"{one.key:30}  {one.name:30}  {len(one.operations)} operations" for one in imported)
+    none = "No imported connectors yet; make one with: clinch connector add FILE_OR_URL"
+    tell_list(arguments, [_connector(one) for one in imported], lines, none)
     return 0
 
 

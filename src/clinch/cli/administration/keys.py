@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from clinch.cli.administration.organizations import FROM_CLI, organization_of
-from clinch.cli.administration.telling import Arguments, CommandError, tell
+from clinch.cli.administration.telling import Arguments, CommandError, tell, tell_list
 from clinch.identity.api_keys import ApiKey, create_key
 from clinch.resources.query.read import Page
 from clinch.resources.store import Store
@@ -41,12 +41,10 @@ async def key_list(store: Store, arguments: Arguments) -> int:
             page = json.loads(await store.reads.page(transaction, system, ApiKey, asked))
             keys += page["data"]
             more = page["has_more"]
-    if arguments["json"]:
-        print(json.dumps(keys))
-    elif not keys:
-        print("No keys yet; make one with: clinch key create EMAIL")
-    for key in keys if not arguments["json"] else ():
-        print(f"{key['id']}  {key['user_name'] or key['user_id']:30}  {key['label']}")
+    lines = (
+        f"{key['id']}  {key['user_name'] or key['user_id']:30}  {key['label']}" for key in keys
+    )
+    tell_list(arguments, keys, lines, "No keys yet; make one with: clinch key create EMAIL")
     return 0
 
 

@@ -1,8 +1,6 @@
 """`clinch organization`, and which organization a command is about."""
 
-import json
-
-from clinch.cli.administration.telling import Arguments, CommandError, tell
+from clinch.cli.administration.telling import Arguments, CommandError, tell, tell_list
 from clinch.crm.beginning import first_objects
 from clinch.identity.organizations import (
     create_organization,
@@ -28,12 +26,9 @@ async def organization_list(store: Store, arguments: Arguments) -> int:
         rows = await transaction.rows(
             "select id, name from organization_directory order by name, id"
         )
-    if arguments["json"]:
-        print(json.dumps([{"id": id, "name": name} for id, name in rows]))
-    elif not rows:
-        print("No organizations yet; make one with: clinch organization create NAME")
-    for id, name in rows if not arguments["json"] else ():
-        print(f"{id}  {name}")
+    none = "No organizations yet; make one with: clinch organization create NAME"
+    lines = (f"{id}  {name}" for id, name in rows)
+    tell_list(arguments, [{"id": id, "name": name} for id, name in rows], lines, none)
     return 0
 
 

@@ -1,6 +1,7 @@
 """What a command is given, what it tells, and that it cannot be carried out."""
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 Arguments = dict[str, Any]
@@ -20,6 +21,16 @@ def tell(arguments: Arguments, facts: dict[str, str], note: str = "") -> None:
         print(f"{name}: {value}")
     if note:
         print(note)
+
+
+def tell_list(
+    arguments: Arguments, entries: list[dict[str, Any]], lines: Iterable[str], none: str
+) -> None:
+    """Print the entries to a program, a line each to a person, or `none` where there are none."""
+    if arguments["json"]:
+        print(json.dumps(entries))
+        return
+    print("\n".join(lines) if entries else none)
 
 
 def line(arguments: Arguments, good: bool, text: str) -> None:
